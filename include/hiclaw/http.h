@@ -1,0 +1,42 @@
+/*
+ * HTTP client (libcurl, only in src/net/http.c).  Blocking: called from pool
+ * threads only.  Each thread keeps its own handle, so connections are reused.
+ */
+#ifndef HICLAW_HTTP_H
+#define HICLAW_HTTP_H
+
+#include "hiclaw/err.h"
+
+struct http_req {
+	const char	*method;	/* "GET", "PUT", ... */
+	const char	*url;
+	const char	*bearer;	/* token for Authorization, or NULL */
+	const char	*content_type;	/* of the body; NULL: application/json */
+	const void	*body;		/* NULL: none */
+	size_t		 body_len;
+	int		 timeout_ms;	/* whole call; 0: 60 s */
+	size_t		 max_bytes;	/* cap of the answer; 0: 64 MiB */
+};
+struct http_res {
+	int		 status;
+	int		 retry_after_s;	/* Retry-After, seconds or date; 0: none */
+	char		 content_type[128];
+	struct buf	 body;
+};
+/*
+ * 0 once any HTTP answer is here, whatever its status.  -1: ERR_RETRY when
+ * there was none (refused, timed out, cut short; msg names host and cause),
+ * ERR_USER for a bad URL or an answer over max_bytes, ERR_BROKEN when
+ * aborted.  Follows no redirects.  http:// and https:// only.
+ */
+int	 http_call(const struct http_req *, struct http_res *, struct err *) MUST_CHECK;
+void	 http_res_release(struct http_res *);
+/* Percent-encode everything outside A-Z a-z 0-9 - . _ ~ ; yours. */
+char	*http_escape(const char *);
+char	*http_unescape(const char *, size_t);	/* NULL if malformed or NUL */
+/* End calls in flight soon and refuse new ones: for shutting down. */
+void	 http_abort_all(void);
+/* Calls finished so far: all, and those that write (not GET or HEAD). */
+void	 http_counts(uint64_t *all, uint64_t *writes);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * HTTP server (libmicrohttpd, only in src/net/httpd.c).  Its own thread only
+ * parses and enqueues; the handler runs on the loop's thread and may answer
+ * later, when what it was told is durable.
+ */
+#ifndef HICLAW_HTTPD_H
+#define HICLAW_HTTPD_H
+
+#include "hiclaw/err.h"
+
+struct loop;
+struct httpd;
+
+struct httpd_req {
+	const char	*method;
+	const char	*path;		/* still percent-encoded, no query */
+	const char	*bearer;	/* of Authorization: Bearer, or NULL */
+	const char	*query_token;	/* access_token of the query, or NULL */
+	const char	*body;		/* terminated */
+	size_t		 body_len;
+};
+#define HTTPD_BODY_MAX	(16 * 1024 * 1024)	/* more is answered 413 */
+
+typedef void (*httpd_handler)(struct httpd_req *, void *arg);
+
+/* listen: "127.0.0.1:29301", "[::1]:8080".  Answers are HTTP/1.1. */
+struct httpd *httpd_start(const char *listen, struct loop *, httpd_handler,
+	    void *arg, struct err *);
+/* Exactly once per request; the request is gone afterwards.  Copies body. */
+void	httpd_reply(struct httpd_req *, int status, const char *content_type,
+	    const char *body);
+void	httpd_stop(struct httpd *);	/* unanswered requests get 503 */
+
+#endif

@@ -1,0 +1,13 @@
+/* Regular expressions (PCRE2, only in src/base/re.c) with match limits. */
+#ifndef HICLAW_RE_H
+#define HICLAW_RE_H
+
+#include "hiclaw/base.h"
+
+/*
+ * Does the whole of s match?  Patterns are ours (field tables, namespaces):
+ * compiled once and kept; a bad one ends the process.  Deciding thread only.
+ */
+bool	re_match(const char *pattern, const char *s);
+
+#endif

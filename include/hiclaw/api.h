@@ -137,6 +137,18 @@ char	*problems_text(const struct problems *);
 int	 manifest_decode(const char *text, size_t len, struct resource ***out,
 	    size_t *n, struct problems *) MUST_CHECK;
 
+/*
+ * Decode one document by any field table, with the same checks and the same
+ * messages: the configuration file, the registration, commands/ files.  The
+ * object as given, without defaults, yours; NULL with problems.
+ */
+struct json *table_decode(const struct field *rows, const char *text,
+	    size_t len, struct problems *);
+/* Any one YAML document as JSON; NULL with "line L, column C: ...". */
+struct json *yaml_json(const char *text, size_t len, struct err *);
+/* Check a value (say, an override from the environment) against its row. */
+int	 field_check(const struct field *, const struct json *, struct err *);
+
 /* Does the text look like a manifest at all (apiVersion: or kind: at the
  * start of a line, or a JSON object with them)?  Pure, cheap. */
 bool	 manifest_looks(const char *text, size_t len);

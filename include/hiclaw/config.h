@@ -1,0 +1,61 @@
+/*
+ * Settings of the controller: one row each in settings[] (src/daemon/config.c),
+ * read from YAML, overridden by HICLAW_CFG_<SECTION>[_<KEY>], printed by
+ * --print-config, described in hiclaw-controller.conf(5).
+ */
+#ifndef HICLAW_CONFIG_H
+#define HICLAW_CONFIG_H
+
+#include "hiclaw/err.h"
+
+struct config {
+	struct {
+		char	*url;		/* client-server API base, no slash */
+		char	*domain;	/* server name */
+		char	*registration;	/* path of the registration file */
+		char	*registration_shared_secret;	/* Synapse; secret */
+		char	*registration_token;		/* secret */
+		bool	 federate;
+		char	*room_version;	/* "12" */
+	} homeserver;
+	char	*listen;		/* "127.0.0.1:29301" */
+	char	*database;
+	char	*secrets_key;		/* default: <database>.key */
+	struct strv admins;		/* full Matrix ids */
+	struct { char *url; } storage;	/* file:///absolute/path */
+	struct {
+		char	*commands;	/* directories; default: installed */
+		char	*templates;
+		int64_t	 question_ttl_s;
+		int64_t	 password_ttl_s;	/* one-time password shown */
+		int64_t	 live_interval_ms;	/* edits of a live message */
+	} chat;
+	struct {
+		int64_t	 resync_s;	/* 30 */
+		int64_t	 threads;	/* 16 */
+		int64_t	 run_limit_s;	/* 240 */
+	} engine;
+	struct { char *level; bool json; } log;
+	/* from the registration */
+	char	*as_id, *as_token, *hs_token, *sender, *prefix; /* "hiclaw" */
+	struct strv user_regex, alias_regex;
+};
+/* path NULL: defaults and environment only.  Problems have file, line, key. */
+int	 config_load(struct config *, const char *path, struct err *) MUST_CHECK;
+/* Everything that can be checked without the network: required settings,
+ * registration readable and fitting domain and prefix, ids well formed. */
+int	 config_check(const struct config *, struct err *) MUST_CHECK;
+/* As YAML with secrets masked; yours. */
+char	*config_print(const struct config *);
+void	 config_release(struct config *);
+
+/*
+ * A registration for the homeserver (YAML text, yours): id hiclaw-<8 hex>,
+ * random tokens, sender _hiclaw_as, exclusive ^@hiclaw(_…)?:domain$ and
+ * ^#hiclaw_.*:domain$, rate_limited false, url.  facts: matrix 7.1.
+ */
+char	*registration_generate(const char *domain, const char *url,
+	    const char *prefix);
+int	 registration_load(struct config *, const char *path, struct err *) MUST_CHECK;
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * The state of the controller: one SQLite file in WAL mode, the only SQL of
+ * the program (src/store/, a file per group of tables).  Deciding thread only.
+ *
+ * Every write happens inside a transaction that store_begin opened; the engine
+ * opens one lazily per turn of the loop and commits it before it waits, so that
+ * many small writes cost one fsync.  A write that fails (disk full, corrupt)
+ * ends the process with a clear message and EX_IOERR before harm is done:
+ * functions that cannot otherwise fail return void.  Strings in rows given to
+ * callbacks are borrowed for the call.
+ */
+#ifndef HICLAW_STORE_H
+#define HICLAW_STORE_H
+
+#include "hiclaw/err.h"
+
+struct store;
+
+/*
+ * Open or make the database, take the lock (an flock on "<path>.lock", pid
+ * inside), run the migrations, load or make the key that seals secrets.
+ * ERR_CONFLICT when another controller holds it (msg names the pid);
+ * ERR_BROKEN when the file is corrupt, from a newer version, or the key does
+ * not open its secrets.  path ":memory:" is for tests (no lock).
+ */
+struct store *store_open(const char *path, const char *key_path, struct err *);
+void	 store_close(struct store *);
+/* Random, made with the database: part of every transaction id. */
+const char *store_epoch(struct store *);
+
+void	 store_begin(struct store *);	/* no effect when one is open */
+bool	 store_in_transaction(struct store *);
+void	 store_commit(struct store *);	/* no effect when none is open */
+void	 store_rollback(struct store *);
+
+/* --- single values ------------------------------------------------------ */
+
+char	*store_kv_get(struct store *, const char *key);	/* yours, or NULL */
+void	 store_kv_set(struct store *, const char *key, const char *value); /* NULL deletes */
+
+/* --- resources, with every revision ------------------------------------- */
+
+struct resource_row {
+	const char	*kind, *name;
+	const char	*metadata, *spec;	/* canonical JSON */
+	int64_t		 generation, revision;
+	int64_t		 created_ms, updated_ms;
+	bool		 deleting;
+};
+/* Writes the row and appends it to the history; gives the new revision. */
+int64_t	 store_resource_put(struct store *, const struct resource_row *,
+	    const char *actor);
+/* Gone for good; the history keeps a row with spec NULL. */
+void	 store_resource_remove(struct store *, const char *kind,
+	    const char *name, const char *actor);
+void	 store_resources_each(struct store *,
+	    void (*)(const struct resource_row *, void *), void *);
+struct revision_row {
+	const char	*kind, *name, *metadata, *spec /* NULL: deleted */, *actor;
+	int64_t		 generation, revision, at_ms;
+};
+/* Newest first, at most limit; kind and name NULL: of all. */
+void	 store_revisions_each(struct store *, const char *kind,
+	    const char *name, int limit,
+	    void (*)(const struct revision_row *, void *), void *);
+
+/* --- managed objects ---------------------------------------------------- */
+
+struct object_row {
+	const char	*key;		/* "room:team/frontend" */
+	const char	*owner;		/* "Team/frontend", or "" */
+	const char	*desired;	/* canonical JSON; NULL: to be removed */
+	const char	*observed;	/* canonical JSON; NULL: not there */
+	const char	*deps;		/* keys joined by '\n', may be "" */
+};
+void	 store_object_put(struct store *, const struct object_row *);
+void	 store_object_observed(struct store *, const char *key,
+	    const char *observed);
+void	 store_object_remove(struct store *, const char *key);
+void	 store_objects_each(struct store *,
+	    void (*)(const struct object_row *, void *), void *);
+
+/* --- secrets, sealed ---------------------------------------------------- */
+
+void	 store_secret_put(struct store *, const char *name, const char *secret);
+/* For secret_free; NULL when there is none. */
+char	*store_secret_get(struct store *, const char *name);
+void	 store_secret_remove(struct store *, const char *name);
+/* All whose name begins with prefix. */
+void	 store_secrets_remove(struct store *, const char *prefix);
+
+/* --- inbox -------------------------------------------------------------- */
+
+/* True if this transaction with this body was seen; remembers it otherwise
+ * (the newest 1000). */
+bool	 store_txn_seen(struct store *, const char *txn_id, const char *sha256);
+/*
+ * Keep an event for processing.  False if its id was seen before (ids are
+ * remembered for the newest 100 000 events), and then nothing is written.
+ */
+bool	 store_inbox_add(struct store *, const char *event_id,
+	    const char *room_id, const char *json);
+struct inbox_row { int64_t id; const char *event_id, *room_id, *json; };
+/* Unprocessed rows in order of arrival, at most limit; returns how many. */
+int	 store_inbox_each(struct store *, int limit,
+	    void (*)(const struct inbox_row *, void *), void *);
+/* Processed: the text goes, the id stays. */
+void	 store_inbox_done(struct store *, int64_t id);
+
+/* --- outbox ------------------------------------------------------------- */
+
+enum outbox_op { OUTBOX_SEND, OUTBOX_EDIT, OUTBOX_REDACT, OUTBOX_REACT };
+enum outbox_state { OUTBOX_PENDING, OUTBOX_SENDING, OUTBOX_SENT, OUTBOX_FAILED };
+struct outbox_row {
+	int64_t		 id;		/* 0 when adding */
+	const char	*room;		/* room id, or the key of a room object
+					 * ("room:admin"), resolved when sent */
+	enum outbox_op	 op;
+	const char	*content;	/* JSON: content of the event; REDACT:
+					 * {"reason":..}; REACT: {"key":..} */
+	int64_t		 target;	/* outbox id this edits, redacts, reacts
+					 * to; 0: `target_event` says it */
+	const char	*target_event;	/* event id, or NULL */
+	int64_t		 thread;	/* outbox id of the thread's root, or 0 */
+	const char	*file_name, *file_type;	/* attachment, or NULL: uploaded
+					 * before sending, put into content */
+	const void	*file;
+	size_t		 file_len;
+	int64_t		 not_before_ms;	/* wall clock; 0: at once */
+	/* set by the store */
+	enum outbox_state state;
+	const char	*txn_id;	/* "<epoch>.<id>": durable, never reused */
+	const char	*event_id;	/* once sent */
+	int		 tries;
+};
+int64_t	 store_outbox_add(struct store *, const struct outbox_row *);
+/*
+ * Let `id` (a SEND of ours) say `content` from now on: replaces the text of
+ * the row itself or of its newest edit while that is still PENDING, else adds
+ * an EDIT.  What may have left already is never changed.  not_before_ms bounds
+ * the rate (kept when an edit is replaced).
+ */
+void	 store_outbox_update(struct store *, int64_t id, const char *content,
+	    int64_t not_before_ms);
+/* PENDING and SENDING rows in order of id that are due, at most limit. */
+int	 store_outbox_each(struct store *, int64_t now_ms, int limit,
+	    void (*)(const struct outbox_row *, void *), void *);
+/* The next time a row becomes due; 0 when none waits for a time. */
+int64_t	 store_outbox_next_due(struct store *, int64_t now_ms);
+void	 store_outbox_sending(struct store *, int64_t id);
+/* The attachment was uploaded: content has its url now, the bytes go. */
+void	 store_outbox_uploaded(struct store *, int64_t id, const char *content);
+void	 store_outbox_sent(struct store *, int64_t id, const char *event_id);
+void	 store_outbox_failed(struct store *, int64_t id, const char *why);
+void	 store_outbox_retry(struct store *, int64_t id, int64_t not_before_ms);
+/* Of one row; event_id NULL while not sent; yours.  By event: its id or 0. */
+char	*store_outbox_event(struct store *, int64_t id);
+int64_t	 store_outbox_find(struct store *, const char *event_id);
+
+/* --- runs, questions, receipts, log ------------------------------------- */
+
+struct run_row {
+	int64_t		 id;
+	const char	*actor, *room, *command_event, *title, *plan_hash;
+	const char	*resources;	/* JSON for the receipt: see chat */
+	const char	*objects;	/* JSON: keys of the plan's steps */
+	int64_t		 live_message;	/* outbox id, or 0 */
+	const char	*state;		/* "running","done","failed" */
+	int64_t		 started_ms, ended_ms;
+};
+int64_t	 store_run_add(struct store *, const struct run_row *);
+void	 store_run_live(struct store *, int64_t id, int64_t live_message);
+void	 store_run_end(struct store *, int64_t id, const char *state);
+/* only_running: those that go on; else newest first, at most limit. */
+void	 store_runs_each(struct store *, bool only_running, int limit,
+	    void (*)(const struct run_row *, void *), void *);
+
+struct question_row {
+	int64_t		 id;
+	const char	*room, *sender, *command_event;
+	const char	*action;	/* JSON, chat's own */
+	const char	*plan_hash;
+	int64_t		 message;	/* outbox id of the question */
+	int64_t		 asked_ms, expires_ms;
+};
+int64_t	 store_question_add(struct store *, const struct question_row *);
+/* The newest open one of this sender in this room, or by its id (room, sender
+ * NULL).  1 if found. */
+int	 store_question_find(struct store *, int64_t id, const char *room,
+	    const char *sender, int64_t now_ms,
+	    void (*)(const struct question_row *, void *), void *);
+/* Open ones whose time is over. */
+void	 store_questions_expired(struct store *, int64_t now_ms,
+	    void (*)(const struct question_row *, void *), void *);
+/* Closes it; true for the one caller who found it open. */
+bool	 store_question_close(struct store *, int64_t id, const char *how);
+
+struct receipt_row { int64_t seq; const char *prev, *hash, *content; int64_t outbox; };
+/* The newest hash ("" when none) and its seq (0). */
+char	*store_receipt_head(struct store *, int64_t *seq);	/* yours */
+void	 store_receipt_add(struct store *, const struct receipt_row *);
+void	 store_receipts_each(struct store *, int64_t from_seq, int limit,
+	    void (*)(const struct receipt_row *, void *), void *);
+
+struct log_row { int64_t id, at_ms; const char *subject, *kind, *text; };
+/* What happened to a resource or object, for `events`; newest 10 000 kept. */
+void	 store_log_add(struct store *, const char *subject, const char *kind,
+	    const char *text);
+/* Newest first; subject NULL: all. */
+void	 store_log_each(struct store *, const char *subject, int limit,
+	    void (*)(const struct log_row *, void *), void *);
+
+#endif

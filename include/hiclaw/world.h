@@ -1,0 +1,84 @@
+/*
+ * The world: all managed objects that the resources imply, computed by one
+ * pure function.  No network, no clock, no globals: the same input gives the
+ * same text, byte by byte.
+ */
+#ifndef HICLAW_WORLD_H
+#define HICLAW_WORLD_H
+
+#include "hiclaw/api.h"
+#include "hiclaw/object.h"
+
+struct world_config {
+	const char	*domain;	/* "example.org" */
+	const char	*prefix;	/* "hiclaw" */
+	const char	*instance;	/* "hiclaw-1234abcd" */
+	const char	*device;	/* "HICLAW_1234abcd" */
+	const char	*room_version;	/* "12" */
+	bool		 federate;
+	bool		 has_storage;	/* a provider for files is open */
+	const struct strv *admins;	/* full Matrix ids */
+	const struct strv *dms;		/* people the bot keeps a DM with */
+	const char	*soul_template;	/* SOUL.md for agents without a soul */
+};
+
+struct object {
+	char		*key;		/* "room:team/frontend" */
+	char		*owner;		/* "Team/frontend"; "" for the house */
+	char		*desired;	/* canonical JSON with $refs */
+	struct strv	 deps;		/* keys that must be there first */
+};
+struct world;
+struct world *world_compile(const struct world_config *,
+	    const struct resources *);
+void	 world_free(struct world *);
+size_t	 world_n(const struct world *);
+const struct object *world_at(const struct world *, size_t);	/* by key */
+const struct object *world_find(const struct world *, const char *key);
+
+/* --- identity ----------------------------------------------------------- */
+
+enum agent_role { AGENT_MANAGER, AGENT_STANDALONE, AGENT_LEADER, AGENT_WORKER };
+const char *agent_role_name(enum agent_role);
+struct agent {
+	enum agent_role	 role;
+	const char	*name;		/* metadata.name, or the member's name */
+	const char	*runtime;	/* keys account, home, alias */
+	char		*user;		/* "@hiclaw_alice:domain" */
+	const struct resource *resource;	/* the owning one */
+	const struct json *spec;	/* its own part of the spec */
+};
+struct agents { struct agent *v; size_t n, cap; struct map *by_name; };
+/* All agents of all resources, in order of kind and name. */
+void	 agents_list(const struct world_config *, const struct resources *,
+	    struct agents *);
+const struct agent *agents_find(const struct agents *, const char *name);
+void	 agents_release(struct agents *);
+/* The Matrix id of a Human (its matrixUserId, else @username:domain); yours. */
+char	*human_user(const struct world_config *, const struct resource *);
+/*
+ * What may this person do: 1 (configured admin or Human of tier 1), 2, 3, or
+ * 0 for somebody we do not know.  *human gets the resource, or NULL.
+ */
+int	 person_tier(const struct world_config *, const struct resources *,
+	    const char *user, const struct resource **human);
+/* The bot's own id; yours. */
+char	*bot_user(const struct world_config *);
+/* Is it the bot, the sender or an agent of ours (inside our namespace)? */
+bool	 is_our_user(const struct world_config *, const char *user);
+
+/* --- policy: who may address whom --------------------------------------- */
+
+/* The compiled lists of one agent, sorted Matrix ids. */
+struct allow { struct strv group, dm; };
+void	 policy_allow(const struct world_config *, const struct resources *,
+	    const struct agent *, struct allow *);
+void	 allow_release(struct allow *);
+/*
+ * May `sender` address `agent` (in a group, in a DM)?  *why gets the rule that
+ * decided, in one sentence; yours.
+ */
+bool	 policy_may(const struct world_config *, const struct resources *,
+	    const struct agent *, const char *sender, bool is_dm, char **why);
+
+#endif

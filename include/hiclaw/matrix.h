@@ -135,7 +135,9 @@ const char *mxid_domain(const char *);	/* after the first ':', or NULL */
  *   "parent":{"$ref":"room:space","field":"room_id"}	may be absent
  *   "version":"12", "federate":false, "join_rule":"invite",
  *   "history":"shared"
- *   "members":{"@a:d":"agent"|"person"}	without the bot
+ *   "members":{"@a:d":"agent"|"person"}	without the bot; null: has no
+ *					account yet, neither asked in nor out;
+ *					any other text counts as person
  *   "names":{"@a:d":"alice"}		display names agents join with
  *   "power":{"@a:d":100}}		users only; without the bot
  * Observed:

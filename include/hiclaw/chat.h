@@ -1,0 +1,49 @@
+/*
+ * Chat: turns room messages into commands and manifests, asks the engine, and
+ * answers through the outbox.  Deciding thread only.  Everything that one event
+ * causes (resources, runs, questions, replies, the inbox row's end) is in the
+ * one transaction that the caller opened around chat_event.
+ */
+#ifndef HICLAW_CHAT_H
+#define HICLAW_CHAT_H
+
+#include "hiclaw/engine.h"
+#include "hiclaw/json.h"
+#include "hiclaw/store.h"
+
+struct chat;
+
+struct chat_config {
+	const char	*commands_dir, *templates_dir;
+	const char	*homeserver_url;	/* for sign-in hints */
+	int64_t		 question_ttl_ms, password_ttl_ms, live_interval_ms;
+	const char	*version;
+	/*
+	 * Fetch an attachment and call done on the loop's thread with its bytes
+	 * or an error; the daemon gives it, tests give their own.
+	 */
+	void	(*download)(void *arg, const char *mxc, size_t max,
+		    void (*done)(void *ctx, const char *data, size_t len,
+		    const char *error), void *ctx);
+	void	*download_arg;
+};
+/* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
+struct chat *chat_new(struct store *, struct engine *,
+	    const struct chat_config *, struct err *);
+void	chat_free(struct chat *);
+/* The observer to give to engine_observe. */
+const struct engine_observer *chat_observer(struct chat *);
+/* A room event (message, reaction, redaction, invite of the bot) from the
+ * inbox.  Own events, notices and what is not for us are ignored here. */
+void	chat_event(struct chat *, const struct json *event);
+/* Somebody read up to this event: one-time passwords go. */
+void	chat_receipt(struct chat *, const char *room, const char *event,
+	    const char *user);
+/* Expire questions, redact what is due, end live messages.  Call each second;
+ * cheap when nothing is due. */
+void	chat_tick(struct chat *);
+/* The controller is up: say so once in the admin room if it had been away, or
+ * welcome on the very first start. */
+void	chat_started(struct chat *, bool is_first, int64_t away_ms);
+
+#endif

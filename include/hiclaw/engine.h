@@ -1,0 +1,161 @@
+/*
+ * The engine brings the world to its desired state and keeps it there.  It owns
+ * the resources and the objects in memory (SQLite is their durable twin), knows
+ * kinds of object only by their table row, and tells its observer what happens.
+ * Deciding thread only.
+ *
+ * Everything it writes goes into the store's open transaction; before the loop
+ * waits the batch is committed, and only then do jobs start, messages leave and
+ * requests get their answer.
+ */
+#ifndef HICLAW_ENGINE_H
+#define HICLAW_ENGINE_H
+
+#include "hiclaw/api.h"
+#include "hiclaw/object.h"
+#include "hiclaw/plan.h"
+#include "hiclaw/provider.h"
+#include "hiclaw/store.h"
+#include "hiclaw/world.h"
+
+struct engine;
+struct loop;
+
+/* One execution of a plan, as seen while it goes on. */
+struct run_view {
+	int64_t		 id;
+	const char	*actor, *room, *command_event, *title, *plan_hash;
+	const char	*resources;	/* JSON given to engine_apply */
+	int64_t		 live_message;	/* outbox id of the live message, or 0 */
+	int64_t		 started_ms;
+	size_t		 total, settled, failed;	/* objects */
+	size_t		 creates, updates, deletes;
+	const char	*current;	/* key of an object in hand, or NULL */
+	bool		 over, timed_out;
+	/* of failed or unfinished objects, at most max: cb(key, error) */
+	const struct engine *engine;
+};
+void	run_troubles(const struct run_view *, size_t max,
+	    void (*)(void *, const char *key, const char *error), void *);
+
+struct engine_observer {
+	void	*arg;
+	/* A run moved on, at most every live_interval; over: its last word. */
+	void	(*run)(void *arg, const struct run_view *);
+	/* Somebody changed an object outside and it was put right. `did` says
+	 * what was done, `sender` who had done it (or NULL: found by resync). */
+	void	(*drift)(void *arg, const char *key, const char *sender,
+		    const struct strv *did);
+	/* The same object was put right too often: wait_s until the next try. */
+	void	(*fight)(void *arg, const char *key, const char *sender,
+		    int wait_s);
+	/* An outside system does not answer (since_ms), or does again. */
+	void	(*system)(void *arg, const char *provider, bool is_up,
+		    int64_t since_ms, const char *why);
+	/* The initial password of a Human's account was made. */
+	void	(*account_made)(void *arg, const char *key, const char *user);
+	/* Nothing is left of a deleted resource. */
+	void	(*resource_gone)(void *arg, const char *kind, const char *name);
+};
+
+struct engine_config {
+	struct world_config	 world;		/* borrowed strings stay alive */
+	struct provider_env	 env;
+	int			 threads;
+	int64_t			 resync_ms, run_limit_ms, live_interval_ms;
+};
+
+/* Loads resources and objects from the store; opens the providers. */
+struct engine *engine_new(struct loop *, struct store *,
+	    const struct engine_config *, struct err *);
+void	engine_observe(struct engine *, const struct engine_observer *);
+/* Begin to work.  Before that nothing leaves the house. */
+void	engine_start(struct engine *);
+/* Take no new objects in hand; the current ones finish.  Then free. */
+void	engine_drain(struct engine *);
+bool	engine_is_idle(const struct engine *);	/* nothing in hand */
+void	engine_free(struct engine *);
+
+/* --- deciding ----------------------------------------------------------- */
+
+const struct resources *engine_resources(const struct engine *);
+const struct world_config *engine_world_config(const struct engine *);
+/* What would `after` change?  Pure but for reading the engine's memory. */
+struct plan *engine_plan(struct engine *, const struct resources *after);
+/* Differences that exist now, without any change asked for. */
+struct plan *engine_plan_now(struct engine *);
+
+/* Who asks, and where to report. */
+struct run_request {
+	const char	*actor;		/* Matrix id */
+	const char	*room;		/* room id, or NULL: no report */
+	const char	*command_event;	/* event id of the command, or NULL */
+	const char	*title;		/* "apply 1 Team, 3 Humans" */
+	const char	*resources;	/* JSON for the receipt, or NULL */
+};
+/*
+ * Make `after` the desired state, durably, in the transaction that is open, and
+ * start a run.  The resources that differ get a new generation; those that are
+ * gone are marked deleting until their last object is gone.  Returns the id of
+ * the run, also when nothing is left to do (it then ends at once, without a
+ * report to the observer: total == 0 and 0 is returned).
+ */
+int64_t	engine_apply(struct engine *, const struct plan *,
+	    const struct resources *after, const struct run_request *);
+/* The live message of a run, as soon as chat has queued it. */
+void	engine_run_live(struct engine *, int64_t run, int64_t outbox_id);
+
+/* The bot keeps a DM with this person from now on; gives the object's key
+ * ("room:dm/@x:d"), usable as the room of an outbox row. */
+const char *engine_dm(struct engine *, const char *user);
+
+/* --- news from outside -------------------------------------------------- */
+
+/*
+ * An outside event that concerns the object with this handle; unknown handles
+ * are kept for a while, for objects whose creation is still in flight.
+ */
+void	engine_event(struct engine *, const char *handle,
+	    const struct json *event);
+/* Let a pure function edit the observed form of an object (say, to forget that
+ * somebody left); if it returns true the object is looked at again. */
+bool	engine_edit(struct engine *, const char *key,
+	    bool (*edit)(struct json *observed, void *arg), void *arg);
+/* Look at everything again, now; observed in bulk where events do not tell. */
+void	engine_resync(struct engine *);
+/* The provider answered or did not, seen by somebody else (outbox, sync). */
+void	engine_system(struct engine *, const char *provider, bool is_up,
+	    const char *why);
+
+/* --- reading ------------------------------------------------------------ */
+
+struct engine_counts {
+	size_t	 objects, settled, busy, waiting, backoff, failed, removing;
+	size_t	 runs;
+	uint64_t ensures, repairs;
+};
+void	engine_counts(const struct engine *, struct engine_counts *);
+bool	engine_object(const struct engine *, const char *key,
+	    struct object_view *);
+/* All with this owner ("Team/frontend"), or all (NULL), in order of key. */
+void	engine_objects(const struct engine *, const char *owner,
+	    void (*)(void *, const struct object_view *), void *);
+/* Observed member of an object: engine_observed(e, "room:admin", "room_id").
+ * Borrowed until the next change; NULL if unknown. */
+const char *engine_observed(const struct engine *, const char *key,
+	    const char *field);
+/* The object with this handle, or NULL. */
+const char *engine_find(const struct engine *, const char *handle);
+/* "Running", "Pending", "Degraded", "Failed", "Deleting" ... of a resource,
+ * and in a sentence why (or NULL); from the state of its objects. */
+const char *engine_phase(const struct engine *, const struct resource *,
+	    char *why, size_t whysize);
+struct system_view { const char *name; bool is_up; int64_t since_ms; const char *why; int in_flight; };
+void	engine_systems(const struct engine *,
+	    void (*)(void *, const struct system_view *), void *);
+/* A secret of an object ("human:john", "password"); for secret_free, or NULL. */
+char	*engine_secret(struct engine *, const char *key, const char *name);
+/* Seen and passed on: the secret is wiped from the store. */
+void	engine_secret_forget(struct engine *, const char *key, const char *name);
+
+#endif

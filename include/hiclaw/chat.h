@@ -18,14 +18,6 @@ struct chat_config {
 	const char	*homeserver_url;	/* for sign-in hints */
 	int64_t		 question_ttl_ms, password_ttl_ms, live_interval_ms;
 	const char	*version;
-	/*
-	 * Fetch an attachment and call done on the loop's thread with its bytes
-	 * or an error; the daemon gives it, tests give their own.
-	 */
-	void	(*download)(void *arg, const char *mxc, size_t max,
-		    void (*done)(void *ctx, const char *data, size_t len,
-		    const char *error), void *ctx);
-	void	*download_arg;
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
 struct chat *chat_new(struct store *, struct engine *,
@@ -33,9 +25,30 @@ struct chat *chat_new(struct store *, struct engine *,
 void	chat_free(struct chat *);
 /* The observer to give to engine_observe. */
 const struct engine_observer *chat_observer(struct chat *);
-/* A room event (message, reaction, redaction, invite of the bot) from the
- * inbox.  Own events, notices and what is not for us are ignored here. */
-void	chat_event(struct chat *, const struct json *event);
+/*
+ * Something outside that an event needs before it can be dealt with: an
+ * attachment's bytes, or the message it replies to.  The caller fetches it and
+ * calls chat_event again with the same event; the inbox row stays until then,
+ * so that a kill in between loses nothing.
+ */
+enum chat_need { CHAT_DONE, CHAT_NEEDS_MEDIA, CHAT_NEEDS_EVENT };
+#define CHAT_MEDIA_MAX	MANIFEST_MAX
+struct chat_fetched {
+	const char	*data;		/* bytes of the media, or JSON of the event */
+	size_t		 len;
+	const char	*error;		/* why it could not be had, or NULL */
+};
+/*
+ * A room event (message, reaction, redaction, invite of the bot) from the
+ * inbox.  Own events, notices and what is not for us are ignored here.
+ * fetched NULL: the first call.  *what gets the mxc URI or the event id (in the
+ * same room) of what is needed; yours.
+ */
+enum chat_need chat_event(struct chat *, const struct json *event,
+	    const struct chat_fetched *, char **what);
+/* The bot was invited: by an admin, a tier-1 Human or one of ours it should
+ * join (true), else refuse (false). */
+bool	chat_may_invite(struct chat *, const char *sender);
 /* Somebody read up to this event: one-time passwords go. */
 void	chat_receipt(struct chat *, const char *room, const char *event,
 	    const char *user);

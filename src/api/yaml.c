@@ -1,0 +1,977 @@
+/*
+ * libyaml's events as a tree of nodes with marks, one document at a time.
+ *
+ * What the text can do to us is bounded here: bytes, depth, what aliases write
+ * out, cycles, keys that are no words, duplicate keys, foreign tags.  What the
+ * values mean is decode.c's business.
+ *
+ * After a syntax error the parser is of no more use.  A line that begins with
+ * "---" in the first column always starts a document (YAML allows it nowhere
+ * else), so a fresh parser goes on from there.
+ */
+#include "yaml.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "api-int.h"
+
+#define CHUNK_BYTES	(64 * 1024)
+#define FEW_KEYS	8		/* compared pairwise, more are sorted */
+#define TAG_CORE	"tag:yaml.org,2002:"
+
+struct chunk {
+	struct chunk	*next;
+	size_t		 used, size;
+	max_align_t	 data[];
+};
+
+/* A map or sequence under construction. */
+struct frame {
+	struct ynode	*node;
+	struct ynode	*key;		/* waiting for its value */
+};
+
+struct yaml {
+	const char	*text;
+	size_t		 len;
+	uint32_t	*lines;		/* where each begins */
+	size_t		 nlines;
+	struct problems	*problems;
+
+	yaml_parser_t	 parser;
+	bool		 parsing;	/* parser is initialised */
+	bool		 done;
+	size_t		 base_line;	/* line that the parser began with, from 0 */
+	size_t		 doc_line;	/* line that the document began with */
+	bool		 in_doc;
+	int		 doc;
+
+	struct chunk	*arena;		/* newest first */
+	struct map	*anchors;	/* of this document; NULL: none yet */
+	struct frame	 stack[YAML_DEPTH_MAX];
+	size_t		 depth;
+	struct ynode	*root;
+	size_t		 alias_nodes, alias_bytes;	/* of the manifest */
+};
+
+/* --- arena ----------------------------------------------------------------- */
+
+static void *
+arena_alloc(struct yaml *y, size_t size)
+{
+	struct chunk	*c = y->arena;
+	size_t		 want;
+	void		*p;
+
+	size = (size + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	if (c == NULL || c->size - c->used < size) {
+		want = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+		c = xmalloc(sizeof *c + want);
+		c->next = y->arena;
+		c->used = 0;
+		c->size = want;
+		y->arena = c;
+	}
+	p = (char *)c->data + c->used;
+	c->used += size;
+	return memset(p, 0, size);
+}
+
+/* Forgets all nodes; one chunk stays for the next document. */
+static void
+arena_reset(struct yaml *y, size_t keep)
+{
+	struct chunk	*c;
+
+	while ((c = y->arena) != NULL) {
+		if (keep > 0 && c->next == NULL && c->size == CHUNK_BYTES) {
+			c->used = 0;
+			return;
+		}
+		y->arena = c->next;
+		free(c);
+	}
+}
+
+/* --- places ---------------------------------------------------------------- */
+
+/*
+ * Where lines begin, counted as libyaml counts them: CR LF is one break, and
+ * so are U+0085, U+2028 and U+2029.
+ */
+static void
+index_lines(struct yaml *y)
+{
+	const unsigned char	*s = (const unsigned char *)y->text;
+	size_t			 i = 0, cap = 64, step;
+
+	y->lines = xreallocarray(NULL, cap, sizeof *y->lines);
+	y->lines[y->nlines++] = 0;
+	while (i < y->len) {
+		step = 0;
+		if (s[i] == '\r' && i + 1 < y->len && s[i + 1] == '\n')
+			step = 2;
+		else if (s[i] == '\n' || s[i] == '\r')
+			step = 1;
+		else if (s[i] == 0xc2 && i + 1 < y->len && s[i + 1] == 0x85)
+			step = 2;
+		else if (s[i] == 0xe2 && i + 2 < y->len && s[i + 1] == 0x80 &&
+		    (s[i + 2] == 0xa8 || s[i + 2] == 0xa9))
+			step = 3;
+		i += step == 0 ? 1 : step;
+		if (step == 0)
+			continue;
+		if (y->nlines == cap) {
+			cap *= 2;
+			y->lines = xreallocarray(y->lines, cap,
+			    sizeof *y->lines);
+		}
+		y->lines[y->nlines++] = (uint32_t)i;
+	}
+}
+
+/* The line (from 0) without its break. */
+static const char *
+line_text(const struct yaml *y, size_t line, size_t *len)
+{
+	size_t	from, to;
+
+	*len = 0;
+	if (line >= y->nlines)
+		return "";
+	from = y->lines[line];
+	to = line + 1 < y->nlines ? y->lines[line + 1] : y->len;
+	if (line == 0 && to - from >= 3 &&
+	    memcmp(y->text, "\xef\xbb\xbf", 3) == 0)
+		from += 3;
+	while (to > from &&
+	    (y->text[to - 1] == '\n' || y->text[to - 1] == '\r'))
+		to--;
+	*len = to - from;
+	return y->text + from;
+}
+
+char *
+yaml_source(const struct yaml *y, int line, int column)
+{
+	const char	*s;
+	size_t		 len;
+
+	if (line < 1)
+		return NULL;
+	s = line_text(y, (size_t)line - 1, &len);
+	return problem_source(s, len, column);
+}
+
+static void
+add_problem(struct yaml *y, int line, int column, const char *path,
+    bool is_warning, const char *fmt, va_list ap)
+{
+	struct problem	p = {
+		.doc = y->doc, .line = line, .column = column,
+		.path = (char *)path, .is_warning = is_warning
+	};
+
+	p.what = xvasprintf(fmt, ap);
+	p.source = yaml_source(y, line, column);
+	problems_add(y->problems, &p);
+	free(p.what);
+	free(p.source);
+}
+
+void
+yaml_problem(struct yaml *y, const struct ynode *at, const char *path,
+    bool is_warning, const char *fmt, ...)
+{
+	va_list	ap;
+
+	va_start(ap, fmt);
+	add_problem(y, at->line, at->column, path, is_warning, fmt, ap);
+	va_end(ap);
+}
+
+/* line and column from 0, as libyaml's marks. */
+static void PRINTF(4, 5)
+fault(struct yaml *y, size_t line, size_t column, const char *fmt, ...)
+{
+	va_list	ap;
+
+	va_start(ap, fmt);
+	add_problem(y, (int)line + 1, (int)column + 1, NULL, false, fmt, ap);
+	va_end(ap);
+}
+
+/* The same for a byte of the text. */
+static void PRINTF(3, 4)
+fault_at_byte(struct yaml *y, size_t offset, const char *fmt, ...)
+{
+	size_t	lo = 0, hi = y->nlines, mid, i, column = 0;
+	va_list	ap;
+
+	while (hi - lo > 1) {
+		mid = (lo + hi) / 2;
+		if (y->lines[mid] <= offset)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	for (i = y->lines[lo]; i < offset; i++)
+		if (((unsigned char)y->text[i] & 0xc0) != 0x80)
+			column++;
+	va_start(ap, fmt);
+	add_problem(y, (int)lo + 1, (int)column + 1, NULL, false, fmt, ap);
+	va_end(ap);
+}
+
+/* --- the text as a whole ----------------------------------------------------- */
+
+/* Offset of the first character that YAML does not allow, or len. */
+static size_t
+find_control(const char *text, size_t len)
+{
+	const unsigned char	*s = (const unsigned char *)text;
+	size_t			 i;
+
+	for (i = 0; i < len; i++) {
+		if (s[i] >= 0x20 && s[i] < 0x7f)
+			continue;
+		if (s[i] < 0x20 && s[i] != '\t' && s[i] != '\n' &&
+		    s[i] != '\r')
+			return i;
+		if (s[i] == 0x7f)
+			return i;
+		if (s[i] == 0xc2 && s[i + 1] < 0xa0 && s[i + 1] != 0x85)
+			return i;
+		if (s[i] == 0xef && s[i + 1] == 0xbf && s[i + 2] >= 0xbe)
+			return i;
+	}
+	return len;
+}
+
+static unsigned
+code_point(const char *text)
+{
+	const unsigned char	*s = (const unsigned char *)text;
+
+	if (s[0] < 0x80)
+		return s[0];
+	if (s[0] < 0xe0)
+		return (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu);
+	return (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
+}
+
+static int
+check_text(struct yaml *y)
+{
+	size_t	bad;
+
+	if (y->len >= 2 && (memcmp(y->text, "\xff\xfe", 2) == 0 ||
+	    memcmp(y->text, "\xfe\xff", 2) == 0)) {
+		fault(y, 0, 0, "the text is UTF-16; save it as UTF-8");
+		return -1;
+	}
+	if (memchr(y->text, '\0', y->len) != NULL) {
+		bad = (size_t)((const char *)memchr(y->text, '\0', y->len) -
+		    y->text);
+		fault_at_byte(y, bad, "a NUL byte; this is not text");
+		return -1;
+	}
+	if (!utf8_valid(y->text, y->len, &bad)) {
+		fault_at_byte(y, bad, "byte 0x%02x is not valid UTF-8; "
+		    "save the text as UTF-8", (unsigned char)y->text[bad]);
+		return -1;
+	}
+	if ((bad = find_control(y->text, y->len)) < y->len) {
+		fault_at_byte(y, bad, "control character U+%04X; remove it",
+		    code_point(y->text + bad));
+		return -1;
+	}
+	return 0;
+}
+
+/* --- parser ------------------------------------------------------------------ */
+
+static void
+parser_start(struct yaml *y, size_t line)
+{
+	size_t	from = y->lines[line];
+
+	if (!yaml_parser_initialize(&y->parser))
+		abort();	/* out of memory */
+	yaml_parser_set_encoding(&y->parser, YAML_UTF8_ENCODING);
+	if (line == 0 && y->len >= 3 &&
+	    memcmp(y->text, "\xef\xbb\xbf", 3) == 0)
+		from = 3;
+	yaml_parser_set_input_string(&y->parser,
+	    (const unsigned char *)y->text + from, y->len - from);
+	y->parsing = true;
+	y->base_line = line;
+}
+
+static void
+parser_stop(struct yaml *y)
+{
+	if (y->parsing)
+		yaml_parser_delete(&y->parser);
+	y->parsing = false;
+}
+
+struct yaml *
+yaml_open(const char *text, size_t len, struct problems *problems)
+{
+	struct yaml	*y = xcalloc(1, sizeof *y);
+	struct problem	 none = { 0 };
+
+	y->text = text;
+	y->len = len;
+	y->problems = problems;
+	if (len > MANIFEST_MAX) {
+		problem_addf(problems, &none, "the manifest has %zu bytes; "
+		    "at most %d (1 MiB) are taken: paste it in parts", len,
+		    MANIFEST_MAX);
+		y->done = true;
+		return y;
+	}
+	index_lines(y);
+	if (check_text(y) != 0) {
+		y->done = true;
+		return y;
+	}
+	parser_start(y, 0);
+	return y;
+}
+
+void
+yaml_close(struct yaml *y)
+{
+	if (y == NULL)
+		return;
+	parser_stop(y);
+	arena_reset(y, 0);
+	map_free(y->anchors);
+	free(y->lines);
+	free(y);
+}
+
+int
+yaml_doc(const struct yaml *y)
+{
+	return y->doc;
+}
+
+/* --- what libyaml says, in words that help ------------------------------------ */
+
+static const struct {
+	const char	*libyaml;	/* part of its message */
+	const char	*ours;
+} messages[] = {
+	{ "could not find expected ':'",
+	    "expected \"key: value\"; a text of several lines needs "
+	    "\"key: |\" above it and blanks in front" },
+	{ "mapping values are not allowed",
+	    "a \":\" where no key can be; quote the value, or check the "
+	    "indentation" },
+	{ "did not find expected key",
+	    "this line does not fit the lines above it; check the "
+	    "indentation, or quote the value" },
+	{ "did not find expected '-' indicator",
+	    "expected \"- \" like the items above; check the indentation" },
+	{ "block sequence entries are not allowed",
+	    "a list item cannot start here; put it on a line of its own" },
+	{ "block mapping is not allowed", "a \"key:\" cannot start here" },
+	{ "mapping keys are not allowed", "a key cannot start here" },
+	{ "did not find expected ',' or ']'",
+	    "expected \",\" or \"]\": a list in [ ] is not closed" },
+	{ "did not find expected ',' or '}'",
+	    "expected \",\" or \"}\": an object in { } is not closed" },
+	{ "did not find expected node content",
+	    "expected a value here" },
+	{ "found unexpected end of stream",
+	    "a quote is opened and never closed" },
+	{ "found unexpected document indicator",
+	    "\"---\" inside a quoted value: a quote is not closed" },
+	{ "found unknown escape character",
+	    "unknown escape; write \\\\ for a backslash, or use single "
+	    "quotes" },
+	{ "did not find expected hexdecimal number",
+	    "expected hexadecimal digits after \\x, \\u or \\U" },
+	{ "found invalid Unicode character escape code",
+	    "no such Unicode character" },
+	{ "did not find expected <document start>",
+	    "text behind the end of the document; begin the next one with "
+	    "\"---\"" },
+	{ "found undefined tag handle", "unknown tag" },
+	{ "did not find URI", "a tag has a name after \"!\"" },
+	{ "did not find the expected '!'", "unknown tag" },
+	{ "did not find expected alphabetic or numeric character",
+	    "expected a name after \"&\" or \"*\"; quote the value if it "
+	    "is meant to begin so" },
+	{ "found unknown directive name",
+	    "unknown %directive; quote the value if it is meant to begin so" },
+	{ "found incompatible YAML document", "only YAML 1.1 and 1.2" },
+	{ "found duplicate", "a directive is given twice" },
+	{ "did not find expected comment or line break",
+	    "unexpected text at the end of this line" },
+	{ "found indentation indicator equal to 0",
+	    "the digit behind | or > must be 1 to 9" },
+};
+
+static bool
+has_tab_in_front(const struct yaml *y, size_t line, size_t *column)
+{
+	const char	*s;
+	size_t		 len, i;
+
+	s = line_text(y, line, &len);
+	for (i = 0; i < len && (s[i] == ' ' || s[i] == '\t'); i++)
+		if (s[i] == '\t') {
+			*column = i;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Phones turn "---" into a dash.  The line of this document, up to the fault,
+ * that is nothing but dashes, one of them a long one.
+ */
+static bool
+find_long_dash(const struct yaml *y, size_t until, size_t *at)
+{
+	const char	*s;
+	size_t		 line, len, i;
+	bool		 is_long;
+
+	for (line = until + 1; line-- > y->doc_line && line + 8 > until;) {
+		s = line_text(y, line, &len);
+		is_long = false;
+		for (i = 0; i < len; i++) {
+			if (i + 2 < len && memcmp(s + i, "\xe2\x80", 2) == 0 &&
+			    (unsigned char)s[i + 2] >= 0x92 &&
+			    (unsigned char)s[i + 2] <= 0x95) {
+				is_long = true;
+				i += 2;
+			} else if (s[i] != '-' && s[i] != ' ')
+				break;
+		}
+		if (is_long && i == len) {
+			*at = line;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+report_bad_start(struct yaml *y, size_t line, size_t column)
+{
+	const char	*s;
+	size_t		 len;
+
+	s = line_text(y, line, &len);
+	if (column < len && s[column] == '\t')
+		fault(y, line, column, "tab used for indentation; YAML "
+		    "needs spaces");
+	else if (column < len)
+		fault(y, line, column, "a value cannot begin with \"%c\"; "
+		    "quote it", s[column]);
+	else
+		fault(y, line, column, "a value cannot begin like this");
+}
+
+static void
+report_syntax(struct yaml *y)
+{
+	const char	*what = y->parser.problem;
+	size_t		 line, column, at, i;
+
+	if (y->parser.error == YAML_MEMORY_ERROR)
+		abort();
+	line = y->base_line + y->parser.problem_mark.line;
+	column = y->parser.problem_mark.column;
+	if (what == NULL)
+		what = "not valid YAML";
+	if (has_tab_in_front(y, line, &at) || strstr(what, "tab char") ||
+	    strstr(what, "tab where")) {
+		if (!has_tab_in_front(y, line, &at))
+			at = column;
+		fault(y, line, at, "tab used for indentation; YAML needs "
+		    "spaces");
+		return;
+	}
+	if (find_long_dash(y, line, &at)) {
+		fault(y, at, 0, "a long dash; \"---\" separates documents "
+		    "(keyboards like to change it)");
+		return;
+	}
+	if (strstr(what, "cannot start any token") != NULL) {
+		report_bad_start(y, line, column);
+		return;
+	}
+	for (i = 0; i < NELEM(messages); i++)
+		if (strstr(what, messages[i].libyaml) != NULL)
+			break;
+	if (y->parser.context != NULL && strstr(y->parser.context,
+	    "quoted scalar") != NULL && strstr(what, "unexpected") != NULL) {
+		/* Where the quote was opened says more than where it ends. */
+		line = y->base_line + y->parser.context_mark.line;
+		column = y->parser.context_mark.column;
+	}
+	fault(y, line, column, "%s", i < NELEM(messages) ? messages[i].ours :
+	    what);
+}
+
+/* --- tree ---------------------------------------------------------------------- */
+
+static struct ynode *
+node_new(struct yaml *y, enum ynode_type type, const yaml_mark_t *mark)
+{
+	struct ynode	*n = arena_alloc(y, sizeof *n);
+
+	n->type = type;
+	n->line = (int)(y->base_line + mark->line) + 1;
+	n->column = (int)mark->column + 1;
+	n->nodes = 1;
+	return n;
+}
+
+static void
+set_anchor(struct yaml *y, const yaml_char_t *anchor, struct ynode *n)
+{
+	if (anchor == NULL)
+		return;
+	if (y->anchors == NULL)
+		y->anchors = map_new(NULL);
+	map_set(y->anchors, (const char *)anchor, n);
+}
+
+static int
+compare_items(const void *va, const void *vb)
+{
+	const struct yitem	*a = *(struct yitem *const *)va;
+	const struct yitem	*b = *(struct yitem *const *)vb;
+	int			 c = strcmp(a->key->text, b->key->text);
+
+	if (c != 0)
+		return c;
+	if (a->key->line != b->key->line)
+		return a->key->line < b->key->line ? -1 : 1;
+	return a->key->column < b->key->column ? -1 :
+	    a->key->column > b->key->column;
+}
+
+static void
+report_duplicate(struct yaml *y, const struct ynode *first, struct yitem *it)
+{
+	it->drop = true;
+	yaml_problem(y, it->key, NULL, false, "key \"%.64s\" is given twice; "
+	    "the first is in line %d", it->key->text, first->line);
+}
+
+/* Marks all but the first of equal keys. */
+static void
+mark_duplicates(struct yaml *y, struct ynode *map)
+{
+	struct yitem	*it, *other, **v;
+	size_t		 i, first, n = 0;
+
+	if (map->n <= FEW_KEYS) {
+		for (it = map->first; it != NULL; it = it->next)
+			for (other = map->first; other != it;
+			    other = other->next)
+				if (strcmp(other->key->text,
+				    it->key->text) == 0) {
+					report_duplicate(y, other->key, it);
+					break;
+				}
+		return;
+	}
+	v = xreallocarray(NULL, map->n, sizeof(struct yitem *));
+	for (it = map->first; it != NULL; it = it->next)
+		v[n++] = it;
+	qsort(v, n, sizeof *v, compare_items);
+	for (first = 0, i = 1; i < n; i++) {
+		if (strcmp(v[first]->key->text, v[i]->key->text) == 0)
+			report_duplicate(y, v[first]->key, v[i]);
+		else
+			first = i;
+	}
+	free(v);
+}
+
+static void
+close_map(struct yaml *y, struct ynode *map)
+{
+	struct yitem	**link, *it;
+
+	mark_duplicates(y, map);
+	link = &map->first;
+	map->last = NULL;
+	while ((it = *link) != NULL) {
+		if (it->drop) {
+			*link = it->next;
+			map->n--;
+			continue;
+		}
+		map->last = it;
+		link = &it->next;
+	}
+}
+
+static void
+append(struct yaml *y, struct ynode *to, struct ynode *key,
+    struct ynode *value)
+{
+	struct yitem	*it = arena_alloc(y, sizeof *it);
+
+	it->key = key;
+	it->value = value;
+	if (to->last == NULL)
+		to->first = it;
+	else
+		to->last->next = it;
+	to->last = it;
+	to->n++;
+	to->nodes += value->nodes + (key != NULL);
+	to->bytes += value->bytes + (key != NULL ? key->bytes : 0);
+	if (to->height < value->height + 1)
+		to->height = value->height + 1;
+}
+
+/* A key that cannot be one makes its pair vanish. */
+static struct ynode *
+check_key(struct yaml *y, struct ynode *n)
+{
+	static struct ynode	bad = { .type = YNODE_BAD, .text = "" };
+
+	if (n->type == YNODE_BAD)
+		return n;
+	if (n->type != YNODE_SCALAR) {
+		yaml_problem(y, n, NULL, false, "a key must be a word, not "
+		    "a %s", n->type == YNODE_MAP ? "mapping (a value that "
+		    "begins with \"{\" needs quotes)" : "list");
+		return &bad;
+	}
+	if (n->plain && strcmp(n->text, "<<") == 0) {
+		yaml_problem(y, n, NULL, false, "merge keys (<<) are not "
+		    "part of YAML 1.2; write the fields out");
+		return &bad;
+	}
+	return n;
+}
+
+/* Puts a complete node where it belongs. */
+static void
+attach(struct yaml *y, struct ynode *n)
+{
+	struct frame	*f;
+
+	if (y->depth == 0) {
+		y->root = n;
+		return;
+	}
+	f = &y->stack[y->depth - 1];
+	if (f->node->type == YNODE_SEQ) {
+		append(y, f->node, NULL, n);
+	} else if (f->key == NULL) {
+		f->key = check_key(y, n);
+	} else {
+		if (f->key->type != YNODE_BAD)
+			append(y, f->node, f->key, n);
+		f->key = NULL;
+	}
+}
+
+/* The part of a core tag behind its prefix, "" for none, NULL: foreign. */
+static const char *
+core_tag(const yaml_char_t *tag)
+{
+	const char	*t = (const char *)tag;
+
+	if (t == NULL || strcmp(t, "!") == 0)
+		return "";
+	return str_starts(t, TAG_CORE) ? t + strlen(TAG_CORE) : NULL;
+}
+
+static void
+bad_tag(struct yaml *y, struct ynode *n, const yaml_char_t *tag)
+{
+	yaml_problem(y, n, NULL, false, "tag %.64s is not known here; only "
+	    "!!str !!int !!float !!bool !!null !!map !!seq are",
+	    (const char *)tag);
+	n->type = YNODE_BAD;
+}
+
+/* Reads a tagged scalar as the tag says, or complains. */
+static void
+apply_tag(struct yaml *y, struct ynode *n, const yaml_char_t *tag)
+{
+	static const struct { const char *tag; unsigned allowed; } tags[] = {
+		{ "int", 1u << SCALAR_INT },
+		{ "float", 1u << SCALAR_FLOAT | 1u << SCALAR_INT },
+		{ "bool", 1u << SCALAR_BOOL },
+		{ "null", 1u << SCALAR_NULL },
+	};
+	const char	*core = core_tag(tag);
+	size_t		 i;
+
+	n->plain = false;
+	if (core == NULL) {
+		bad_tag(y, n, tag);
+		return;
+	}
+	if (strcmp(core, "str") == 0 || core[0] == '\0')
+		return;
+	for (i = 0; i < NELEM(tags); i++)
+		if (strcmp(core, tags[i].tag) == 0)
+			break;
+	if (i == NELEM(tags)) {
+		bad_tag(y, n, tag);
+		return;
+	}
+	n->plain = true;
+	if ((tags[i].allowed & 1u << scalar_resolve(n->text)) != 0)
+		return;
+	yaml_problem(y, n, NULL, false, "\"%.64s\" is no !!%s", n->text,
+	    core);
+	n->type = YNODE_BAD;
+}
+
+static void
+on_scalar(struct yaml *y, const yaml_event_t *ev)
+{
+	const char	*value = (const char *)ev->data.scalar.value;
+	size_t		 len = ev->data.scalar.length;
+	struct ynode	*n;
+	char		*copy;
+
+	n = node_new(y, YNODE_SCALAR, &ev->start_mark);
+	copy = arena_alloc(y, len + 1);
+	memcpy(copy, value, len);
+	n->text = copy;
+	n->bytes = (uint32_t)len + 1;
+	n->plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	if (memchr(value, '\0', len) != NULL) {
+		yaml_problem(y, n, NULL, false, "a NUL character (\\0) in a "
+		    "value");
+		n->type = YNODE_BAD;
+	} else if (ev->data.scalar.tag != NULL) {
+		apply_tag(y, n, ev->data.scalar.tag);
+	} else if (!ev->data.scalar.plain_implicit) {
+		n->plain = false;	/* the tag "!" */
+	}
+	set_anchor(y, ev->data.scalar.anchor, n);
+	attach(y, n);
+}
+
+static int
+on_open(struct yaml *y, const yaml_event_t *ev, enum ynode_type type,
+    const yaml_char_t *tag, const yaml_char_t *anchor, const char *core)
+{
+	struct ynode	*n = node_new(y, type, &ev->start_mark);
+	const char	*given = core_tag(tag);
+
+	if (y->depth == YAML_DEPTH_MAX) {
+		fault(y, (size_t)n->line - 1, (size_t)n->column - 1,
+		    "nested deeper than %d levels", YAML_DEPTH_MAX);
+		return -1;
+	}
+	if (given == NULL || (given[0] != '\0' && strcmp(given, core) != 0)) {
+		bad_tag(y, n, tag);
+		n->type = type;		/* its content still has to go in */
+	}
+	n->open = true;
+	set_anchor(y, anchor, n);
+	y->stack[y->depth].node = n;
+	y->stack[y->depth].key = NULL;
+	y->depth++;
+	return 0;
+}
+
+static void
+on_close(struct yaml *y)
+{
+	struct ynode	*n = y->stack[--y->depth].node;
+
+	n->open = false;
+	if (n->type == YNODE_MAP)
+		close_map(y, n);
+	attach(y, n);
+}
+
+static int
+on_alias(struct yaml *y, const yaml_event_t *ev)
+{
+	const char	*name = (const char *)ev->data.alias.anchor;
+	struct ynode	*n, *bad;
+
+	n = y->anchors == NULL ? NULL : map_find(y->anchors, name);
+	bad = node_new(y, YNODE_BAD, &ev->start_mark);
+	bad->text = "";
+	if (n == NULL) {
+		yaml_problem(y, bad, NULL, false, "alias *%.64s has no "
+		    "anchor &%.64s above it; quote the value if it is meant "
+		    "to begin with \"*\"", name, name);
+		n = bad;
+	} else if (n->open) {
+		yaml_problem(y, bad, NULL, false, "alias *%.64s stands inside "
+		    "the very value it repeats", name);
+		n = bad;
+	} else if (y->depth + (size_t)n->height > YAML_DEPTH_MAX) {
+		yaml_problem(y, bad, NULL, false, "alias *%.64s nests deeper "
+		    "than %d levels", name, YAML_DEPTH_MAX);
+		n = bad;
+	}
+	y->alias_nodes += n->nodes;
+	y->alias_bytes += n->bytes;
+	if (y->alias_nodes > YAML_ALIAS_NODES_MAX ||
+	    y->alias_bytes > YAML_ALIAS_BYTES_MAX) {
+		yaml_problem(y, bad, NULL, false, "aliases write out more "
+		    "than %d values or %d MiB", YAML_ALIAS_NODES_MAX,
+		    YAML_ALIAS_BYTES_MAX / 1024 / 1024);
+		y->done = true;
+		return -1;
+	}
+	attach(y, n);
+	return 0;
+}
+
+/* One event of a document's content; 1 when the document ends. */
+static int
+take_event(struct yaml *y, const yaml_event_t *ev)
+{
+	switch (ev->type) {
+	case YAML_SCALAR_EVENT:
+		on_scalar(y, ev);
+		return 0;
+	case YAML_ALIAS_EVENT:
+		return on_alias(y, ev);
+	case YAML_MAPPING_START_EVENT:
+		return on_open(y, ev, YNODE_MAP, ev->data.mapping_start.tag,
+		    ev->data.mapping_start.anchor, "map");
+	case YAML_SEQUENCE_START_EVENT:
+		return on_open(y, ev, YNODE_SEQ, ev->data.sequence_start.tag,
+		    ev->data.sequence_start.anchor, "seq");
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		on_close(y);
+		return 0;
+	case YAML_DOCUMENT_END_EVENT:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void
+begin_document(struct yaml *y, const yaml_event_t *ev)
+{
+	y->doc++;
+	y->in_doc = true;
+	y->doc_line = y->base_line + ev->start_mark.line;
+	y->depth = 0;
+	y->root = NULL;
+	arena_reset(y, 1);
+	map_free(y->anchors);
+	y->anchors = NULL;
+}
+
+/* 1: a document; 0: the end; -1: a problem, and the parser is useless. */
+static int
+read_document(struct yaml *y)
+{
+	yaml_event_t	ev;
+	int		rc = 0;
+
+	while (rc == 0) {
+		if (!yaml_parser_parse(&y->parser, &ev)) {
+			report_syntax(y);
+			return -1;
+		}
+		if (ev.type == YAML_STREAM_END_EVENT) {
+			yaml_event_delete(&ev);
+			return 0;
+		}
+		if (ev.type == YAML_DOCUMENT_START_EVENT)
+			begin_document(y, &ev);
+		else
+			rc = take_event(y, &ev);
+		yaml_event_delete(&ev);
+	}
+	y->in_doc = false;
+	return rc;
+}
+
+static bool
+is_separator(const struct yaml *y, size_t line)
+{
+	const char	*s;
+	size_t		 len;
+
+	s = line_text(y, line, &len);
+	return len >= 3 && memcmp(s, "---", 3) == 0 &&
+	    (len == 3 || s[3] == ' ' || s[3] == '\t');
+}
+
+/* Starts anew at the next document after a fault; false when there is none. */
+static bool
+resync(struct yaml *y)
+{
+	size_t	line;
+
+	line = y->base_line + y->parser.mark.line;
+	if (y->in_doc)
+		line = y->doc_line + 1;
+	else if (line <= y->base_line)
+		line = y->base_line + 1;
+	parser_stop(y);
+	y->in_doc = false;
+	while (line < y->nlines && !is_separator(y, line))
+		line++;
+	if (line >= y->nlines)
+		return false;
+	parser_start(y, line);
+	return true;
+}
+
+bool
+yaml_next(struct yaml *y, const struct ynode **root)
+{
+	int	rc;
+
+	while (!y->done && y->problems->errors <= PROBLEMS_MAX) {
+		if ((rc = read_document(y)) == 0)
+			break;
+		if (rc > 0) {
+			*root = ynode_is_null(y->root) ? NULL : y->root;
+			return true;
+		}
+		if (y->done || !resync(y))
+			break;
+	}
+	y->done = true;
+	return false;
+}
+
+const struct ynode *
+ynode_get(const struct ynode *map, const char *key)
+{
+	const struct yitem	*it;
+
+	if (map == NULL || map->type != YNODE_MAP)
+		return NULL;
+	for (it = map->first; it != NULL; it = it->next)
+		if (strcmp(it->key->text, key) == 0)
+			return it->value;
+	return NULL;
+}
+
+bool
+ynode_is_null(const struct ynode *n)
+{
+	return n == NULL || (n->type == YNODE_SCALAR && n->plain &&
+	    scalar_resolve(n->text) == SCALAR_NULL);
+}

@@ -76,6 +76,13 @@ void	engine_drain(struct engine *);
 bool	engine_is_idle(const struct engine *);	/* nothing in hand */
 void	engine_free(struct engine *);
 
+/*
+ * The turn of the loop: before the commit the engine decides what to start and
+ * writes it down, after the commit it starts it.
+ */
+void	engine_before_commit(struct engine *);
+void	engine_after_commit(struct engine *);
+
 /* --- deciding ----------------------------------------------------------- */
 
 const struct resources *engine_resources(const struct engine *);

@@ -1,0 +1,261 @@
+/*
+ * Drift: somebody changed an object outside.  An event (or a bulk look) made
+ * the observed form differ from the desired one while nobody here asked for
+ * anything; the item goes to the front of its queue, is put right, and the
+ * house is told once what was done and who had done it.
+ *
+ * When the same object has to be put right over and over (somebody's bot
+ * fights us), the repairs wait longer and longer, and that is said as well.
+ */
+#include "engine-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/log.h"
+
+#define FIGHT_REPAIRS	4		/* within the window: more is a fight */
+#define FIGHT_WINDOW_MS	60000
+#define FIGHT_WAIT_MS	10000		/* doubled each time, up to ... */
+#define FIGHT_WAIT_MAX_MS 600000
+#define OBSERVE_CHUNK	1000		/* items copied for one bulk look */
+
+void
+drift_found(struct engine *e, struct item *it, const char *sender)
+{
+	log_info("drift", "%s: changed by %s", it->key,
+	    sender != NULL ? sender : "somebody");
+	if (it->drift_by == NULL || (it->drift_by[0] == '\0' && sender)) {
+		free(it->drift_by);
+		it->drift_by = xstrdup(sender != NULL ? sender : "");
+	}
+	it->urgent = true;
+	item_touch(e, it);
+}
+
+/* How long must the next repair of this item wait?  0: not at all. */
+int64_t
+drift_hold(struct engine *e, struct item *it)
+{
+	int64_t now = clock_mono_ms(), wait = FIGHT_WAIT_MS;
+
+	if (it->drift_by == NULL)
+		return 0;
+	if (now - it->repairs_since > FIGHT_WINDOW_MS) {
+		if (it->repairs < FIGHT_REPAIRS)
+			it->fights = 0;
+		it->repairs = 0;
+		it->repairs_since = now;
+	}
+	if (it->repairs < FIGHT_REPAIRS)
+		return 0;
+	for (int i = 0; i < it->fights && wait < FIGHT_WAIT_MAX_MS; i++)
+		wait *= 2;
+	if (wait > FIGHT_WAIT_MAX_MS)
+		wait = FIGHT_WAIT_MAX_MS;
+	it->fights++;
+	it->repairs = FIGHT_REPAIRS - 1;	/* one more try after the wait */
+	it->repairs_since = now + wait;
+	log_warn("drift", "%s: put right too often, waiting %lld s", it->key,
+	    (long long)(wait / 1000));
+	if (e->obs.fight != NULL)
+		e->obs.fight(e->obs.arg, it->key,
+		    it->drift_by[0] != '\0' ? it->drift_by : NULL,
+		    (int)(wait / 1000));
+	return wait;
+}
+
+void
+drift_repaired(struct engine *e, struct item *it, const struct strv *did)
+{
+	char *by = it->drift_by;
+
+	it->drift_by = NULL;
+	if (did->n > 0) {
+		it->repairs++;
+		e->repairs++;
+		if (e->obs.drift != NULL)
+			e->obs.drift(e->obs.arg, it->key,
+			    by[0] != '\0' ? by : NULL, did);
+	}
+	free(by);
+}
+
+/* --- events that came before their object was known ----------------------- */
+
+void
+stray_keep(struct engine *e, const char *handle, const struct json *event)
+{
+	struct stray *s;
+
+	if (e->strays == NULL)
+		e->strays = xcalloc(STRAYS_MAX, sizeof *e->strays);
+	s = &e->strays[e->strays_at];
+	e->strays_at = (e->strays_at + 1) % STRAYS_MAX;
+	if (e->strays_n < STRAYS_MAX)
+		e->strays_n++;
+	free(s->handle);
+	json_free(s->event);
+	s->handle = xstrdup(handle);
+	s->event = json_copy(event);
+}
+
+/* The item has its handle now: what was said of it before is news. */
+void
+strays_replay(struct engine *e, struct item *it)
+{
+	size_t at = (e->strays_at + STRAYS_MAX - e->strays_n) % STRAYS_MAX;
+
+	for (size_t i = 0; i < e->strays_n; i++) {
+		struct stray *s = &e->strays[(at + i) % STRAYS_MAX];
+
+		if (s->handle == NULL || strcmp(s->handle, it->handle) != 0)
+			continue;
+		if (it->news == NULL)
+			it->news = json_array();
+		json_push(it->news, s->event);
+		free(s->handle);
+		s->handle = NULL;
+		s->event = NULL;
+	}
+}
+
+/* --- bulk looks ----------------------------------------------------------- */
+
+/* One look: a provider and copies of what was observed of some items. */
+struct look {
+	struct job	 job;
+	struct engine	*engine;
+	struct system	*system;
+	struct observe_item *items;
+	struct json	**forms;
+	size_t		 n, from;	/* from: items before this chunk */
+	struct map	*changed;	/* key -> struct json, or &gone */
+	struct err	 err;
+	int		 rc;
+};
+static char gone;
+
+static void
+look_changed(void *arg, const char *key, struct json *observed)
+{
+	struct look *l = arg;
+
+	map_set(l->changed, key, observed != NULL ? (void *)observed : &gone);
+}
+
+static void
+look_run(struct job *job)
+{
+	struct look *l = (struct look *)job;
+
+	l->rc = l->system->provider->observe(l->system->ctx, l->items, l->n,
+	    look_changed, l, &l->err);
+}
+
+static void
+look_free(struct look *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		json_free(l->forms[i]);
+		free((char *)l->items[i].key);
+	}
+	free(l->items);
+	free(l->forms);
+	map_free(l->changed);
+	free(l);
+}
+
+static bool look_start(struct engine *, struct system *, size_t from);
+
+static void
+look_take(struct engine *e, struct item *it, struct json *observed)
+{
+	bool was_settled = it->state == OBJECT_SETTLED;
+
+	/* In hand or changed meanwhile: its own result is newer. */
+	if (was_settled) {
+		item_set_observed(e, it, observed);
+		drift_found(e, it, NULL);
+	}
+	json_free(observed);
+}
+
+static void
+look_done(struct job *job)
+{
+	struct look *l = (struct look *)job;
+	struct engine *e = l->engine;
+	struct item *it;
+	const char *key;
+	void *at, *v;
+
+	store_begin(e->store);
+	e->observing = false;
+	for (at = NULL; (v = map_next(l->changed, &at, &key)) != NULL;) {
+		struct json *form = v == &gone ? NULL : v;
+
+		if ((it = item_find(e, key)) != NULL)
+			look_take(e, it, form);
+		else
+			json_free(form);
+	}
+	if (l->rc == -1)
+		log_info("engine", "%s: looking: %s",
+		    l->system->provider->name, l->err.msg);
+	else if (l->n == OBSERVE_CHUNK)
+		look_start(e, l->system, l->from + l->n);
+	look_free(l);
+}
+
+/* Settled items of the system after the first `from`; false if none. */
+static bool
+look_start(struct engine *e, struct system *s, size_t from)
+{
+	struct look *l = xcalloc(1, sizeof *l);
+	size_t seen = 0;
+	struct item *it;
+	const char *key;
+	struct err err;
+	void *at;
+
+	l->items = xcalloc(OBSERVE_CHUNK, sizeof *l->items);
+	l->forms = xcalloc(OBSERVE_CHUNK, sizeof *l->forms);
+	l->changed = map_new(NULL);
+	for (at = NULL; l->n < OBSERVE_CHUNK &&
+	    (it = map_next(e->items, &at, &key)) != NULL;) {
+		if (it->system != s || it->observed == NULL || seen++ < from)
+			continue;
+		l->forms[l->n] = json_parse(it->observed,
+		    strlen(it->observed), &err);
+		l->items[l->n].key = xstrdup(key);
+		l->items[l->n].observed = l->forms[l->n];
+		l->n++;
+	}
+	if (l->n == 0) {
+		look_free(l);
+		return false;
+	}
+	l->job.run = look_run;
+	l->job.done = look_done;
+	l->engine = e;
+	l->system = s;
+	l->from = from;
+	e->observing = true;
+	pool_submit(s->pool, &l->job);
+	return true;
+}
+
+void
+observe_start(struct engine *e)
+{
+	if (e->observing || e->draining)
+		return;
+	for (size_t i = 0; i < e->systems_n; i++) {
+		struct system *s = &e->systems[i];
+
+		if (s->ctx != NULL && s->is_up && s->provider->observe != NULL)
+			look_start(e, s, 0);
+	}
+}

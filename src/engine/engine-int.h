@@ -1,0 +1,153 @@
+/*
+ * What the files of the engine share; nobody else includes it.
+ *
+ *   item    one managed object: desired, observed, where it stands
+ *   system  one provider: its queue, its hands, whether it answers
+ *   owner   one resource's items, for phases and clean-up
+ *   run     one execution of a plan: the items it waits for
+ *
+ * An item is in exactly one state; item_set_state() is the only place that
+ * changes it.  An item in hand (OBJECT_BUSY) is never freed, and news about it
+ * wait in its `news` until the result is here.
+ */
+#ifndef ENGINE_INT_H
+#define ENGINE_INT_H
+
+#include "hiclaw/engine.h"
+#include "hiclaw/loop.h"
+
+struct owner {
+	char		*name;		/* "Team/frontend" */
+	struct item	**items;
+	size_t		 n, cap;
+};
+
+struct item {
+	char		*key;
+	struct owner	*owner;
+	const struct object_kind *kind;
+	struct system	*system;
+	char		*desired;	/* canonical; NULL: to be removed */
+	char		*observed;	/* canonical; NULL: not there */
+	struct strv	 deps;		/* keys that must be there first */
+	struct strv	 refs;		/* keys desired points to, deps or not */
+	struct item	**users;	/* items that depend on or refer to us */
+	size_t		 users_n, users_cap;
+
+	enum object_state state;
+	bool		 queued, urgent;
+	struct item	*next;		/* in the queue of its system */
+	int		 fails;		/* tries in a row that failed */
+	int64_t		 retry_ms;	/* monotonic; not before; 0: any time */
+	char		*error;
+
+	char		*drift_by;	/* who changed it, "" if found by resync;
+					 * NULL: no drift */
+	int		 repairs;	/* within the window below */
+	int64_t		 repairs_since;	/* monotonic */
+	int		 fights;	/* times it was told to wait */
+	char		*handle;	/* under which e->handles has it */
+	char		*lent;		/* by engine_observed */
+	struct json	*news;		/* events that came while in hand */
+};
+
+struct system {
+	const struct provider *provider;
+	void		*ctx;		/* NULL: left out by the settings */
+	struct pool	*pool;
+	struct item	*head, **tail;	/* queue */
+	int		 in_hand;
+	bool		 is_up, told_down;
+	int		 failures;	/* in a row, over all items */
+	int64_t		 down_since_ms;	/* wall clock */
+	int64_t		 next_probe_ms;	/* monotonic */
+	char		*why;
+};
+
+struct run {
+	int64_t		 id;
+	char		*actor, *room, *command_event, *title, *hash, *resources;
+	int64_t		 live_message, started_ms, deadline_ms;
+	struct map	*open;		/* key -> item not settled yet */
+	struct map	*troubled;	/* key -> failed for good */
+	size_t		 total, creates, updates, deletes;
+	bool		 changed, over, timed_out;
+	int64_t		 told_ms;	/* monotonic, last word to observer */
+	struct run	*next;
+};
+
+/* An event for a handle that nobody has yet. */
+struct stray { char *handle; struct json *event; };
+#define STRAYS_MAX	2048	/* a burst of createRooms has ~10 each */
+
+struct engine {
+	struct loop		*loop;
+	struct store		*store;
+	struct engine_config	 cfg;
+	struct engine_observer	 obs;
+	struct resources	*resources;	/* declared now */
+	struct resources	*deleting;	/* gone, objects still there */
+	struct strv		 dms;
+	struct map		*items, *owners, *handles;
+	struct system		*systems;
+	size_t			 systems_n;
+	struct run		*runs;
+	struct stray		*strays;	/* ring */
+	size_t			 strays_n, strays_at;
+	struct timer		*timer;		/* retries, deadlines, progress */
+	struct task		*starting;	/* selected, waiting for commit */
+	size_t			 resting;	/* items in BACKOFF or FAILED */
+	bool			 started, draining, observing, ticking;
+	struct map		*check;		/* keys to look at this turn */
+	uint64_t		 ensures, repairs;
+};
+
+/* item.c */
+struct item *item_find(const struct engine *, const char *key);
+struct item *item_add(struct engine *, const char *key, const char *owner);
+void	 item_remove(struct engine *, struct item *);
+void	 item_free(void *);
+void	 item_set_owner(struct engine *, struct item *, const char *owner);
+void	 item_set_deps(struct engine *, struct item *, const char *desired,
+	    const struct strv *deps);
+void	 item_set_state(struct engine *, struct item *, enum object_state);
+void	 item_set_observed(struct engine *, struct item *, const struct json *);
+void	 item_set_error(struct item *, const char *);
+/* Look at the item again before this turn ends. */
+void	 item_touch(struct engine *, struct item *);
+void	 items_check(struct engine *);
+struct json *item_resolved(struct engine *, struct item *);
+void	 item_view(const struct item *, struct object_view *);
+/* Take an outside event into what is observed; kept while in hand. */
+void	 item_absorb(struct engine *, struct item *, const struct json *event);
+
+/* queue.c */
+int	 systems_open(struct engine *, struct err *);
+void	 systems_close(struct engine *);
+struct system *system_of(struct engine *, const struct provider *);
+void	 queue_push(struct engine *, struct item *);
+void	 queue_select(struct engine *);	/* before the commit */
+void	 queue_submit(struct engine *);	/* after it */
+void	 queue_tick(struct engine *);
+void	 system_answer(struct engine *, struct system *, bool is_up,
+	    const char *why);
+
+/* drift.c */
+void	 drift_found(struct engine *, struct item *, const char *sender);
+/* After a repair: reports it, and gives the ms to wait if this is a fight. */
+void	 drift_repaired(struct engine *, struct item *, const struct strv *did);
+int64_t	 drift_hold(struct engine *, struct item *);
+void	 stray_keep(struct engine *, const char *handle, const struct json *);
+void	 strays_replay(struct engine *, struct item *);
+void	 observe_start(struct engine *);
+
+/* runs.c */
+void	 runs_load(struct engine *);
+int64_t	 run_start(struct engine *, const struct plan *,
+	    const struct run_request *);
+void	 runs_item(struct engine *, struct item *);	/* changed state */
+void	 runs_item_gone(struct engine *, const char *key);
+void	 runs_tick(struct engine *);
+void	 runs_free(struct engine *);
+
+#endif

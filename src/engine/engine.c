@@ -1,0 +1,543 @@
+/*
+ * The engine's life and its decisions: load, plan, apply, take in news.  See
+ * engine-int.h for the parts; item.c decides where an item stands, queue.c puts
+ * items in hands, runs.c follows a plan, drift.c puts right what others did.
+ */
+#include "engine-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/fault.h"
+#include "hiclaw/log.h"
+
+#define TICK_MS		250	/* back-offs, run deadlines, live messages */
+#define DMS_KEY		"engine.dms"
+
+static void	tick(void *);
+
+/* --- life ----------------------------------------------------------------- */
+
+static void
+load_resource(const struct resource_row *row, void *arg)
+{
+	struct engine *e = arg;
+	const struct kind *kind = kind_find(row->kind);
+	struct resource *r;
+	struct err err;
+	struct json *metadata, *spec;
+
+	metadata = json_parse(row->metadata, strlen(row->metadata), &err);
+	spec = json_parse(row->spec, strlen(row->spec), &err);
+	if (kind == NULL || metadata == NULL || spec == NULL) {
+		log_error("engine", "%s/%s in the database is not readable",
+		    row->kind, row->name);
+		json_free(metadata);
+		json_free(spec);
+		return;
+	}
+	r = resource_new(kind, metadata, spec);
+	r->generation = row->generation;
+	r->revision = row->revision;
+	r->created_ms = row->created_ms;
+	r->updated_ms = row->updated_ms;
+	r->deleting = row->deleting;
+	resources_put(r->deleting ? e->deleting : e->resources, r);
+	resource_unref(r);
+}
+
+struct loaded { struct engine *e; struct strv keys, deps; };
+
+static void
+load_object(const struct object_row *row, void *arg)
+{
+	struct loaded *l = arg;
+	struct item *it = item_add(l->e, row->key, row->owner);
+
+	it->desired = xstrdup(row->desired);
+	it->observed = xstrdup(row->observed);
+	strv_add(&l->keys, row->key);
+	strv_add(&l->deps, row->deps);
+}
+
+static void
+load_handle(struct engine *e, struct item *it)
+{
+	struct json *observed;
+	const char *handle;
+	struct err err;
+
+	if (it->observed == NULL || it->kind == NULL ||
+	    it->kind->handle == NULL)
+		return;
+	observed = json_parse(it->observed, strlen(it->observed), &err);
+	if ((handle = it->kind->handle(observed)) != NULL) {
+		it->handle = xstrdup(handle);
+		map_set(e->handles, handle, it);
+	}
+	json_free(observed);
+}
+
+static void
+load_objects(struct engine *e)
+{
+	struct loaded l = { e, { 0 }, { 0 } };
+	struct strv deps = { 0 };
+	struct item *it;
+
+	store_objects_each(e->store, load_object, &l);
+	for (size_t i = 0; i < l.keys.n; i++) {
+		it = item_find(e, l.keys.v[i]);
+		strv_split(&deps, l.deps.v[i], '\n');
+		item_set_deps(e, it, it->desired ? it->desired : "", &deps);
+		strv_release(&deps);
+		load_handle(e, it);
+		item_touch(e, it);
+	}
+	strv_release(&l.keys);
+	strv_release(&l.deps);
+}
+
+static void
+load_dms(struct engine *e)
+{
+	char *text = store_kv_get(e->store, DMS_KEY);
+
+	if (text != NULL)
+		strv_split(&e->dms, text, '\n');
+	free(text);
+	e->cfg.world.dms = &e->dms;
+}
+
+struct engine *
+engine_new(struct loop *loop, struct store *store,
+    const struct engine_config *cfg, struct err *err)
+{
+	struct engine *e = xcalloc(1, sizeof *e);
+
+	e->loop = loop;
+	e->store = store;
+	e->cfg = *cfg;
+	e->resources = resources_new();
+	e->deleting = resources_new();
+	e->items = map_new(item_free);
+	e->owners = map_new(NULL);
+	e->handles = map_new(NULL);
+	e->check = map_new(NULL);
+	if (systems_open(e, err) == -1) {
+		engine_free(e);
+		return NULL;
+	}
+	load_dms(e);
+	store_resources_each(store, load_resource, e);
+	load_objects(e);
+	runs_load(e);
+	e->timer = timer_new(loop, tick, e);
+	return e;
+}
+
+void
+engine_observe(struct engine *e, const struct engine_observer *obs)
+{
+	e->obs = *obs;
+}
+
+void
+engine_free(struct engine *e)
+{
+	struct owner *o;
+	const char *key;
+	void *at;
+
+	if (e == NULL)
+		return;
+	systems_close(e);
+	timer_free(e->timer);
+	runs_free(e);
+	map_free(e->items);
+	for (at = NULL; (o = map_next(e->owners, &at, &key)) != NULL;) {
+		free(o->name);
+		free(o->items);
+		free(o);
+	}
+	map_free(e->owners);
+	map_free(e->handles);
+	map_free(e->check);
+	for (size_t i = 0; i < e->strays_n; i++) {
+		free(e->strays[i].handle);
+		json_free(e->strays[i].event);
+	}
+	free(e->strays);
+	strv_release(&e->dms);
+	resources_free(e->resources);
+	resources_free(e->deleting);
+	free(e);
+}
+
+static void
+tick(void *arg)
+{
+	struct engine *e = arg;
+
+	e->ticking = false;
+	queue_tick(e);
+}
+
+static void	sync_world(struct engine *);
+
+void
+engine_start(struct engine *e)
+{
+	e->started = true;
+	/* What the program itself declares may have changed with its version. */
+	store_begin(e->store);
+	sync_world(e);
+}
+
+void
+engine_drain(struct engine *e)
+{
+	e->draining = true;
+}
+
+bool
+engine_is_idle(const struct engine *e)
+{
+	for (size_t i = 0; i < e->systems_n; i++)
+		if (e->systems[i].in_hand > 0)
+			return false;
+	return !e->observing;
+}
+
+void
+engine_before_commit(struct engine *e)
+{
+	items_check(e);
+	if (e->started)
+		runs_tick(e);
+	queue_select(e);
+	/* Time matters only while something rests or is reported on. */
+	if (e->started && !e->ticking && (e->resting > 0 || e->runs != NULL)) {
+		e->ticking = true;
+		timer_arm(e->timer, TICK_MS);
+	}
+}
+
+void
+engine_after_commit(struct engine *e)
+{
+	queue_submit(e);
+}
+
+/* --- deciding ------------------------------------------------------------- */
+
+const struct resources *
+engine_resources(const struct engine *e)
+{
+	return e->resources;
+}
+
+const struct world_config *
+engine_world_config(const struct engine *e)
+{
+	return &e->cfg.world;
+}
+
+static const struct object_kind *
+plan_kind(const char *name)
+{
+	return object_kind_find(name, NULL);
+}
+
+static int
+view_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct object_view *)a)->key,
+	    ((const struct object_view *)b)->key);
+}
+
+struct plan *
+engine_plan(struct engine *e, const struct resources *after)
+{
+	struct plan_input in = { 0 };
+	struct object_view *views;
+	struct world *world;
+	struct plan *plan;
+	struct item *it;
+	const char *key;
+	size_t n = 0;
+	void *at;
+
+	views = xcalloc(map_size(e->items) + 1, sizeof *views);
+	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
+		item_view(it, &views[n++]);
+	qsort(views, n, sizeof *views, view_cmp);
+	world = world_compile(&e->cfg.world, after);
+	in.before = e->resources;
+	in.after = after;
+	in.world = world;
+	in.current = views;
+	in.current_n = n;
+	in.kind = plan_kind;
+	plan = plan_make(&in);
+	world_free(world);
+	free(views);
+	return plan;
+}
+
+struct plan *
+engine_plan_now(struct engine *e)
+{
+	return engine_plan(e, e->resources);
+}
+
+static void
+put_object(struct engine *e, const struct item *it)
+{
+	struct object_row row = { 0 };
+	char *deps = strv_join(&it->deps, "\n");
+
+	row.key = it->key;
+	row.owner = it->owner->name;
+	row.desired = it->desired;
+	row.observed = it->observed;
+	row.deps = deps;
+	store_object_put(e->store, &row);
+	free(deps);
+}
+
+/* The item shall be what the world says from now on. */
+static void
+sync_object(struct engine *e, const struct object *o)
+{
+	struct item *it = item_find(e, o->key);
+
+	free(it->desired);
+	it->desired = xstrdup(o->desired);
+	it->retry_ms = 0;
+	it->fails = 0;
+	item_set_deps(e, it, it->desired, &o->deps);
+	put_object(e, it);
+	item_touch(e, it);
+}
+
+static bool
+is_same(const struct item *it, const struct object *o)
+{
+	if (!str_equal(it->desired, o->desired) || it->deps.n != o->deps.n ||
+	    strcmp(it->owner->name, o->owner) != 0)
+		return false;
+	for (size_t i = 0; i < it->deps.n; i++)
+		if (strcmp(it->deps.v[i], o->deps.v[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Compile what is declared and make it the desired form of all items. */
+static void
+sync_world(struct engine *e)
+{
+	struct world *w = world_compile(&e->cfg.world, e->resources);
+	struct map *todo = map_new(NULL);
+	struct item *it;
+	const char *key;
+	void *at;
+
+	/* All items first, so that dependencies find each other. */
+	for (size_t i = 0; i < world_n(w); i++) {
+		const struct object *o = world_at(w, i);
+
+		if ((it = item_find(e, o->key)) == NULL)
+			item_add(e, o->key, o->owner);
+		else if (is_same(it, o))
+			continue;
+		else if (strcmp(it->owner->name, o->owner) != 0)
+			item_set_owner(e, it, o->owner);
+		map_set(todo, o->key, (void *)o);
+	}
+	for (size_t i = 0; i < world_n(w); i++)
+		if (map_find(todo, world_at(w, i)->key) != NULL)
+			sync_object(e, world_at(w, i));
+	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
+		if (it->desired != NULL && world_find(w, key) == NULL) {
+			free(it->desired);
+			it->desired = NULL;
+			it->retry_ms = 0;
+			it->fails = 0;
+			put_object(e, it);
+			item_touch(e, it);
+		}
+	map_free(todo);
+	world_free(w);
+	items_check(e);
+}
+
+/* Write a resource as it is from now on; gives it generation and revision. */
+static void
+put_resource(struct engine *e, struct resource *r, const char *actor)
+{
+	struct resource_row row = { 0 };
+	char *metadata = json_canonical(r->metadata);
+	char *spec = json_canonical(r->spec);
+
+	row.kind = r->kind->name;
+	row.name = r->name;
+	row.metadata = metadata;
+	row.spec = spec;
+	row.generation = r->generation;
+	row.created_ms = r->created_ms;
+	row.updated_ms = r->updated_ms;
+	row.deleting = r->deleting;
+	r->revision = store_resource_put(e->store, &row, actor);
+	free(metadata);
+	free(spec);
+}
+
+static void
+declare(struct engine *e, struct resource *r, const char *actor)
+{
+	const struct resource *old;
+
+	old = resources_find(e->resources, r->kind, r->name);
+	if (old == r)
+		return;
+	if (old != NULL && json_equal(old->spec, r->spec) &&
+	    json_equal(old->metadata, r->metadata)) {
+		r->generation = old->generation;
+		r->revision = old->revision;
+		r->created_ms = old->created_ms;
+		r->updated_ms = old->updated_ms;
+		return;
+	}
+	r->updated_ms = clock_ms();
+	r->created_ms = old != NULL ? old->created_ms : r->updated_ms;
+	r->generation = old == NULL ? 1 :
+	    old->generation + !json_equal(old->spec, r->spec);
+	put_resource(e, r, actor);
+	resources_remove(e->deleting, r->kind, r->name);
+}
+
+static void
+undeclare(struct engine *e, struct resource *r, const char *actor)
+{
+	r->deleting = true;
+	put_resource(e, r, actor);
+	resources_put(e->deleting, r);
+}
+
+/* A deleted resource that never had an object outside is gone at once. */
+static void
+bury_empty(struct engine *e)
+{
+	for (size_t i = resources_n(e->deleting); i-- > 0;) {
+		struct resource *r = resources_at(e->deleting, i);
+		char *name = xasprintf("%s/%s", r->kind->name, r->name);
+		struct owner *o = map_find(e->owners, name);
+
+		if (o == NULL || o->n == 0) {
+			store_resource_remove(e->store, r->kind->name, r->name,
+			    "controller");
+			if (e->obs.resource_gone != NULL)
+				e->obs.resource_gone(e->obs.arg, r->kind->name,
+				    r->name);
+			resources_remove(e->deleting, r->kind, r->name);
+		}
+		free(name);
+	}
+}
+
+int64_t
+engine_apply(struct engine *e, const struct plan *plan,
+    const struct resources *after, const struct run_request *q)
+{
+	struct resources *copy = resources_copy(after);
+
+	store_begin(e->store);
+	for (size_t i = 0; i < resources_n(copy); i++)
+		declare(e, resources_at(copy, i), q->actor);
+	for (size_t i = 0; i < resources_n(e->resources); i++) {
+		struct resource *r = resources_at(e->resources, i);
+
+		if (resources_find(copy, r->kind, r->name) == NULL)
+			undeclare(e, r, q->actor);
+	}
+	resources_free(e->resources);
+	e->resources = copy;
+	sync_world(e);
+	bury_empty(e);
+	if (plan->steps_n == 0 && plan->resources_n == 0)
+		return 0;
+	return run_start(e, plan, q);
+}
+
+const char *
+engine_dm(struct engine *e, const char *user)
+{
+	char *key = xasprintf("room:dm/%s", user), *text;
+	struct item *it;
+
+	if (strv_add_unique(&e->dms, user)) {
+		store_begin(e->store);
+		text = strv_join(&e->dms, "\n");
+		store_kv_set(e->store, DMS_KEY, text);
+		free(text);
+		sync_world(e);
+	}
+	it = item_find(e, key);
+	free(key);
+	return it != NULL ? it->key : NULL;
+}
+
+/* --- news ----------------------------------------------------------------- */
+
+void
+engine_event(struct engine *e, const char *handle, const struct json *event)
+{
+	struct item *it = map_find(e->handles, handle);
+
+	store_begin(e->store);
+	if (it == NULL)
+		stray_keep(e, handle, event);
+	else
+		item_absorb(e, it, event);
+}
+
+bool
+engine_edit(struct engine *e, const char *key,
+    bool (*edit)(struct json *observed, void *arg), void *arg)
+{
+	struct item *it = item_find(e, key);
+	struct json *observed;
+	bool changed;
+	struct err err;
+
+	if (it == NULL || it->observed == NULL || it->state == OBJECT_BUSY)
+		return false;
+	observed = json_parse(it->observed, strlen(it->observed), &err);
+	if ((changed = edit(observed, arg))) {
+		store_begin(e->store);
+		item_set_observed(e, it, observed);
+		it->retry_ms = 0;
+		item_touch(e, it);
+	}
+	json_free(observed);
+	return changed;
+}
+
+void
+engine_resync(struct engine *e)
+{
+	observe_start(e);
+}
+
+void
+engine_system(struct engine *e, const char *provider, bool is_up,
+    const char *why)
+{
+	for (size_t i = 0; i < e->systems_n; i++)
+		if (strcmp(e->systems[i].provider->name, provider) == 0) {
+			store_begin(e->store);
+			system_answer(e, &e->systems[i], is_up, why);
+		}
+}

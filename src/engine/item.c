@@ -1,0 +1,536 @@
+/*
+ * Items: one managed object each, and the one place where its state is decided.
+ *
+ * item_check() compares desired with observed and says where the item stands;
+ * it is run for every item that something happened to, once per turn of the
+ * loop (items_check), so that a hundred events about one room cost one look.
+ * What always holds: an item that is not BUSY is SETTLED, or queued, or waits
+ * for another item (WAITING, REMOVING), or for a time (BACKOFF, FAILED).
+ */
+#include "engine-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/log.h"
+
+struct item *
+item_find(const struct engine *e, const char *key)
+{
+	return map_find(e->items, key);
+}
+
+static struct owner *
+owner_get(struct engine *e, const char *name)
+{
+	struct owner *o = map_find(e->owners, name);
+
+	if (o == NULL) {
+		o = xcalloc(1, sizeof *o);
+		o->name = xstrdup(name);
+		map_set(e->owners, name, o);
+	}
+	return o;
+}
+
+static void
+owner_add(struct owner *o, struct item *it)
+{
+	if (o->n == o->cap) {
+		o->cap = o->cap ? 2 * o->cap : 4;
+		o->items = xreallocarray(o->items, o->cap, sizeof *o->items);
+	}
+	o->items[o->n++] = it;
+	it->owner = o;
+}
+
+static void
+owner_drop(struct item *it)
+{
+	struct owner *o = it->owner;
+
+	for (size_t i = 0; i < o->n; i++)
+		if (o->items[i] == it) {
+			o->items[i] = o->items[--o->n];
+			return;
+		}
+}
+
+struct item *
+item_add(struct engine *e, const char *key, const char *owner)
+{
+	struct item *it;
+	const struct provider *provider = NULL;
+	char kind[32];
+
+	it = xcalloc(1, sizeof *it);
+	it->key = xstrdup(key);
+	it->kind = object_kind_find(object_kind_name(key, kind, sizeof kind),
+	    &provider);
+	if (it->kind != NULL)
+		it->system = system_of(e, provider);
+	it->state = OBJECT_DIRTY;
+	owner_add(owner_get(e, owner), it);
+	map_set(e->items, key, it);
+	return it;
+}
+
+void
+item_set_owner(struct engine *e, struct item *it, const char *owner)
+{
+	owner_drop(it);
+	owner_add(owner_get(e, owner), it);
+}
+
+static void
+user_add(struct item *dep, struct item *it)
+{
+	if (dep->users_n == dep->users_cap) {
+		dep->users_cap = dep->users_cap ? 2 * dep->users_cap : 4;
+		dep->users = xreallocarray(dep->users, dep->users_cap,
+		    sizeof *dep->users);
+	}
+	dep->users[dep->users_n++] = it;
+}
+
+static void
+user_drop(struct item *dep, struct item *it)
+{
+	for (size_t i = dep->users_n; i-- > 0;)
+		if (dep->users[i] == it) {
+			dep->users[i] = dep->users[--dep->users_n];
+			return;
+		}
+}
+
+static void
+unlink_deps(struct engine *e, struct item *it)
+{
+	for (size_t i = 0; i < it->refs.n; i++) {
+		struct item *dep = item_find(e, it->refs.v[i]);
+
+		if (dep != NULL)
+			user_drop(dep, it);
+	}
+	strv_release(&it->refs);
+	strv_release(&it->deps);
+}
+
+/*
+ * Keys that a desired form points to.  Canonical JSON sorts keys, and a quote
+ * inside a string is always escaped, so this text is a reference and nothing
+ * else.
+ */
+static void
+find_refs(const char *desired, struct strv *refs)
+{
+	static const char mark[] = "{\"$ref\":\"";
+	const char *p = desired, *end;
+	char *key;
+
+	while (p != NULL && (p = strstr(p, mark)) != NULL) {
+		p += sizeof mark - 1;
+		if ((end = strchr(p, '"')) == NULL)
+			return;
+		key = xstrndup(p, (size_t)(end - p));
+		strv_add_unique(refs, key);
+		free(key);
+	}
+}
+
+/*
+ * Take over desired text and dependencies.  Items that do not exist yet are
+ * linked when they come: engine_sync adds all before it links any.
+ */
+void
+item_set_deps(struct engine *e, struct item *it, const char *desired,
+    const struct strv *deps)
+{
+	struct item *dep;
+
+	unlink_deps(e, it);
+	for (size_t i = 0; i < deps->n; i++) {
+		strv_add(&it->deps, deps->v[i]);
+		strv_add_unique(&it->refs, deps->v[i]);
+	}
+	find_refs(desired, &it->refs);
+	for (size_t i = 0; i < it->refs.n; i++)
+		if ((dep = item_find(e, it->refs.v[i])) != NULL)
+			user_add(dep, it);
+}
+
+void
+item_free(void *arg)
+{
+	struct item *it = arg;
+
+	if (it == NULL)
+		return;
+	free(it->key);
+	free(it->desired);
+	free(it->observed);
+	strv_release(&it->deps);
+	strv_release(&it->refs);
+	free(it->users);
+	free(it->error);
+	free(it->drift_by);
+	free(it->handle);
+	free(it->lent);
+	json_free(it->news);
+	free(it);
+}
+
+/* Events find the item by `handle` from now on; NULL: by none. */
+static void
+item_set_handle(struct engine *e, struct item *it, const char *handle)
+{
+	if (str_equal(it->handle, handle))
+		return;
+	if (it->handle != NULL && map_find(e->handles, it->handle) == it)
+		map_remove(e->handles, it->handle);
+	free(it->handle);
+	it->handle = xstrdup(handle);
+	if (handle == NULL)
+		return;
+	map_set(e->handles, it->handle, it);
+	strays_replay(e, it);
+}
+
+/* Nothing is left of it outside: forget it, and its resource with the last. */
+void
+item_remove(struct engine *e, struct item *it)
+{
+	struct owner *o = it->owner;
+	struct resource *r;
+	const struct kind *kind;
+	char *owner = xstrdup(o->name), *slash;
+
+	item_set_state(e, it, OBJECT_REMOVING);
+	log_debug("engine", "%s: gone", it->key);
+	item_set_handle(e, it, NULL);
+	for (size_t i = 0; i < it->refs.n; i++) {
+		struct item *dep = item_find(e, it->refs.v[i]);
+
+		if (dep != NULL && dep->desired == NULL)
+			item_touch(e, dep);
+	}
+	unlink_deps(e, it);
+	owner_drop(it);
+	store_object_remove(e->store, it->key);
+	store_secrets_remove(e->store, it->key);
+	map_remove(e->check, it->key);
+	runs_item_gone(e, it->key);
+	map_remove(e->items, it->key);		/* frees it */
+
+	if (o->n == 0 && (slash = strchr(owner, '/')) != NULL) {
+		*slash++ = '\0';
+		kind = kind_find(owner);
+		r = kind ? resources_find(e->deleting, kind, slash) : NULL;
+		if (r != NULL) {
+			store_resource_remove(e->store, owner, slash,
+			    "controller");
+			if (e->obs.resource_gone != NULL)
+				e->obs.resource_gone(e->obs.arg, owner, slash);
+			resources_remove(e->deleting, kind, slash);
+		}
+	}
+	free(owner);
+}
+
+void
+item_set_error(struct item *it, const char *error)
+{
+	char *copy = xstrdup(error);
+
+	free(it->error);
+	it->error = copy;
+}
+
+static bool
+is_resting(enum object_state state)
+{
+	return state == OBJECT_BACKOFF || state == OBJECT_FAILED;
+}
+
+void
+item_set_state(struct engine *e, struct item *it, enum object_state state)
+{
+	if (is_resting(it->state))
+		e->resting--;
+	if (is_resting(state))
+		e->resting++;
+	if (it->state != state)
+		log_debug("engine", "%s: %s -> %s", it->key,
+		    object_state_name(it->state), object_state_name(state));
+	it->state = state;
+	if (state == OBJECT_SETTLED) {
+		it->fails = 0;
+		it->retry_ms = 0;
+		item_set_error(it, NULL);
+	}
+	runs_item(e, it);
+}
+
+/* Did a member that others may refer to (any text) change? */
+static bool
+exports_changed(const char *before, const struct json *after)
+{
+	struct json *old;
+	const struct json *v;
+	bool changed = false;
+	struct err err;
+
+	old = before != NULL ? json_parse(before, strlen(before), &err) : NULL;
+	for (v = json_first(after); v != NULL && !changed; v = json_next(v))
+		if (json_is(v, JSON_STRING))
+			changed = !str_equal(json_value_str(v),
+			    json_str(old, json_key(v)));
+	if (old != NULL && after == NULL)
+		changed = true;
+	json_free(old);
+	return changed;
+}
+
+static void
+touch_users(struct engine *e, struct item *it)
+{
+	for (size_t i = 0; i < it->users_n; i++)
+		item_touch(e, it->users[i]);
+}
+
+/* The one writer of it->observed; durable in the turn's transaction. */
+void
+item_set_observed(struct engine *e, struct item *it, const struct json *form)
+{
+	char *text = form != NULL ? json_canonical(form) : NULL;
+	bool exports;
+
+	if (str_equal(text, it->observed)) {
+		free(text);
+		return;
+	}
+	exports = exports_changed(it->observed, form);
+	free(it->observed);
+	it->observed = text;
+	store_object_observed(e->store, it->key, text);
+	if (it->kind->handle != NULL)
+		item_set_handle(e, it,
+		    form != NULL ? it->kind->handle(form) : NULL);
+	if (exports)
+		touch_users(e, it);
+}
+
+void
+item_touch(struct engine *e, struct item *it)
+{
+	map_set(e->check, it->key, it);
+}
+
+struct lookup {
+	struct engine	*e;
+	struct json	*holder;	/* owns what was looked up */
+};
+
+static const struct json *
+lookup_ref(void *arg, const char *key, const char *field)
+{
+	struct lookup *ctx = arg;
+	struct item *dep = item_find(ctx->e, key);
+	struct json *observed;
+	struct err err;
+
+	if (dep == NULL || dep->observed == NULL)
+		return NULL;
+	observed = json_parse(dep->observed, strlen(dep->observed), &err);
+	if (observed == NULL)
+		return NULL;
+	json_push(ctx->holder, observed);
+	return json_get(observed, field);
+}
+
+/* Desired with the references put in; NULL when it is to be removed. */
+struct json *
+item_resolved(struct engine *e, struct item *it)
+{
+	struct lookup ctx = { e, NULL };
+	struct json *desired, *resolved;
+	struct err err;
+
+	if (it->desired == NULL)
+		return NULL;
+	if ((desired = json_parse(it->desired, strlen(it->desired), &err)) ==
+	    NULL)
+		return NULL;
+	ctx.holder = json_array();
+	resolved = object_resolve(desired, lookup_ref, &ctx, NULL);
+	json_free(ctx.holder);
+	json_free(desired);
+	return resolved;
+}
+
+static bool
+is_settled(struct engine *e, struct item *it)
+{
+	struct json *desired, *observed;
+	struct changes changes = { 0 };
+	bool settled;
+	struct err err;
+
+	if (it->observed == NULL)
+		return false;
+	desired = item_resolved(e, it);
+	observed = json_parse(it->observed, strlen(it->observed), &err);
+	it->kind->diff(desired, observed, &changes);
+	settled = changes.n == 0;
+	for (size_t i = 0; i < changes.n; i++)
+		log_debug("engine", "%s: %s: %s -> %s", it->key,
+		    changes.v[i].what, changes.v[i].from ? changes.v[i].from : "-",
+		    changes.v[i].to ? changes.v[i].to : "-");
+	changes_release(&changes);
+	json_free(desired);
+	json_free(observed);
+	return settled;
+}
+
+/* The first dependency that is not there; NULL when all are. */
+static const char *
+dep_missing(struct engine *e, struct item *it, bool *has_failed)
+{
+	for (size_t i = 0; i < it->deps.n; i++) {
+		struct item *dep = item_find(e, it->deps.v[i]);
+
+		if (dep != NULL && dep->observed != NULL)
+			continue;
+		*has_failed = dep == NULL || dep->state == OBJECT_FAILED;
+		return it->deps.v[i];
+	}
+	return NULL;
+}
+
+/* Items that need this one are still there: it goes after them. */
+static bool
+is_needed(struct item *it)
+{
+	for (size_t i = 0; i < it->users_n; i++)
+		if (strv_has(&it->users[i]->deps, it->key))
+			return true;
+	return false;
+}
+
+static void
+item_check_removal(struct engine *e, struct item *it)
+{
+	if (it->observed == NULL)
+		item_remove(e, it);
+	else if (is_needed(it))
+		item_set_state(e, it, OBJECT_REMOVING);
+	else if (it->retry_ms <= clock_mono_ms()) {
+		item_set_state(e, it, OBJECT_REMOVING);
+		queue_push(e, it);
+	}
+}
+
+static void
+item_check(struct engine *e, struct item *it)
+{
+	const char *missing;
+	bool has_failed = false;
+	int64_t hold;
+
+	if (it->state == OBJECT_BUSY)
+		return;
+	if (it->kind == NULL) {
+		item_set_error(it, "no provider for this kind of object");
+		item_set_state(e, it, OBJECT_FAILED);
+		return;
+	}
+	if (it->desired == NULL) {
+		item_check_removal(e, it);
+		return;
+	}
+	if (is_settled(e, it)) {
+		item_set_state(e, it, OBJECT_SETTLED);
+		return;
+	}
+	if ((missing = dep_missing(e, it, &has_failed)) != NULL) {
+		char *text = xasprintf("waits for %s%s", missing,
+		    has_failed ? ", which failed" : "");
+
+		item_set_error(it, text);
+		free(text);
+		it->retry_ms = 0;
+		item_set_state(e, it,
+		    has_failed ? OBJECT_FAILED : OBJECT_WAITING);
+		return;
+	}
+	if (it->retry_ms > clock_mono_ms())
+		return;		/* BACKOFF or FAILED: its time will come */
+	if ((hold = drift_hold(e, it)) > 0) {
+		it->retry_ms = clock_mono_ms() + hold;
+		item_set_state(e, it, OBJECT_BACKOFF);
+		return;
+	}
+	item_set_state(e, it, OBJECT_DIRTY);
+	queue_push(e, it);
+}
+
+/* Checking may touch others; go on until it is quiet. */
+void
+items_check(struct engine *e)
+{
+	struct map *now;
+	struct item *it;
+	const char *key;
+	void *at;
+
+	while (map_size(e->check) > 0) {
+		now = e->check;
+		e->check = map_new(NULL);
+		for (at = NULL; map_next(now, &at, &key) != NULL;)
+			if ((it = item_find(e, key)) != NULL)
+				item_check(e, it);
+		map_free(now);
+	}
+}
+
+void
+item_absorb(struct engine *e, struct item *it, const struct json *event)
+{
+	struct json *observed;
+	bool was_settled = it->state == OBJECT_SETTLED;
+	struct err err;
+
+	if (it->kind == NULL || it->kind->absorb == NULL)
+		return;
+	if (it->state == OBJECT_BUSY) {
+		if (it->news == NULL)
+			it->news = json_array();
+		json_push(it->news, json_copy(event));
+		return;
+	}
+	if (it->observed == NULL)
+		return;
+	observed = json_parse(it->observed, strlen(it->observed), &err);
+	if (observed != NULL && it->kind->absorb(observed, event)) {
+		item_set_observed(e, it, observed);
+		if (was_settled && it->desired != NULL && !is_settled(e, it))
+			drift_found(e, it, json_str(event, "sender"));
+		item_touch(e, it);
+	}
+	json_free(observed);
+}
+
+void
+item_view(const struct item *it, struct object_view *v)
+{
+	memset(v, 0, sizeof *v);
+	v->key = it->key;
+	v->owner = it->owner->name;
+	v->desired = it->desired;
+	v->observed = it->observed;
+	v->state = it->state;
+	v->error = it->error;
+	if (it->retry_ms > 0)
+		v->retry_ms = clock_ms() + it->retry_ms - clock_mono_ms();
+}

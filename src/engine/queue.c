@@ -1,0 +1,450 @@
+/*
+ * Queues and hands: a system (one provider) has a queue of dirty items, a pool
+ * of threads, and at most `concurrency` items in hand.
+ *
+ * A turn of the loop selects items and writes down what they need before they
+ * start (queue_select), commits, and only then submits them (queue_submit), so
+ * that nothing happens outside that a restart would not know of.  The result
+ * comes back as a job and is one more write of the next turn.
+ *
+ * A system that fails DOWN_FAILURES times in a row without one success counts
+ * as down: its items stay queued, one at a time is tried until one gets an
+ * answer, and the house hears of it once.  Errors of single items back off per
+ * item.
+ */
+#include "engine-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/fault.h"
+#include "hiclaw/log.h"
+#include "hiclaw/secure.h"
+
+#define DOWN_FAILURES	3		/* in a row: one 429 is no outage */
+#define BACKOFF_MIN_MS	500
+#define BACKOFF_MAX_MS	60000		/* a minute: people wait for it */
+#define PROBE_MAX_MS	5000		/* an outage ends within seconds */
+#define FAILED_RETRY_MS	300000		/* somebody may mend the cause */
+#define PASSWORD_LEN	20		/* 20 of 56 symbols: 116 bits */
+
+struct task {
+	struct job	 job;
+	struct engine	*engine;
+	struct item	*item;
+	char		*key;		/* the item may be gone at the end */
+	const struct object_kind *kind;
+	void		*ctx;
+	struct json	*desired, *observed, *secrets;
+	struct work	 work;
+	struct outcome	 out;
+	struct err	 err;
+	int		 rc;
+	struct task	*next;
+};
+
+int
+systems_open(struct engine *e, struct err *err)
+{
+	size_t n = 0;
+
+	while (providers[n] != NULL)
+		n++;
+	e->systems = xcalloc(n, sizeof *e->systems);
+	e->systems_n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct system *s = &e->systems[i];
+
+		s->provider = providers[i];
+		s->tail = &s->head;
+		s->is_up = true;
+		if (providers[i]->open(&e->cfg.env, &s->ctx, err) == -1)
+			return err_prefix(err, "%s", providers[i]->name);
+		if (s->ctx != NULL)
+			s->pool = pool_new(e->loop, providers[i]->name,
+			    providers[i]->concurrency < e->cfg.threads ?
+			    providers[i]->concurrency : e->cfg.threads);
+	}
+	return 0;
+}
+
+void
+systems_close(struct engine *e)
+{
+	for (size_t i = 0; i < e->systems_n; i++) {
+		struct system *s = &e->systems[i];
+
+		if (s->pool != NULL)
+			pool_free(s->pool);
+		if (s->ctx != NULL)
+			s->provider->close(s->ctx);
+		free(s->why);
+	}
+	free(e->systems);
+}
+
+struct system *
+system_of(struct engine *e, const struct provider *provider)
+{
+	for (size_t i = 0; i < e->systems_n; i++)
+		if (e->systems[i].provider == provider)
+			return &e->systems[i];
+	return NULL;
+}
+
+void
+queue_push(struct engine *e, struct item *it)
+{
+	struct system *s = it->system;
+
+	if (it->queued || it->state == OBJECT_BUSY)
+		return;
+	if (s == NULL || s->ctx == NULL) {
+		item_set_error(it, "the system it belongs to is not configured");
+		item_set_state(e, it, OBJECT_FAILED);
+		return;
+	}
+	it->queued = true;
+	if (it->urgent) {
+		it->next = s->head;
+		s->head = it;
+		if (it->next == NULL)
+			s->tail = &it->next;
+	} else {
+		it->next = NULL;
+		*s->tail = it;
+		s->tail = &it->next;
+	}
+}
+
+static struct item *
+queue_pop(struct system *s)
+{
+	struct item *it = s->head;
+
+	if (it == NULL)
+		return NULL;
+	if ((s->head = it->next) == NULL)
+		s->tail = &s->head;
+	it->next = NULL;
+	it->queued = it->urgent = false;
+	return it;
+}
+
+/* --- a task in a thread of the pool -------------------------------------- */
+
+static void
+task_run(struct job *job)
+{
+	struct task *t = (struct task *)job;
+
+	fault("engine.before-ensure");
+	if (t->desired == NULL)
+		t->rc = t->kind->remove(t->ctx, &t->work, &t->out, &t->err);
+	else
+		t->rc = t->kind->ensure(t->ctx, &t->work, &t->out, &t->err);
+	fault("engine.after-ensure");
+}
+
+static void
+task_free(struct task *t)
+{
+	const struct json *v;
+
+	for (v = json_first(t->secrets); v != NULL; v = json_next(v))
+		secret_wipe((char *)json_value_str(v),
+		    strlen(json_value_str(v)));
+	for (v = json_first(t->out.secrets); v != NULL; v = json_next(v))
+		secret_wipe((char *)json_value_str(v),
+		    strlen(json_value_str(v)));
+	json_free(t->desired);
+	json_free(t->observed);
+	json_free(t->secrets);
+	outcome_release(&t->out);
+	free(t->key);
+	free(t);
+}
+
+static char *
+secret_name(const char *key, const char *name)
+{
+	return xasprintf("%s/%s", key, name);
+}
+
+/* The secrets the kind asks for, made now where they are missing. */
+static struct json *
+secrets_load(struct engine *e, struct item *it)
+{
+	struct json *secrets = json_object();
+	const char *const *name = it->kind->secrets;
+	char *full, *value;
+
+	for (; name != NULL && *name != NULL; name++) {
+		full = secret_name(it->key, *name);
+		if ((value = store_secret_get(e->store, full)) == NULL &&
+		    it->observed == NULL) {
+			value = rand_password(PASSWORD_LEN);
+			store_secret_put(e->store, full, value);
+		}
+		json_set_str(secrets, *name, value);
+		secret_free(value);
+		free(full);
+	}
+	return secrets;
+}
+
+static void task_done(struct job *);
+
+static struct task *
+task_new(struct engine *e, struct item *it)
+{
+	struct task *t = xcalloc(1, sizeof *t);
+	struct err err;
+
+	t->job.run = task_run;
+	t->job.done = task_done;
+	t->engine = e;
+	t->item = it;
+	t->kind = it->kind;
+	t->ctx = it->system->ctx;
+	t->desired = item_resolved(e, it);
+	if (it->observed != NULL)
+		t->observed = json_parse(it->observed, strlen(it->observed),
+		    &err);
+	if (it->desired != NULL)
+		t->secrets = secrets_load(e, it);
+	t->key = xstrdup(it->key);
+	t->work.key = t->key;
+	t->work.desired = t->desired;
+	t->work.observed = t->observed;
+	t->work.secrets = t->secrets;
+	t->work.instance = e->cfg.world.instance;
+	return t;
+}
+
+/* --- what came of it ------------------------------------------------------ */
+
+static int64_t
+backoff_ms(int fails, int retry_s)
+{
+	int64_t ms = BACKOFF_MIN_MS;
+
+	for (int i = 1; i < fails && ms < BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	if (ms > BACKOFF_MAX_MS)
+		ms = BACKOFF_MAX_MS;
+	ms = (int64_t)((double)ms * (0.75 + 0.5 * rand_unit()));
+	if (ms < (int64_t)retry_s * 1000)
+		ms = (int64_t)retry_s * 1000;
+	return ms;
+}
+
+static void
+task_failed(struct engine *e, struct task *t)
+{
+	struct item *it = t->item;
+
+	it->fails++;
+	item_set_error(it, t->err.msg);
+	if (t->err.kind == ERR_RETRY) {
+		log_info("engine", "%s: %s (try %d)", it->key, t->err.msg,
+		    it->fails);
+		it->retry_ms = clock_mono_ms() +
+		    backoff_ms(it->fails, t->err.retry_s);
+		item_set_state(e, it, OBJECT_BACKOFF);
+		return;
+	}
+	log_warn("engine", "%s: %s", it->key, t->err.msg);
+	if (it->fails == 1)
+		store_log_add(e->store, it->owner->name, "failed", t->err.msg);
+	it->retry_ms = clock_mono_ms() + FAILED_RETRY_MS;
+	item_set_state(e, it, OBJECT_FAILED);
+	for (size_t i = 0; i < it->users_n; i++)
+		item_touch(e, it->users[i]);
+}
+
+static void
+secrets_store(struct engine *e, struct task *t)
+{
+	const struct json *v;
+
+	for (v = json_first(t->out.secrets); v != NULL; v = json_next(v)) {
+		char *full = secret_name(t->item->key, json_key(v));
+
+		store_secret_put(e->store, full, json_value_str(v));
+		free(full);
+	}
+}
+
+/* The account of a person was made just now: chat hands over its password. */
+static void
+tell_account(struct engine *e, struct task *t, bool was_absent)
+{
+	if (was_absent && t->rc == 0 && t->kind->secrets != NULL &&
+	    json_bool(t->out.observed, "made", false) &&
+	    e->obs.account_made != NULL)
+		e->obs.account_made(e->obs.arg, t->item->key,
+		    json_str(t->out.observed, "user"));
+}
+
+static void
+task_done(struct job *job)
+{
+	struct task *t = (struct task *)job;
+	struct engine *e = t->engine;
+	struct item *it = t->item;
+	struct json *news = it->news;
+	bool was_absent = it->observed == NULL;
+	const struct json *v;
+
+	store_begin(e->store);
+	fault("engine.before-observed");
+	it->system->in_hand--;
+	it->state = OBJECT_DIRTY;
+	e->ensures++;
+	if (t->rc == 0 || t->out.observed != NULL) {
+		secrets_store(e, t);
+		item_set_observed(e, it, t->out.observed);
+	}
+	/* An answer of any kind shows that the system is there. */
+	if (t->rc == 0 || t->err.kind != ERR_RETRY)
+		system_answer(e, it->system, true, NULL);
+	else
+		system_answer(e, it->system, false, t->err.msg);
+	if (t->rc == -1) {
+		task_failed(e, t);
+	} else {
+		it->fails = 0;
+		it->retry_ms = 0;
+		tell_account(e, t, was_absent);
+		if (it->drift_by != NULL)
+			drift_repaired(e, it, &t->out.did);
+	}
+	it->news = NULL;
+	item_touch(e, it);
+	items_check(e);
+	/* The check may have forgotten a removed item. */
+	if (news != NULL && (it = item_find(e, t->key)) != NULL)
+		for (v = json_first(news); v != NULL; v = json_next(v))
+			item_absorb(e, it, v);
+	json_free(news);
+	fault("engine.after-observed");
+	task_free(t);
+}
+
+/* --- selecting and submitting -------------------------------------------- */
+
+/* It is up again: nobody needs to sit out a back-off any more. */
+static void
+retry_all(struct engine *e, struct system *s)
+{
+	struct item *it;
+	const char *key;
+	void *at;
+
+	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
+		if (it->system == s && it->state == OBJECT_BACKOFF) {
+			it->retry_ms = 0;
+			item_touch(e, it);
+		}
+}
+
+void
+system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
+{
+	int64_t wait;
+
+	if (is_up) {
+		s->failures = 0;
+		if (s->is_up)
+			return;
+		s->is_up = true;
+		log_info("engine", "%s: answers again", s->provider->name);
+		retry_all(e, s);
+		if (e->obs.system != NULL)
+			e->obs.system(e->obs.arg, s->provider->name, true,
+			    s->down_since_ms, s->why);
+		return;
+	}
+	free(s->why);
+	s->why = xstrdup(why);
+	if (s->failures++ == 0)
+		s->down_since_ms = clock_ms();
+	if (s->failures < DOWN_FAILURES)
+		return;
+	wait = (int64_t)250 << (s->failures - DOWN_FAILURES < 5 ?
+	    s->failures - DOWN_FAILURES : 5);
+	s->next_probe_ms = clock_mono_ms() +
+	    (wait < PROBE_MAX_MS ? wait : PROBE_MAX_MS);
+	if (!s->is_up)
+		return;
+	s->is_up = false;
+	log_warn("engine", "%s: does not answer: %s", s->provider->name, why);
+	if (e->obs.system != NULL)
+		e->obs.system(e->obs.arg, s->provider->name, false,
+		    s->down_since_ms, why);
+}
+
+static bool
+system_takes(const struct system *s)
+{
+	if (s->ctx == NULL || s->in_hand >= s->provider->concurrency)
+		return false;
+	return s->is_up ||
+	    (s->in_hand == 0 && s->next_probe_ms <= clock_mono_ms());
+}
+
+void
+queue_select(struct engine *e)
+{
+	struct task *t, **tail = &e->starting;
+	struct item *it;
+
+	items_check(e);
+	if (!e->started || e->draining)
+		return;
+	while (*tail != NULL)
+		tail = &(*tail)->next;
+	for (size_t i = 0; i < e->systems_n; i++) {
+		struct system *s = &e->systems[i];
+
+		while (system_takes(s) && (it = queue_pop(s)) != NULL) {
+			store_begin(e->store);
+			t = task_new(e, it);
+			item_set_state(e, it, OBJECT_BUSY);
+			s->in_hand++;
+			*tail = t;
+			tail = &t->next;
+		}
+	}
+}
+
+void
+queue_submit(struct engine *e)
+{
+	struct task *t;
+
+	while ((t = e->starting) != NULL) {
+		e->starting = t->next;
+		pool_submit(t->item->system->pool, &t->job);
+	}
+}
+
+/* Items whose time has come. */
+void
+queue_tick(struct engine *e)
+{
+	int64_t now = clock_mono_ms();
+	struct item *it;
+	const char *key;
+	void *at;
+
+	if (e->resting == 0)
+		return;
+	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
+		if (it->retry_ms > 0 && it->retry_ms <= now) {
+			it->retry_ms = 0;
+			item_touch(e, it);
+		}
+}

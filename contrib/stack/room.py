@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""What the quick start does in rooms, as the admin, through the client-server
+API: accept invitations, post a manifest and follow its run, tell what is there.
+
+    room.py join   --account FILE --url U --domain D [--seconds N]
+        waits for the admin room, joins it, prints its id
+    room.py paste  --account FILE --url U --domain D --room R MANIFEST
+        posts the file; exit 0 done or nothing to do, 1 failed or refused,
+        2 a question is open (its number is printed)
+    room.py accept --account FILE --url U --domain D
+    room.py built  --account FILE --url U --domain D
+        lists the rooms and their members
+    room.py name   ... --room R
+
+The controller marks each answer with `io.hiclaw.reply`: {"for": event id of
+the command, "state": running|done|failed|refused|question|info, "question"}.
+"""
+import argparse
+import html
+import json
+import os
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+
+V3 = "/_matrix/client/v3"
+INLINE_MAX = 40000      # bytes of a message; larger files are attached
+ANSWER_S = 60           # for a first sign of life
+RUN_S = 300             # between two signs of life of a run
+REPLY = "io.hiclaw.reply"
+FINAL = {"done": 0, "info": 0, "failed": 1, "refused": 1, "question": 2}
+
+
+class Refused(Exception):
+    def __init__(self, status, body):
+        super().__init__(f"{status} {body.get('errcode', '')} "
+                         f"{body.get('error', '')}".strip())
+        self.status, self.errcode = status, body.get("errcode", "")
+
+
+class Client:
+    def __init__(self, a):
+        with open(a.account, encoding="utf-8") as f:
+            kept = json.load(f)
+        self.url, self.token, self.me = a.url, kept["token"], kept["user_id"]
+        self.domain = a.domain
+        self.bot = f"@{a.bot}:{a.domain}"
+
+    def call(self, method, path, body=None, query=None, raw=None, timeout=70):
+        url = self.url + path
+        if query:
+            url += "?" + urllib.parse.urlencode(query)
+        data = raw if raw is not None else (
+            None if body is None else json.dumps(body).encode())
+        req = urllib.request.Request(url, method=method, data=data)
+        req.add_header("Authorization", "Bearer " + self.token)
+        if raw is not None:
+            req.add_header("Content-Type", "application/yaml")
+        try:
+            with urllib.request.urlopen(req, timeout=timeout) as r:
+                return json.load(r)
+        except urllib.error.HTTPError as e:
+            try:
+                answer = json.load(e)
+            except ValueError:
+                answer = {}
+            raise Refused(e.code, answer) from None
+
+    def sync(self, since=None, wait_ms=0):
+        query = {"timeout": wait_ms, "set_presence": "offline",
+                 "filter": json.dumps({
+                     "presence": {"types": []}, "account_data": {"types": []},
+                     "room": {"timeline": {"limit": 100 if since else 1},
+                              "state": {"lazy_load_members": True},
+                              "ephemeral": {"types": []}}})}
+        if since:
+            query["since"] = since
+        return self.call("GET", V3 + "/sync", query=query)
+
+    def accept(self, answer):
+        """Join the rooms of a sync answer that the bot invited us to."""
+        joined = 0
+        for room, r in answer.get("rooms", {}).get("invite", {}).items():
+            events = r.get("invite_state", {}).get("events", [])
+            if any(e["type"] == "m.room.member" and e["sender"] == self.bot
+                   and e.get("state_key") == self.me for e in events):
+                try:
+                    self.call("POST", f"{V3}/rooms/{quote(room)}/join", {})
+                    joined += 1
+                except Refused as e:
+                    # The room may be gone by now; that is no loss.
+                    print(f"cannot join {room}: {e}", file=sys.stderr)
+        return joined
+
+
+def quote(s):
+    return urllib.parse.quote(s, safe="")
+
+
+def accept_all(c):
+    n, since = 0, None
+    while True:
+        answer = c.sync(since)
+        since = answer["next_batch"]
+        got = c.accept(answer)
+        n += got
+        if not got:
+            return n
+
+
+def cmd_join(c, a):
+    """The room exists as soon as its alias does; the invitation may follow."""
+    alias = quote(f"#{a.bot}_admin:{c.domain}")
+    end, why = time.monotonic() + a.seconds, "it does not exist yet"
+    while time.monotonic() < end:
+        try:
+            room = c.call("GET", f"{V3}/directory/room/{alias}")["room_id"]
+            c.call("POST", f"{V3}/rooms/{quote(room)}/join", {})
+            print(room)
+            return 0
+        except Refused as e:
+            why = str(e)
+        time.sleep(0.2)
+    print(f"could not enter the admin room in {a.seconds:.0f} s: {why}",
+          file=sys.stderr)
+    return 1
+
+
+class Screen:
+    """Shows the live message: redrawn in a terminal, a line per change else."""
+
+    def __init__(self):
+        self.tty = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.drawn, self.last = 0, None
+
+    def show(self, text, is_final=False):
+        lines = [x.rstrip() for x in text.strip().splitlines()]
+        if self.tty:
+            width = shutil.get_terminal_size().columns - 4
+            if self.drawn:
+                sys.stdout.write(f"\x1b[{self.drawn}F\x1b[J")
+            cut = [x if len(x) <= width or is_final else x[:width - 1] + "…"
+                   for x in lines]
+            sys.stdout.write("".join(f"  {x}\n" for x in cut))
+            self.drawn = 0 if is_final else len(cut)
+        else:
+            told = lines if is_final else lines[:1]
+            if told != self.last:
+                print("".join(f"  {x}\n" for x in told), end="")
+            self.last = told
+        sys.stdout.flush()
+
+
+def post(c, room, path):
+    """Inline in a fence when it fits and is text, else as an attachment."""
+    with open(path, "rb") as f:
+        data = f.read()
+    name = os.path.basename(path)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = None
+    content = None
+    if text is not None and "```" not in text and "\0" not in text:
+        body = "```yaml\n" + text.rstrip("\n") + "\n```"
+        content = {"msgtype": "m.text", "body": body, "m.mentions": {}}
+        pretty = dict(content, format="org.matrix.custom.html",
+                      formatted_body='<pre><code class="language-yaml">'
+                      + html.escape(text, quote=False) + "</code></pre>\n")
+        if len(json.dumps(pretty)) <= INLINE_MAX:
+            content = pretty
+        elif len(json.dumps(content)) > INLINE_MAX:
+            content = None
+    if content is None:
+        mxc = c.call("POST", "/_matrix/media/v3/upload",
+                     query={"filename": name}, raw=data)["content_uri"]
+        content = {"msgtype": "m.file", "body": name, "filename": name,
+                   "url": mxc, "m.mentions": {},
+                   "info": {"mimetype": "application/yaml",
+                            "size": len(data)}}
+    return c.call("PUT", f"{V3}/rooms/{quote(room)}/send/m.room.message/"
+                  + uuid.uuid4().hex, content)["event_id"]
+
+
+def replies(c, answer, room, ours):
+    """(reply, text) of each message or edit that answers our event."""
+    joined = answer.get("rooms", {}).get("join", {}).get(room, {})
+    for e in joined.get("timeline", {}).get("events", []):
+        if e["type"] != "m.room.message" or e["sender"] != c.bot:
+            continue
+        content = e["content"].get("m.new_content") or e["content"]
+        reply = content.get(REPLY) or e["content"].get(REPLY)
+        if isinstance(reply, dict) and reply.get("for") == ours:
+            yield reply, content.get("body", "")
+
+
+def cmd_paste(c, a):
+    since = c.sync()["next_batch"]
+    try:
+        ours = post(c, a.room, a.manifest)
+    except OSError as e:
+        print(f"{a.manifest}: {e.strerror}", file=sys.stderr)
+        return 1
+    except Refused as e:
+        print(f"the homeserver did not take the message: {e}", file=sys.stderr)
+        return 1
+    screen, result, last = Screen(), None, ""
+    end = time.monotonic() + ANSWER_S
+    while result is None:
+        left = end - time.monotonic()
+        if left <= 0:
+            print(last or "the controller has not answered; "
+                  "look at its log", file=sys.stderr)
+            result = 1
+            break
+        answer = c.sync(since, int(min(left, 20) * 1000))
+        since = answer["next_batch"]
+        c.accept(answer)
+        for reply, last in replies(c, answer, a.room, ours):
+            end = time.monotonic() + RUN_S
+            result = FINAL.get(reply.get("state"))
+            screen.show(last, is_final=result is not None)
+            if result == 2:
+                print(f"question {reply.get('question', '')}")
+            if result is not None:
+                break
+    accept_all(c)
+    return result
+
+
+def cmd_accept(c, a):
+    print(accept_all(c))
+    return 0
+
+
+def state_of(c, room):
+    """Name, alias, type, members of one room."""
+    out = {"name": room, "alias": "", "space": False, "members": []}
+    for e in c.call("GET", f"{V3}/rooms/{quote(room)}/state"):
+        t, content = e["type"], e["content"]
+        if t == "m.room.name":
+            out["name"] = content.get("name") or room
+        elif t == "m.room.canonical_alias":
+            out["alias"] = content.get("alias", "")
+        elif t == "m.room.create":
+            out["space"] = content.get("type") == "m.space"
+        elif t == "m.room.member":
+            m = content.get("membership")
+            if m in ("join", "invite") and e["state_key"] != c.bot:
+                who = e["state_key"][1:].split(":")[0]
+                out["members"].append(who + ("?" if m == "invite" else ""))
+    return out
+
+
+def cmd_built(c, a):
+    joined = c.call("GET", V3 + "/joined_rooms")["joined_rooms"]
+    rooms = sorted((state_of(c, r) for r in joined),
+                   key=lambda r: (not r["space"], r["alias"], r["name"]))
+    width = max([len(r["name"]) for r in rooms] + [4])
+    for r in rooms:
+        kind = "space" if r["space"] else "room"
+        print(f"  {kind:5}  {r['name']:{width}}  "
+              + ", ".join(sorted(r["members"])))
+    if any(m.endswith("?") for r in rooms for m in r["members"]):
+        print("  (a name with ? is invited and has not come yet)")
+    return 0
+
+
+def cmd_name(c, a):
+    print(state_of(c, a.room)["name"])
+    return 0
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    sub = p.add_subparsers(dest="command", required=True)
+    for name in ("join", "paste", "accept", "built", "name"):
+        s = sub.add_parser(name)
+        s.add_argument("--account", required=True)
+        s.add_argument("--url", required=True)
+        s.add_argument("--domain", required=True)
+        s.add_argument("--bot", default="hiclaw", help="local part")
+        if name == "join":
+            s.add_argument("--seconds", type=float, default=60)
+        if name in ("paste", "name"):
+            s.add_argument("--room", required=True)
+        if name == "paste":
+            s.add_argument("manifest")
+    a = p.parse_args()
+    try:
+        return {"join": cmd_join, "paste": cmd_paste, "accept": cmd_accept,
+                "built": cmd_built, "name": cmd_name}[a.command](Client(a), a)
+    except Refused as e:
+        print(f"the homeserver refused: {e}", file=sys.stderr)
+    except (urllib.error.URLError, OSError) as e:
+        print(f"no answer from {a.url}: {getattr(e, 'reason', e)}",
+              file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

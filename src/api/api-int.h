@@ -16,7 +16,7 @@
 /* Rows of metadata, the same for every kind. */
 extern const struct field metadata_fields[];
 /* Sub-tables with a rule that a row cannot express (decode-value.c). */
-extern const struct field remote_skill_fields[];
+extern const struct field remote_skill_item_fields[];
 extern const struct field access_entry_fields[];
 extern const struct field expose_fields[];
 

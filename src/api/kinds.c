@@ -77,7 +77,7 @@ const struct field metadata_fields[] = {
 
 /* --- shared sub-objects --------------------------------------------------- */
 
-static const struct field remote_skill_item_fields[] = {
+const struct field remote_skill_item_fields[] = {
 	{ .name = "name", .type = FIELD_STRING, .required = true,
 	    .min = 1, .max = 128, .pattern = "[A-Za-z0-9_][A-Za-z0-9._-]*",
 	    .effect = EFFECT_FILES, .help = "Name of the skill at the source.",
@@ -93,7 +93,7 @@ static const struct field remote_skill_item_fields[] = {
 	END
 };
 
-const struct field remote_skill_fields[] = {
+static const struct field remote_skill_fields[] = {
 	{ .name = "source", .type = FIELD_STRING, .required = true,
 	    .max = 1024, .pattern = "nacos://[^/\\s]+/[^/?#\\s]+",
 	    .effect = EFFECT_FILES,

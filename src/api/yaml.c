@@ -362,6 +362,12 @@ yaml_doc(const struct yaml *y)
 	return y->doc;
 }
 
+size_t
+yaml_errors(const struct yaml *y)
+{
+	return y->problems->errors;
+}
+
 /* --- what libyaml says, in words that help ------------------------------------ */
 
 static const struct {
@@ -419,19 +425,24 @@ static const struct {
 	    "the digit behind | or > must be 1 to 9" },
 };
 
+/* Tabs are fine between tokens inside [ ] and { }; elsewhere blame them. */
 static bool
-has_tab_in_front(const struct yaml *y, size_t line, size_t *column)
+is_tab_fault(const struct yaml *y, size_t line, size_t *column)
 {
 	const char	*s;
 	size_t		 len, i;
 
+	if (y->parser.context != NULL &&
+	    strstr(y->parser.context, "flow") != NULL)
+		return false;
 	s = line_text(y, line, &len);
 	for (i = 0; i < len && (s[i] == ' ' || s[i] == '\t'); i++)
 		if (s[i] == '\t') {
 			*column = i;
 			return true;
 		}
-	return false;
+	return strstr(y->parser.problem, "tab char") != NULL ||
+	    strstr(y->parser.problem, "a tab where") != NULL;
 }
 
 /*
@@ -485,20 +496,18 @@ report_bad_start(struct yaml *y, size_t line, size_t column)
 static void
 report_syntax(struct yaml *y)
 {
-	const char	*what = y->parser.problem;
+	const char	*what;
 	size_t		 line, column, at, i;
 
 	if (y->parser.error == YAML_MEMORY_ERROR)
 		abort();
+	if (y->parser.problem == NULL)
+		y->parser.problem = "not valid YAML";
+	what = y->parser.problem;
 	line = y->base_line + y->parser.problem_mark.line;
 	column = y->parser.problem_mark.column;
-	if (what == NULL)
-		what = "not valid YAML";
-	if (has_tab_in_front(y, line, &at) || strstr(what, "tab char") ||
-	    strstr(what, "tab where")) {
-		if (!has_tab_in_front(y, line, &at))
-			at = column;
-		fault(y, line, at, "tab used for indentation; YAML needs "
+	if (is_tab_fault(y, line, &column)) {
+		fault(y, line, column, "tab used for indentation; YAML needs "
 		    "spaces");
 		return;
 	}

@@ -3,17 +3,17 @@
 
 Called by ./quickstart and by the tests; uses nothing but Python's own library.
 
-    synapse.py config --dir D --domain N --port P --registration FILE
+    homeserver.py config --dir D --domain N --port P --registration FILE
         writes D/homeserver.yaml, D/log.yaml and, once, D/secrets.json;
         prints "changed" when the configuration differs from what was there
-    synapse.py account --dir D --url U --user NAME [--admin] --out FILE
+    homeserver.py account --dir D --url U --user NAME [--admin] --out FILE
         makes the account (or takes up one that it made before) and writes
         user, password and access token to FILE, mode 0600
-    synapse.py secret --dir D
+    homeserver.py secret --dir D
         prints the shared secret for making accounts
-    synapse.py wait --url U [--pid P] [--seconds N]
+    homeserver.py wait --url U [--pid P] [--seconds N]
         until U answers 200, or the process has ended
-    synapse.py objects --url U
+    homeserver.py objects --url U
         one line about the controller's objects, from its metrics
 """
 import argparse

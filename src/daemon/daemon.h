@@ -1,0 +1,82 @@
+/*
+ * The daemon: wires the modules together.  One turn of the loop handles what is
+ * ready, then commits once, then lets things leave: jobs start, messages are
+ * sent, requests are answered.
+ *
+ *   boot.c    hello to the homeserver, first sync, start
+ *   intake.c  what the homeserver tells us: transactions, queries, /metrics
+ *   inbox.c   stored events, one after the other, to engine and chat
+ *   outbox.c  messages of ours, in order per room
+ *   feed.c    /sync as the bot: catch-up and resync
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "hiclaw/chat.h"
+#include "hiclaw/config.h"
+#include "hiclaw/engine.h"
+#include "hiclaw/httpd.h"
+#include "hiclaw/loop.h"
+#include "hiclaw/matrix.h"
+
+struct mail;
+
+struct daemon {
+	struct config	 cfg;
+	struct mx	 mx;
+	char		*soul;		/* template */
+	struct loop	*loop;
+	struct store	*store;
+	struct engine	*engine;
+	struct chat	*chat;
+	struct httpd	*httpd;
+	struct pool	*errands;	/* sync, fetching, joining */
+	struct timer	*boot_timer, *feed_timer, *tick_timer, *drain_timer;
+	bool		 is_up;		/* boot is over */
+	int		 exit_code;
+	int		 signals;
+	int64_t		 drain_until_ms;
+
+	/* boot.c */
+	int		 boot_tries;
+	int64_t		 away_ms;	/* since we last saw the homeserver */
+	bool		 is_first;	/* first start with this database */
+	/* intake.c */
+	struct reply	*replies;	/* to give after the commit */
+	/* inbox.c */
+	struct map	*fetching;	/* inbox ids that wait for an errand */
+	bool		 inbox_posted;
+	bool		 inbox_again;	/* an errand failed: the tick wakes us */
+	/* outbox.c */
+	struct pool	*postmen;
+	struct mail	*leaving;	/* selected, waiting for commit */
+	struct map	*rooms_busy;	/* one send in flight per room */
+	struct map	*rooms_held;	/* room -> struct hold */
+	struct timer	*mail_timer;
+	int		 mail_in_flight;
+	/* feed.c */
+	bool		 feed_busy, feed_again;
+	void		(*feed_first_done)(struct daemon *);
+	uint64_t	 resyncs;
+};
+
+void	boot_start(struct daemon *);
+void	daemon_stop(struct daemon *, int exit_code);
+
+/* intake.c: requests of the homeserver, from the loop's thread. */
+void	intake_request(struct httpd_req *, void *daemon);
+void	intake_after_commit(struct daemon *);
+
+/* inbox.c: keep an event if anybody here could care; true if it is new. */
+bool	inbox_take(struct daemon *, struct json *event);
+void	inbox_wake(struct daemon *);
+
+void	outbox_before_commit(struct daemon *);
+void	outbox_after_commit(struct daemon *);
+void	outbox_free(struct daemon *);
+
+/* feed.c: sync soon; `first` runs when the first one is through. */
+void	feed_now(struct daemon *);
+void	feed_first(struct daemon *, void (*first)(struct daemon *));
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * The inbox: events that were stored, handled one after the other.  What one
+ * event causes and the end of its row are in one transaction.  An event that
+ * needs something from outside first (an attachment, joining a room) keeps its
+ * row until an errand has brought it, so that a kill loses nothing.
+ */
+#include "daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/fault.h"
+#include "hiclaw/http.h"
+#include "hiclaw/log.h"
+
+#define BATCH	64	/* rows per turn: other news get a chance between */
+#define EVENT_MAX	(256 * 1024)	/* events have at most 64 KiB; be lenient */
+
+static const char *const chat_types[] = {
+	"m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted",
+	NULL
+};
+
+/*
+ * State of managed rooms concerns the engine, messages of people concern chat;
+ * the bot's own events tell us nothing, what agents say is none of our business.
+ */
+static bool
+is_interesting(struct daemon *d, const struct json *event)
+{
+	const char *sender = json_str(event, "sender");
+	const char *type = json_str(event, "type");
+
+	if (strcmp(sender, d->mx.bot) == 0)
+		return false;
+	if (json_is(json_get(event, "state_key"), JSON_STRING))
+		return true;
+	if (is_our_user(engine_world_config(d->engine), sender))
+		return false;
+	for (size_t i = 0; chat_types[i] != NULL; i++)
+		if (strcmp(type, chat_types[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
+inbox_take(struct daemon *d, struct json *event)
+{
+	char *text;
+	bool added = false;
+
+	if (!is_interesting(d, event))
+		return false;
+	text = json_canonical(event);
+	if (strlen(text) <= EVENT_MAX) {
+		store_begin(d->store);
+		added = store_inbox_add(d->store, json_str(event, "event_id"),
+		    json_str(event, "room_id"), text);
+	}
+	free(text);
+	return added;
+}
+
+/* --- errands ---------------------------------------------------------------- */
+
+enum errand_kind { ERRAND_MEDIA, ERRAND_EVENT, ERRAND_JOIN, ERRAND_REFUSE };
+struct errand {
+	struct job	 job;
+	struct daemon	*daemon;
+	enum errand_kind kind;
+	int64_t		 row;
+	struct json	*event;
+	char		*room, *what;
+	struct buf	 data;
+	struct err	 err;
+	int		 rc;
+};
+
+static int
+fetch_event(struct errand *er)
+{
+	struct mx_answer answer = { 0 };
+	char *room = http_escape(er->room), *id = http_escape(er->what);
+	char *path = xasprintf("/_matrix/client/v3/rooms/%s/event/%s", room,
+	    id), *text;
+	int rc;
+
+	rc = mx_call(&er->daemon->mx, "GET", path, NULL, NULL, &answer,
+	    &er->err);
+	if (rc == 0) {
+		text = json_canonical(answer.body);
+		buf_puts(&er->data, text);
+		free(text);
+	}
+	mx_answer_release(&answer);
+	free(room);
+	free(id);
+	free(path);
+	return rc;
+}
+
+static void
+errand_run(struct job *job)
+{
+	struct errand *er = (struct errand *)job;
+	const struct mx *mx = &er->daemon->mx;
+
+	switch (er->kind) {
+	case ERRAND_MEDIA:
+		er->rc = mx_download(mx, er->what, CHAT_MEDIA_MAX, &er->data,
+		    &er->err);
+		break;
+	case ERRAND_EVENT:
+		er->rc = fetch_event(er);
+		break;
+	case ERRAND_JOIN:
+		er->rc = mx_join(mx, NULL, er->room, &er->err);
+		break;
+	case ERRAND_REFUSE:
+		er->rc = mx_leave(mx, NULL, er->room, &er->err);
+		break;
+	}
+}
+
+static void
+errand_free(struct errand *er)
+{
+	json_free(er->event);
+	free(er->room);
+	free(er->what);
+	buf_release(&er->data);
+	free(er);
+}
+
+static void	row_done(struct daemon *, int64_t row);
+static void	handle(struct daemon *, int64_t row, const struct json *event,
+		    const struct chat_fetched *);
+
+static void
+errand_done(struct job *job)
+{
+	struct errand *er = (struct errand *)job;
+	struct daemon *d = er->daemon;
+	struct chat_fetched got = { buf_str(&er->data), er->data.len,
+	    er->rc == -1 ? er->err.msg : NULL };
+	char id[32];
+
+	snprintf(id, sizeof id, "%lld", (long long)er->row);
+	map_remove(d->fetching, id);
+	store_begin(d->store);
+	if (er->rc == -1 && er->err.kind == ERR_RETRY) {
+		log_info("inbox", "%s: %s; trying again", er->room,
+		    er->err.msg);
+		d->inbox_again = true;	/* the row is still there */
+	} else if (er->kind == ERRAND_MEDIA || er->kind == ERRAND_EVENT) {
+		handle(d, er->row, er->event, &got);
+	} else {
+		if (er->rc == -1)
+			log_warn("inbox", "%s: %s", er->room, er->err.msg);
+		row_done(d, er->row);
+	}
+	errand_free(er);
+}
+
+static void
+errand_start(struct daemon *d, enum errand_kind kind, int64_t row,
+    const struct json *event, char *what)
+{
+	struct errand *er = xcalloc(1, sizeof *er);
+	char id[32];
+
+	er->job.run = errand_run;
+	er->job.done = errand_done;
+	er->daemon = d;
+	er->kind = kind;
+	er->row = row;
+	er->event = json_copy(event);
+	er->room = xstrdup(json_str(event, "room_id"));
+	er->what = what;
+	snprintf(id, sizeof id, "%lld", (long long)row);
+	map_set(d->fetching, id, er);
+	pool_submit(d->errands, &er->job);
+}
+
+/* --- one event ---------------------------------------------------------------- */
+
+static void
+row_done(struct daemon *d, int64_t row)
+{
+	store_inbox_done(d->store, row);
+	fault("inbox.before-commit");
+}
+
+static bool
+is_invite_of_bot(struct daemon *d, const struct json *event)
+{
+	return str_equal(json_str(event, "type"), "m.room.member") &&
+	    str_equal(json_str(event, "state_key"), d->mx.bot) &&
+	    str_equal(json_str(json_get(event, "content"), "membership"),
+	    "invite");
+}
+
+static void
+handle(struct daemon *d, int64_t row, const struct json *event,
+    const struct chat_fetched *got)
+{
+	char *what = NULL;
+	enum chat_need need;
+
+	if (is_invite_of_bot(d, event)) {
+		chat_event(d->chat, event, NULL, &what);
+		errand_start(d, chat_may_invite(d->chat,
+		    json_str(event, "sender")) ? ERRAND_JOIN : ERRAND_REFUSE,
+		    row, event, what);
+		return;
+	}
+	if (json_is(json_get(event, "state_key"), JSON_STRING)) {
+		engine_event(d->engine, event_handle(event), event);
+		row_done(d, row);
+		return;
+	}
+	need = chat_event(d->chat, event, got, &what);
+	if (need == CHAT_DONE || got != NULL) {
+		free(what);
+		row_done(d, row);
+		return;
+	}
+	errand_start(d, need == CHAT_NEEDS_MEDIA ? ERRAND_MEDIA : ERRAND_EVENT,
+	    row, event, what);
+}
+
+struct batch { int64_t id[BATCH]; char *json[BATCH]; size_t n; struct daemon *d; };
+
+static void
+batch_add(const struct inbox_row *row, void *arg)
+{
+	struct batch *b = arg;
+	char id[32];
+
+	snprintf(id, sizeof id, "%lld", (long long)row->id);
+	if (b->n == BATCH || map_find(b->d->fetching, id) != NULL)
+		return;
+	b->id[b->n] = row->id;
+	b->json[b->n++] = xstrdup(row->json);
+}
+
+static void
+inbox_turn(void *arg)
+{
+	struct daemon *d = arg;
+	struct batch b = { .d = d };
+	struct json *event;
+	struct err err;
+
+	d->inbox_posted = false;
+	if (!d->is_up)
+		return;
+	store_inbox_each(d->store, BATCH + (int)map_size(d->fetching),
+	    batch_add, &b);
+	for (size_t i = 0; i < b.n; i++) {
+		store_begin(d->store);
+		event = json_parse(b.json[i], strlen(b.json[i]), &err);
+		if (event == NULL)
+			store_inbox_done(d->store, b.id[i]);
+		else
+			handle(d, b.id[i], event, NULL);
+		json_free(event);
+		free(b.json[i]);
+	}
+	if (b.n > 0)
+		inbox_wake(d);
+}
+
+/* There may be rows: handle them in a turn of their own, after this commit. */
+void
+inbox_wake(struct daemon *d)
+{
+	if (d->inbox_posted)
+		return;
+	d->inbox_posted = true;
+	loop_post(d->loop, inbox_turn, d);
+}

@@ -1,0 +1,538 @@
+/*
+ * hiclaw-controller: options, wiring, exit status.  Everything else is in the
+ * library that this file and the tests link.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "hiclaw/api.h"
+#include "hiclaw/clock.h"
+#include "hiclaw/fault.h"
+#include "hiclaw/http.h"
+#include "hiclaw/log.h"
+
+#define ERRAND_THREADS	2	/* one long download must not hold up a sync */
+#define POSTMEN		2	/* rooms are written to in parallel */
+#define DRAIN_MS	10000	/* calls in flight may end in peace */
+#define TICK_MS		1000	/* questions and passwords expire */
+#define SOUL_MAX	65536
+
+static const char usage_text[] =
+"Usage: hiclaw-controller [--config FILE] [MODE]\n"
+"\n"
+"Brings a Matrix homeserver and what belongs to it to the state that people\n"
+"declare in the admin room, and keeps it there.\n"
+"\n"
+"  -c, --config FILE        settings; without it only defaults and environment\n"
+"\n"
+"Modes (default: run in the foreground until SIGTERM)\n"
+"      --check-config       check settings and registration, then exit\n"
+"      --print-config       print the settings in force, secrets masked\n"
+"      --generate-registration --domain NAME --url URL [--prefix WORD]\n"
+"                           print a registration for the homeserver\n"
+"      --print-crds         print the CustomResourceDefinitions\n"
+"      --print-schema       print the JSON Schema of the four kinds\n"
+"      --explain PATH       explain a field, e.g. worker.spec.model\n"
+"      --list-faults        print the points where HICLAW_FAULT can kill\n"
+"  -V, --version\n"
+"  -h, --help\n"
+"\n"
+"Examples\n"
+"  hiclaw-controller --generate-registration --domain example.org \\\n"
+"      --url http://127.0.0.1:29301 > registration.yaml\n"
+"  hiclaw-controller --config /etc/hiclaw/hiclaw.yaml --check-config\n"
+"  hiclaw-controller --config /etc/hiclaw/hiclaw.yaml\n"
+"\n"
+"Settings: hiclaw-controller.conf(5).  Commands in chat: hiclaw-commands(7).\n";
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_REGISTRATION, MODE_CRDS,
+    MODE_SCHEMA, MODE_EXPLAIN, MODE_FAULTS };
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_REGISTRATION, OPT_DOMAIN, OPT_URL,
+    OPT_PREFIX, OPT_CRDS, OPT_SCHEMA, OPT_EXPLAIN, OPT_FAULTS };
+
+struct options {
+	enum mode	 mode;
+	const char	*config, *domain, *url, *prefix, *explain;
+};
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "generate-registration", no_argument, NULL, OPT_REGISTRATION },
+	{ "domain", required_argument, NULL, OPT_DOMAIN },
+	{ "url", required_argument, NULL, OPT_URL },
+	{ "prefix", required_argument, NULL, OPT_PREFIX },
+	{ "print-crds", no_argument, NULL, OPT_CRDS },
+	{ "print-schema", no_argument, NULL, OPT_SCHEMA },
+	{ "explain", required_argument, NULL, OPT_EXPLAIN },
+	{ "list-faults", no_argument, NULL, OPT_FAULTS },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 }
+};
+
+static void
+parse_options(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	memset(o, 0, sizeof *o);
+	o->prefix = "hiclaw";
+	while ((c = getopt_long(argc, argv, "c:Vh", long_options, NULL)) != -1)
+		switch (c) {
+		case 'c': o->config = optarg; break;
+		case OPT_CHECK: o->mode = MODE_CHECK; break;
+		case OPT_PRINT: o->mode = MODE_PRINT; break;
+		case OPT_REGISTRATION: o->mode = MODE_REGISTRATION; break;
+		case OPT_DOMAIN: o->domain = optarg; break;
+		case OPT_URL: o->url = optarg; break;
+		case OPT_PREFIX: o->prefix = optarg; break;
+		case OPT_CRDS: o->mode = MODE_CRDS; break;
+		case OPT_SCHEMA: o->mode = MODE_SCHEMA; break;
+		case OPT_EXPLAIN:
+			o->mode = MODE_EXPLAIN;
+			o->explain = optarg;
+			break;
+		case OPT_FAULTS: o->mode = MODE_FAULTS; break;
+		case 'V':
+			puts("hiclaw-controller " PACKAGE_VERSION);
+			exit(EX_OK);
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(EX_OK);
+		default:
+			fputs("Try: hiclaw-controller --help\n", stderr);
+			exit(EX_USAGE);
+		}
+	if (optind < argc) {
+		fprintf(stderr, "hiclaw-controller: unexpected argument "
+		    "\"%s\"\nTry: hiclaw-controller --help\n", argv[optind]);
+		exit(EX_USAGE);
+	}
+}
+
+/* --- modes that print and exit ------------------------------------------- */
+
+static int
+print_registration(const struct options *o)
+{
+	char *text;
+
+	if (o->domain == NULL || o->url == NULL) {
+		fputs("hiclaw-controller: --generate-registration needs "
+		    "--domain (the server name of the homeserver) and --url "
+		    "(where it reaches us, e.g. http://127.0.0.1:29301)\n",
+		    stderr);
+		return EX_USAGE;
+	}
+	text = registration_generate(o->domain, o->url, o->prefix);
+	fputs(text, stdout);
+	free(text);
+	return EX_OK;
+}
+
+static int
+print_crds(void)
+{
+	for (size_t i = 0; i < kinds_n; i++) {
+		char *text = api_crd_yaml(&kinds[i]);
+
+		printf("---\n%s", text);
+		free(text);
+	}
+	return EX_OK;
+}
+
+static int
+print_schema(void)
+{
+	char *text = api_json_schema();
+
+	puts(text);
+	free(text);
+	return EX_OK;
+}
+
+static int
+print_explanation(const char *path)
+{
+	struct err err;
+	char *text = api_explain(path, &err);
+
+	if (text == NULL) {
+		fprintf(stderr, "hiclaw-controller: %s\n", err.msg);
+		return EX_USAGE;
+	}
+	fputs(text, stdout);
+	free(text);
+	return EX_OK;
+}
+
+static int
+print_faults(void)
+{
+	for (size_t i = 0; fault_points[i] != NULL; i++)
+		puts(fault_points[i]);
+	return EX_OK;
+}
+
+static int
+print_config(const struct config *cfg)
+{
+	char *text = config_print(cfg);
+
+	fputs(text, stdout);
+	free(text);
+	return EX_OK;
+}
+
+/* --- running -------------------------------------------------------------- */
+
+void
+daemon_stop(struct daemon *d, int exit_code)
+{
+	d->exit_code = exit_code;
+	loop_stop(d->loop);
+}
+
+/* The turn: decide, commit once, let go. */
+static void
+turn(void *arg)
+{
+	struct daemon *d = arg;
+
+	engine_before_commit(d->engine);
+	outbox_before_commit(d);
+	store_commit(d->store);
+	fault("inbox.after-commit");
+	engine_after_commit(d->engine);
+	outbox_after_commit(d);
+	intake_after_commit(d);
+}
+
+static void
+second(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->is_up) {
+		chat_tick(d->chat);
+		if (d->inbox_again) {
+			d->inbox_again = false;
+			inbox_wake(d);
+		}
+	}
+	timer_arm(d->tick_timer, TICK_MS);
+}
+
+static void
+feed_timer(void *arg)
+{
+	feed_now(arg);
+}
+
+/* Only to make a turn: what is due is found there. */
+static void
+mail_timer(void *arg)
+{
+	(void)arg;
+}
+
+static void
+drain(void *arg)
+{
+	struct daemon *d = arg;
+
+	if ((engine_is_idle(d->engine) && d->mail_in_flight == 0) ||
+	    clock_mono_ms() > d->drain_until_ms)
+		daemon_stop(d, EX_OK);
+	else
+		timer_arm(d->drain_timer, 50);
+}
+
+static void
+on_signal(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->signals++ > 0) {
+		daemon_stop(d, EX_OK);
+		return;
+	}
+	log_info("main", "stopping; calls in flight may end");
+	d->drain_until_ms = clock_mono_ms() + DRAIN_MS;
+	engine_drain(d->engine);
+	d->is_up = false;
+	drain(d);
+}
+
+/* News about a system also say when the homeserver deserves a fresh look. */
+static void
+on_system(void *arg, const char *provider, bool is_up, int64_t since_ms,
+    const char *why)
+{
+	struct daemon *d = arg;
+	const struct engine_observer *chat = chat_observer(d->chat);
+
+	chat->system(chat->arg, provider, is_up, since_ms, why);
+	if (is_up && strcmp(provider, "matrix") == 0)
+		timer_arm(d->feed_timer, 0);
+}
+
+#define FORWARD(name, params, args)					\
+static void								\
+on_##name params							\
+{									\
+	struct daemon *d = arg;						\
+	const struct engine_observer *chat = chat_observer(d->chat);	\
+									\
+	chat->name args;						\
+}
+FORWARD(run, (void *arg, const struct run_view *v), (chat->arg, v))
+FORWARD(drift, (void *arg, const char *key, const char *sender,
+    const struct strv *did), (chat->arg, key, sender, did))
+FORWARD(fight, (void *arg, const char *key, const char *sender, int wait_s),
+    (chat->arg, key, sender, wait_s))
+FORWARD(account_made, (void *arg, const char *key, const char *user),
+    (chat->arg, key, user))
+FORWARD(resource_gone, (void *arg, const char *kind, const char *name),
+    (chat->arg, kind, name))
+
+static char *
+read_file(const char *dir, const char *name, size_t max, struct err *err)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	struct buf b = { 0 };
+	char part[4096];
+	size_t n;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL) {
+		err_set(err, ERR_BROKEN, "%s: %s", path, strerror(errno));
+		free(path);
+		return NULL;
+	}
+	buf_init(&b, max);
+	while ((n = fread(part, 1, sizeof part, f)) > 0)
+		buf_add(&b, part, n);
+	fclose(f);
+	free(path);
+	return buf_take(&b);
+}
+
+static void
+mx_fill(struct daemon *d)
+{
+	struct config *c = &d->cfg;
+	const char *dash = strrchr(c->as_id, '-');
+
+	d->mx.url = c->homeserver.url;
+	d->mx.domain = c->homeserver.domain;
+	d->mx.as_id = c->as_id;
+	d->mx.as_token = c->as_token;
+	d->mx.prefix = c->prefix;
+	d->mx.bot = xasprintf("@%s:%s", c->prefix, c->homeserver.domain);
+	d->mx.device = xasprintf("HICLAW_%s", dash != NULL ? dash + 1 :
+	    c->as_id);
+	d->mx.shared_secret = c->homeserver.registration_shared_secret;
+	d->mx.registration_token = c->homeserver.registration_token;
+}
+
+static void
+engine_config_fill(struct daemon *d, struct engine_config *ec)
+{
+	struct config *c = &d->cfg;
+
+	memset(ec, 0, sizeof *ec);
+	ec->world.domain = c->homeserver.domain;
+	ec->world.prefix = c->prefix;
+	ec->world.instance = c->as_id;
+	ec->world.device = d->mx.device;
+	ec->world.room_version = c->homeserver.room_version;
+	ec->world.federate = c->homeserver.federate;
+	ec->world.has_storage = c->storage.url != NULL &&
+	    c->storage.url[0] != '\0';
+	ec->world.admins = &c->admins;
+	ec->world.soul_template = d->soul;
+	ec->env.matrix = &d->mx;
+	ec->env.storage_url = c->storage.url;
+	ec->env.templates_dir = c->chat.templates;
+	ec->env.instance = c->as_id;
+	ec->threads = (int)c->engine.threads;
+	ec->resync_ms = c->engine.resync_s * 1000;
+	ec->run_limit_ms = c->engine.run_limit_s * 1000;
+	ec->live_interval_ms = c->chat.live_interval_ms;
+}
+
+static int
+daemon_open(struct daemon *d, struct err *err)
+{
+	struct engine_observer obs = { d, on_run, on_drift, on_fight,
+	    on_system, on_account_made, on_resource_gone };
+	struct engine_config ec;
+	struct chat_config cc = { 0 };
+	struct config *c = &d->cfg;
+
+	mx_fill(d);
+	if ((d->soul = read_file(c->chat.templates, "SOUL.md", SOUL_MAX,
+	    err)) == NULL)
+		return -1;
+	if ((d->store = store_open(c->database, c->secrets_key, err)) == NULL)
+		return -1;
+	d->loop = loop_new();
+	engine_config_fill(d, &ec);
+	if ((d->engine = engine_new(d->loop, d->store, &ec, err)) == NULL)
+		return -1;
+	cc.commands_dir = c->chat.commands;
+	cc.templates_dir = c->chat.templates;
+	cc.homeserver_url = c->homeserver.url;
+	cc.question_ttl_ms = c->chat.question_ttl_s * 1000;
+	cc.password_ttl_ms = c->chat.password_ttl_s * 1000;
+	cc.live_interval_ms = c->chat.live_interval_ms;
+	cc.version = PACKAGE_VERSION;
+	if ((d->chat = chat_new(d->store, d->engine, &cc, err)) == NULL)
+		return -1;
+	engine_observe(d->engine, &obs);
+	d->errands = pool_new(d->loop, "errands", ERRAND_THREADS);
+	d->postmen = pool_new(d->loop, "postmen", POSTMEN);
+	d->fetching = map_new(NULL);
+	d->rooms_busy = map_new(NULL);
+	d->rooms_held = map_new(free);
+	d->feed_timer = timer_new(d->loop, feed_timer, d);
+	d->tick_timer = timer_new(d->loop, second, d);
+	d->mail_timer = timer_new(d->loop, mail_timer, d);
+	d->drain_timer = timer_new(d->loop, drain, d);
+	loop_before_wait(d->loop, turn, d);
+	loop_on_signal(d->loop, SIGTERM, on_signal, d);
+	loop_on_signal(d->loop, SIGINT, on_signal, d);
+	d->httpd = httpd_start(c->listen, d->loop, intake_request, d, err);
+	return d->httpd == NULL ? -1 : 0;
+}
+
+static void
+daemon_close(struct daemon *d)
+{
+	http_abort_all();
+	if (d->httpd != NULL)
+		httpd_stop(d->httpd);
+	if (d->errands != NULL)
+		pool_free(d->errands);
+	if (d->postmen != NULL)
+		pool_free(d->postmen);
+	if (d->engine != NULL)
+		engine_free(d->engine);
+	outbox_free(d);
+	chat_free(d->chat);
+	map_free(d->fetching);
+	timer_free(d->boot_timer);
+	timer_free(d->feed_timer);
+	timer_free(d->tick_timer);
+	timer_free(d->mail_timer);
+	timer_free(d->drain_timer);
+	if (d->store != NULL) {
+		store_commit(d->store);
+		store_close(d->store);
+	}
+	if (d->loop != NULL)
+		loop_free(d->loop);
+	free(d->mx.bot);
+	free(d->mx.device);
+	free(d->soul);
+}
+
+static int
+exit_of(const struct err *err)
+{
+	switch (err->kind) {
+	case ERR_CONFLICT: return EX_TEMPFAIL;	/* another one is running */
+	case ERR_USER: return EX_CONFIG;
+	case ERR_RETRY: return EX_TEMPFAIL;
+	default: return EX_SOFTWARE;
+	}
+}
+
+static int
+run(struct daemon *d)
+{
+	struct err err;
+
+	signal(SIGPIPE, SIG_IGN);
+	/* Many threads, little memory: no arena for each of them. */
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	umask(077);
+	fault_init();
+	if (daemon_open(d, &err) == -1) {
+		log_error("main", "%s", err.msg);
+		daemon_close(d);
+		return exit_of(&err);
+	}
+	log_info("main", "hiclaw-controller " PACKAGE_VERSION
+	    " listens on %s, pid %d", d->cfg.listen, (int)getpid());
+	second(d);
+	boot_start(d);
+	loop_run(d->loop);
+	daemon_close(d);
+	log_info("main", "stopped");
+	return d->exit_code;
+}
+
+static int
+with_config(const struct options *o, struct daemon *d)
+{
+	enum log_level level;
+	struct err err;
+
+	if (config_load(&d->cfg, o->config, &err) == -1) {
+		fprintf(stderr, "hiclaw-controller: %s\n", err.msg);
+		return EX_CONFIG;
+	}
+	if (log_level_parse(d->cfg.log.level, &level) == 0)
+		log_set_level(level);
+	log_set_json(d->cfg.log.json);
+	if (o->mode == MODE_PRINT)
+		return print_config(&d->cfg);
+	if (config_check(&d->cfg, &err) == -1) {
+		fprintf(stderr, "hiclaw-controller: %s\n", err.msg);
+		return EX_CONFIG;
+	}
+	if (o->mode == MODE_CHECK) {
+		printf("settings are fine: %s as @%s:%s\n",
+		    d->cfg.homeserver.url, d->cfg.prefix,
+		    d->cfg.homeserver.domain);
+		return EX_OK;
+	}
+	return run(d);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct daemon d;
+	struct options o;
+	int rc;
+
+	parse_options(argc, argv, &o);
+	switch (o.mode) {
+	case MODE_REGISTRATION: return print_registration(&o);
+	case MODE_CRDS: return print_crds();
+	case MODE_SCHEMA: return print_schema();
+	case MODE_EXPLAIN: return print_explanation(o.explain);
+	case MODE_FAULTS: return print_faults();
+	default: break;
+	}
+	rc = with_config(&o, &d);
+	config_release(&d.cfg);
+	return rc;
+}

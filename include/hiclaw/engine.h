@@ -68,6 +68,7 @@ struct engine_config {
 /* Loads resources and objects from the store; opens the providers. */
 struct engine *engine_new(struct loop *, struct store *,
 	    const struct engine_config *, struct err *);
+/* Called back from now on; at most two observers, members may be NULL. */
 void	engine_observe(struct engine *, const struct engine_observer *);
 /* Begin to work.  Before that nothing leaves the house. */
 void	engine_start(struct engine *);

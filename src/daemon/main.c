@@ -277,37 +277,18 @@ on_signal(void *arg)
 	drain(d);
 }
 
-/* News about a system also say when the homeserver deserves a fresh look. */
+/* The homeserver is back: see what we missed. */
 static void
 on_system(void *arg, const char *provider, bool is_up, int64_t since_ms,
     const char *why)
 {
 	struct daemon *d = arg;
-	const struct engine_observer *chat = chat_observer(d->chat);
 
-	chat->system(chat->arg, provider, is_up, since_ms, why);
+	(void)since_ms;
+	(void)why;
 	if (is_up && strcmp(provider, "matrix") == 0)
 		timer_arm(d->feed_timer, 0);
 }
-
-#define FORWARD(name, params, args)					\
-static void								\
-on_##name params							\
-{									\
-	struct daemon *d = arg;						\
-	const struct engine_observer *chat = chat_observer(d->chat);	\
-									\
-	chat->name args;						\
-}
-FORWARD(run, (void *arg, const struct run_view *v), (chat->arg, v))
-FORWARD(drift, (void *arg, const char *key, const char *sender,
-    const struct strv *did), (chat->arg, key, sender, did))
-FORWARD(fight, (void *arg, const char *key, const char *sender, int wait_s),
-    (chat->arg, key, sender, wait_s))
-FORWARD(account_made, (void *arg, const char *key, const char *user),
-    (chat->arg, key, user))
-FORWARD(resource_gone, (void *arg, const char *kind, const char *name),
-    (chat->arg, kind, name))
 
 static char *
 read_file(const char *dir, const char *name, size_t max, struct err *err)
@@ -378,8 +359,7 @@ engine_config_fill(struct daemon *d, struct engine_config *ec)
 static int
 daemon_open(struct daemon *d, struct err *err)
 {
-	struct engine_observer obs = { d, on_run, on_drift, on_fight,
-	    on_system, on_account_made, on_resource_gone };
+	struct engine_observer obs = { .arg = d, .system = on_system };
 	struct engine_config ec;
 	struct chat_config cc = { 0 };
 	struct config *c = &d->cfg;
@@ -403,6 +383,7 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.version = PACKAGE_VERSION;
 	if ((d->chat = chat_new(d->store, d->engine, &cc, err)) == NULL)
 		return -1;
+	engine_observe(d->engine, chat_observer(d->chat));
 	engine_observe(d->engine, &obs);
 	d->errands = pool_new(d->loop, "errands", ERRAND_THREADS);
 	d->postmen = pool_new(d->loop, "postmen", POSTMEN);

@@ -59,10 +59,7 @@ drift_hold(struct engine *e, struct item *it)
 	it->repairs_since = now + wait;
 	log_warn("drift", "%s: put right too often, waiting %lld s", it->key,
 	    (long long)(wait / 1000));
-	if (e->obs.fight != NULL)
-		e->obs.fight(e->obs.arg, it->key,
-		    it->drift_by[0] != '\0' ? it->drift_by : NULL,
-		    (int)(wait / 1000));
+	TELL(e, fight, it->key,     it->drift_by[0] != '\0' ? it->drift_by : NULL,     (int)(wait / 1000));
 	return wait;
 }
 
@@ -75,9 +72,7 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 	if (did->n > 0) {
 		it->repairs++;
 		e->repairs++;
-		if (e->obs.drift != NULL)
-			e->obs.drift(e->obs.arg, it->key,
-			    by[0] != '\0' ? by : NULL, did);
+		TELL(e, drift, it->key,     by[0] != '\0' ? by : NULL, did);
 	}
 	free(by);
 }

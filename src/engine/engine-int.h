@@ -80,11 +80,20 @@ struct run {
 struct stray { char *handle; struct json *event; };
 #define STRAYS_MAX	2048	/* a burst of createRooms has ~10 each */
 
+#define OBSERVERS_MAX	2	/* chat, and the daemon itself */
+/* Tell all observers who want to know. */
+#define TELL(e, what, ...) do {						\
+	for (size_t o_ = 0; o_ < (e)->obs_n; o_++)			\
+		if ((e)->obs[o_].what != NULL)				\
+			(e)->obs[o_].what((e)->obs[o_].arg, __VA_ARGS__); \
+} while (0)
+
 struct engine {
 	struct loop		*loop;
 	struct store		*store;
 	struct engine_config	 cfg;
-	struct engine_observer	 obs;
+	struct engine_observer	 obs[OBSERVERS_MAX];
+	size_t			 obs_n;
 	struct resources	*resources;	/* declared now */
 	struct resources	*deleting;	/* gone, objects still there */
 	struct strv		 dms;

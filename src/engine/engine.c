@@ -5,6 +5,7 @@
  */
 #include "engine-int.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +141,8 @@ engine_new(struct loop *loop, struct store *store,
 void
 engine_observe(struct engine *e, const struct engine_observer *obs)
 {
-	e->obs = *obs;
+	assert(e->obs_n < OBSERVERS_MAX);
+	e->obs[e->obs_n++] = *obs;
 }
 
 void
@@ -438,9 +440,7 @@ bury_empty(struct engine *e)
 		if (o == NULL || o->n == 0) {
 			store_resource_remove(e->store, r->kind->name, r->name,
 			    "controller");
-			if (e->obs.resource_gone != NULL)
-				e->obs.resource_gone(e->obs.arg, r->kind->name,
-				    r->name);
+			TELL(e, resource_gone, r->kind->name,     r->name);
 			resources_remove(e->deleting, r->kind, r->name);
 		}
 		free(name);

@@ -230,8 +230,7 @@ item_remove(struct engine *e, struct item *it)
 		if (r != NULL) {
 			store_resource_remove(e->store, owner, slash,
 			    "controller");
-			if (e->obs.resource_gone != NULL)
-				e->obs.resource_gone(e->obs.arg, owner, slash);
+			TELL(e, resource_gone, owner, slash);
 			resources_remove(e->deleting, kind, slash);
 		}
 	}

@@ -362,9 +362,7 @@ system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
 		s->is_up = true;
 		log_info("engine", "%s: answers again", s->provider->name);
 		retry_all(e, s);
-		if (e->obs.system != NULL)
-			e->obs.system(e->obs.arg, s->provider->name, true,
-			    s->down_since_ms, s->why);
+		TELL(e, system, s->provider->name, true,     s->down_since_ms, s->why);
 		return;
 	}
 	free(s->why);
@@ -381,9 +379,7 @@ system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
 		return;
 	s->is_up = false;
 	log_warn("engine", "%s: does not answer: %s", s->provider->name, why);
-	if (e->obs.system != NULL)
-		e->obs.system(e->obs.arg, s->provider->name, false,
-		    s->down_since_ms, why);
+	TELL(e, system, s->provider->name, false,     s->down_since_ms, why);
 }
 
 static bool

@@ -46,6 +46,10 @@ struct mx_answer {
 int	mx_call(const struct mx *, const char *method, const char *path,
 	    const char *user, const struct json *body, struct mx_answer *,
 	    struct err *) MUST_CHECK;
+/* The same as whoever the token belongs to; NULL: as nobody. */
+int	mx_call_token(const struct mx *, const char *method, const char *path,
+	    const char *token, const struct json *body, struct mx_answer *,
+	    struct err *) MUST_CHECK;
 void	mx_answer_release(struct mx_answer *);
 
 /* --- start-up ----------------------------------------------------------- */

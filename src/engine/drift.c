@@ -59,7 +59,8 @@ drift_hold(struct engine *e, struct item *it)
 	it->repairs_since = now + wait;
 	log_warn("drift", "%s: put right too often, waiting %lld s", it->key,
 	    (long long)(wait / 1000));
-	TELL(e, fight, it->key,     it->drift_by[0] != '\0' ? it->drift_by : NULL,     (int)(wait / 1000));
+	TELL(e, fight, it->key, it->drift_by[0] != '\0' ? it->drift_by : NULL,
+	    (int)(wait / 1000));
 	return wait;
 }
 
@@ -72,7 +73,7 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 	if (did->n > 0) {
 		it->repairs++;
 		e->repairs++;
-		TELL(e, drift, it->key,     by[0] != '\0' ? by : NULL, did);
+		TELL(e, drift, it->key, by[0] != '\0' ? by : NULL, did);
 	}
 	free(by);
 }

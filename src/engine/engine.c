@@ -440,7 +440,7 @@ bury_empty(struct engine *e)
 		if (o == NULL || o->n == 0) {
 			store_resource_remove(e->store, r->kind->name, r->name,
 			    "controller");
-			TELL(e, resource_gone, r->kind->name,     r->name);
+			TELL(e, resource_gone, r->kind->name, r->name);
 			resources_remove(e->deleting, r->kind, r->name);
 		}
 		free(name);

@@ -282,9 +282,8 @@ static void
 tell_account(struct engine *e, struct task *t, bool was_absent)
 {
 	if (was_absent && t->rc == 0 && t->kind->secrets != NULL &&
-	    json_bool(t->out.observed, "made", false) &&
-	    e->obs.account_made != NULL)
-		e->obs.account_made(e->obs.arg, t->item->key,
+	    json_bool(t->out.observed, "made", false))
+		TELL(e, account_made, t->key,
 		    json_str(t->out.observed, "user"));
 }
 
@@ -362,7 +361,8 @@ system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
 		s->is_up = true;
 		log_info("engine", "%s: answers again", s->provider->name);
 		retry_all(e, s);
-		TELL(e, system, s->provider->name, true,     s->down_since_ms, s->why);
+		TELL(e, system, s->provider->name, true, s->down_since_ms,
+		    s->why);
 		return;
 	}
 	free(s->why);
@@ -379,7 +379,7 @@ system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
 		return;
 	s->is_up = false;
 	log_warn("engine", "%s: does not answer: %s", s->provider->name, why);
-	TELL(e, system, s->provider->name, false,     s->down_since_ms, why);
+	TELL(e, system, s->provider->name, false, s->down_since_ms, why);
 }
 
 static bool

@@ -114,10 +114,8 @@ run_tell(struct engine *e, struct run *r)
 {
 	struct run_view v;
 
-	if (e->obs.run == NULL)
-		return;
 	run_view(e, r, &v);
-	e->obs.run(e->obs.arg, &v);
+	TELL(e, run, &v);
 	r->told_ms = clock_mono_ms();
 	r->changed = false;
 }

@@ -26,6 +26,11 @@ enum field_type { FIELD_STRING, FIELD_TEXT /* multi-line string */,
 enum field_effect { EFFECT_NONE, EFFECT_FILES, EFFECT_RESTART,
     EFFECT_RECREATE, EFFECT_PERMISSION, EFFECT_ROOMS };
 
+/*
+ * `values` and `pattern` are of the value, of each item of a list of strings,
+ * or (pattern) of the keys of a map; patterns keep to what PCRE2, RE2 and
+ * ECMAScript share, because they are exported.
+ */
 struct field {
 	const char	*name;		/* last step of the path */
 	enum field_type	 type;
@@ -93,7 +98,8 @@ struct resources;			/* a set, ordered by kind, then name */
 struct resources *resources_new(void);
 struct resources *resources_copy(const struct resources *);
 void	 resources_free(struct resources *);
-void	 resources_put(struct resources *, struct resource *); /* takes a ref; replaces */
+/* Takes a reference of its own, yours stays yours; replaces. */
+void	 resources_put(struct resources *, struct resource *);
 bool	 resources_remove(struct resources *, const struct kind *, const char *name);
 struct resource *resources_find(const struct resources *, const struct kind *,
 	    const char *name);
@@ -124,6 +130,11 @@ void	 problems_release(struct problems *);
  * column, for each; plain text for a <pre>; yours.
  */
 char	*problems_text(const struct problems *);
+/*
+ * Gives line, column and source line to those problems of resources_check that
+ * stand in this text, which was decoded to what they are about.
+ */
+void	 problems_locate(struct problems *, const char *text, size_t len);
 
 /*
  * Decode a manifest: one or many YAML documents (or JSON, which is YAML).
@@ -153,7 +164,7 @@ int	 field_check(const struct field *, const struct json *, struct err *);
  * start of a line, or a JSON object with them)?  Pure, cheap. */
 bool	 manifest_looks(const char *text, size_t len);
 
-/* Where in the last decoded text a resource began, for cross checks. */
+/* Where in the decoded text a resource began, for cross checks. */
 struct place { int doc, line, column; };
 
 /*
@@ -168,7 +179,11 @@ void	 resources_check(const struct resources *before,
 	    const struct resources *after, struct resource *const *changed,
 	    const struct place *places, size_t n, const char *domain,
 	    const char *prefix, struct problems *);
-/* The same for deletions: who still refers to what goes away. */
+/*
+ * The same for deletions, `after` being without what is gone.  A Team that
+ * names a Human who goes is an error; a Human who lists a Team or worker that
+ * goes is a warning, since nothing follows from it any more.
+ */
 void	 resources_check_delete(const struct resources *after,
 	    struct resource *const *gone, size_t n, struct problems *);
 /* Places of the resources of the manifest, parallel to manifest_decode's. */

@@ -1,0 +1,708 @@
+/*
+ * The engine against a provider of the test's own, which does as it is told:
+ * order of dependence, failures, outages, drift, fights, restarts, deletion.
+ * It knows the same kinds of object as the real ones, because the world names
+ * them, and nothing else about them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/engine.h"
+#include "hiclaw/log.h"
+#include "hiclaw/loop.h"
+
+#define PATIENCE_MS	8000
+
+/* --- a provider that does as it is told ----------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct strv calls;		/* "ensure room:team/x", ... */
+static char fail_key[128];		/* this one fails ... */
+static enum err_kind fail_kind;		/* ... like this */
+static bool is_down;			/* everything fails with ERR_RETRY */
+static char lost_key[128];		/* observe() says it is gone */
+
+static void
+note(const char *verb, const char *key)
+{
+	pthread_mutex_lock(&lock);
+	strv_addf(&calls, "%s %s", verb, key);
+	pthread_mutex_unlock(&lock);
+}
+
+static int
+call_index(const char *verb, const char *key)
+{
+	char *want = xasprintf("%s %s", verb, key);
+	int at = -1;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < calls.n && at == -1; i++)
+		if (strcmp(calls.v[i], want) == 0)
+			at = (int)i;
+	pthread_mutex_unlock(&lock);
+	free(want);
+	return at;
+}
+
+static size_t
+calls_n(const char *verb)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < calls.n; i++)
+		n += str_starts(calls.v[i], verb);
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+static void
+calls_forget(void)
+{
+	pthread_mutex_lock(&lock);
+	strv_release(&calls);
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+obj_diff(const struct json *desired, const struct json *observed,
+    struct changes *c)
+{
+	if (!json_equal(desired, json_get(observed, "is")))
+		changes_add(c, RISK_UPDATE, "form", NULL, NULL);
+}
+
+static bool
+obj_absorb(struct json *observed, const struct json *event)
+{
+	json_set(observed, "is", json_copy(json_get(event, "content")));
+	return true;
+}
+
+static const char *
+obj_handle(const struct json *observed)
+{
+	return json_str(observed, "room_id");
+}
+
+static int
+told_to_fail(const char *key, struct err *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (is_down)
+		rc = err_set(err, ERR_RETRY, "nobody answers");
+	else if (strcmp(fail_key, key) == 0)
+		rc = err_set(err, fail_kind, "told to fail");
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+static int
+obj_ensure(void *ctx, const struct work *w, struct outcome *out,
+    struct err *err)
+{
+	note("ensure", w->key);
+	if (told_to_fail(w->key, err) == -1)
+		return -1;
+	out->observed = json_object();
+	json_set(out->observed, "is", json_copy(w->desired));
+	json_set_strf(out->observed, "room_id", "!%s", w->key);
+	json_set_str(out->observed, "user", json_str(w->desired, "user"));
+	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
+	json_set_bool(out->observed, "made", true);
+	out->secrets = json_object();
+	json_set_str(out->secrets, "token", "s3cret");
+	strv_add(&out->did, w->observed == NULL ? "made" : "put right");
+	return 0;
+}
+
+static int
+obj_remove(void *ctx, const struct work *w, struct outcome *out,
+    struct err *err)
+{
+	note("remove", w->key);
+	return told_to_fail(w->key, err);
+}
+
+static int
+prov_open(const struct provider_env *env, void **ctx, struct err *err)
+{
+	*ctx = &lock;
+	return 0;
+}
+
+static void
+prov_close(void *ctx)
+{
+}
+
+static int
+prov_observe(void *ctx, const struct observe_item *items, size_t n,
+    void (*changed)(void *, const char *, struct json *), void *arg,
+    struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(items[i].key, lost_key) == 0)
+			changed(arg, items[i].key, NULL);
+	return 0;
+}
+
+static const char *const password[] = { "password", NULL };
+#define KIND(n, s) { n, n, s, obj_diff, obj_absorb, obj_handle, obj_ensure, \
+    obj_remove }
+static const struct object_kind obj_kinds[] = {
+	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
+	KIND("room", NULL), KIND("file", NULL), { .name = NULL }
+};
+static const struct provider prov = { "matrix", 4, obj_kinds, prov_open,
+    prov_close, prov_observe };
+const struct provider *const providers[] = { &prov, NULL };
+
+const struct object_kind *
+object_kind_find(const char *name, const struct provider **provider)
+{
+	for (const struct object_kind *k = obj_kinds; k->name != NULL; k++)
+		if (strcmp(k->name, name) == 0) {
+			if (provider != NULL)
+				*provider = &prov;
+			return k;
+		}
+	return NULL;
+}
+
+/* --- a house to test in --------------------------------------------------- */
+
+struct house {
+	struct loop	*loop;
+	struct store	*store;
+	struct engine	*engine;
+	struct timer	*timer;
+	struct strv	 admins;
+	char		*dir;
+	int64_t		 deadline;
+	bool		 (*until)(struct house *);
+	/* what the observer was told */
+	int		 runs_over, runs_failed, drifts, fights, downs, ups,
+			 accounts, gone;
+	char		 drift_by[64], drift_key[64];
+};
+
+static void
+saw_run(void *arg, const struct run_view *v)
+{
+	struct house *h = arg;
+
+	if (v->over) {
+		h->runs_over++;
+		h->runs_failed += v->failed > 0 || v->timed_out;
+	}
+}
+
+static void
+saw_drift(void *arg, const char *key, const char *sender,
+    const struct strv *did)
+{
+	struct house *h = arg;
+
+	assert_true(did->n > 0);
+	h->drifts++;
+	str_copy(h->drift_by, sender ? sender : "", sizeof h->drift_by);
+	str_copy(h->drift_key, key, sizeof h->drift_key);
+}
+
+static void
+saw_fight(void *arg, const char *key, const char *sender, int wait_s)
+{
+	((struct house *)arg)->fights++;
+}
+
+static void
+saw_system(void *arg, const char *provider, bool is_up, int64_t since,
+    const char *why)
+{
+	struct house *h = arg;
+
+	if (is_up)
+		h->ups++;
+	else
+		h->downs++;
+}
+
+static void
+saw_account(void *arg, const char *key, const char *user)
+{
+	((struct house *)arg)->accounts++;
+}
+
+static void
+saw_gone(void *arg, const char *kind, const char *name)
+{
+	((struct house *)arg)->gone++;
+}
+
+static void
+turn(void *arg)
+{
+	struct house *h = arg;
+
+	if (h->engine == NULL)
+		return;
+	engine_before_commit(h->engine);
+	store_commit(h->store);
+	engine_after_commit(h->engine);
+}
+
+static void
+look(void *arg)
+{
+	struct house *h = arg;
+
+	if ((h->until != NULL && h->until(h)) ||
+	    clock_mono_ms() > h->deadline)
+		loop_stop(h->loop);
+	else
+		timer_arm(h->timer, 5);
+}
+
+static bool
+wait_for(struct house *h, bool (*until)(struct house *))
+{
+	h->until = until;
+	h->deadline = clock_mono_ms() + PATIENCE_MS;
+	timer_arm(h->timer, 1);
+	loop_run(h->loop);
+	return until(h);
+}
+
+static void
+house_open(struct house *h)
+{
+	static const struct engine_observer obs = { .arg = NULL };
+	struct engine_observer o = obs;
+	struct engine_config cfg = { 0 };
+	char *db = xasprintf("%s/db", h->dir), *key = xasprintf("%s/key",
+	    h->dir);
+	struct err err;
+
+	o.arg = h;
+	o.run = saw_run;
+	o.drift = saw_drift;
+	o.fight = saw_fight;
+	o.system = saw_system;
+	o.account_made = saw_account;
+	o.resource_gone = saw_gone;
+	if ((h->store = store_open(db, key, &err)) == NULL)
+		fail_msg("%s", err.msg);
+	h->loop = loop_new();
+	cfg.world.domain = "x.org";
+	cfg.world.prefix = "hiclaw";
+	cfg.world.instance = "hiclaw-0123abcd";
+	cfg.world.device = "HICLAW_0123abcd";
+	cfg.world.room_version = "12";
+	cfg.world.has_storage = true;
+	cfg.world.admins = &h->admins;
+	cfg.world.soul_template = "I am {{name}}.\n";
+	cfg.threads = 4;
+	cfg.run_limit_ms = 3000;
+	cfg.live_interval_ms = 20;
+	h->engine = engine_new(h->loop, h->store, &cfg, &err);
+	assert_non_null(h->engine);
+	engine_observe(h->engine, &o);
+	loop_before_wait(h->loop, turn, h);
+	h->timer = timer_new(h->loop, look, h);
+	engine_start(h->engine);
+	free(db);
+	free(key);
+}
+
+static void
+house_close(struct house *h)
+{
+	engine_free(h->engine);
+	h->engine = NULL;
+	timer_free(h->timer);
+	store_commit(h->store);
+	store_close(h->store);
+	loop_free(h->loop);
+}
+
+static int
+setup(void **state)
+{
+	struct house *h = xcalloc(1, sizeof *h);
+	char tmpl[] = "/tmp/hiclaw-engine-XXXXXX";
+
+	log_set_level(LOG_LVL_ERROR);
+	calls_forget();
+	fail_key[0] = lost_key[0] = '\0';
+	is_down = false;
+	h->dir = xstrdup(mkdtemp(tmpl));
+	strv_add(&h->admins, "@boss:x.org");
+	house_open(h);
+	*state = h;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct house *h = *state;
+	char *cmd = xasprintf("rm -rf '%s'", h->dir);
+
+	house_close(h);
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+	free(h->dir);
+	strv_release(&h->admins);
+	free(h);
+	calls_forget();
+	return 0;
+}
+
+static bool
+all_settled(struct house *h)
+{
+	struct engine_counts c;
+
+	engine_counts(h->engine, &c);
+	return c.objects > 0 && c.settled == c.objects && c.runs == 0;
+}
+
+static bool
+no_runs(struct house *h)
+{
+	struct engine_counts c;
+
+	engine_counts(h->engine, &c);
+	return c.runs == 0 && h->runs_over > 0;
+}
+
+static bool
+was_down(struct house *h)
+{
+	return h->downs > 0;
+}
+
+static bool
+had_drift(struct house *h)
+{
+	return h->drifts > 0 && all_settled(h);
+}
+
+static bool
+had_fight(struct house *h)
+{
+	return h->fights > 0;
+}
+
+/* Apply a manifest on top of what is there; "-Kind/name" lines delete. */
+static int64_t
+apply(struct house *h, const char *yaml, const char *delete_kind,
+    const char *delete_name)
+{
+	struct run_request q = { "@boss:x.org", "!r", "$e", "test", NULL };
+	struct problems p = { 0 };
+	struct resource **v = NULL;
+	struct resources *after;
+	struct plan *plan;
+	size_t n = 0;
+	int64_t run;
+
+	after = resources_copy(engine_resources(h->engine));
+	if (yaml != NULL)
+		assert_int_equal(manifest_decode(yaml, strlen(yaml), &v, &n,
+		    &p), 0);
+	for (size_t i = 0; i < n; i++) {
+		resources_put(after, v[i]);
+		resource_unref(v[i]);
+	}
+	free(v);
+	if (delete_kind != NULL)
+		assert_true(resources_remove(after, kind_find(delete_kind),
+		    delete_name));
+	plan = engine_plan(h->engine, after);
+	run = engine_apply(h->engine, plan, after, &q);
+	plan_free(plan);
+	resources_free(after);
+	problems_release(&p);
+	return run;
+}
+
+#define WORKER(name) "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n" \
+    "metadata: {name: " name "}\nspec: {model: m}\n"
+
+/* --- tests ---------------------------------------------------------------- */
+
+static void
+test_converges_in_order(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(apply(h, WORKER("ann"), NULL, NULL) > 0);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->runs_over, 1);
+	assert_int_equal(h->runs_failed, 0);
+	assert_true(call_index("ensure", "account:ann") >= 0);
+	assert_true(call_index("ensure", "account:ann") <
+	    call_index("ensure", "room:worker/ann"));
+	assert_true(call_index("ensure", "room:space") <
+	    call_index("ensure", "room:worker/ann"));
+	assert_true(call_index("ensure", "file:agents/ann/SOUL.md") >= 0);
+	/* Each once. */
+	size_t n = calls_n("ensure");
+	struct engine_counts c;
+
+	engine_counts(h->engine, &c);
+	assert_int_equal(n, c.objects);
+	/* And again: nothing to do. */
+	calls_forget();
+	assert_int_equal(apply(h, WORKER("ann"), NULL, NULL), 0);
+	engine_resync(h->engine);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(calls_n("ensure"), 0);
+}
+
+static void
+test_delete_in_reverse_and_gone(void **state)
+{
+	struct house *h = *state;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	calls_forget();
+	assert_true(apply(h, NULL, "Worker", "ann") > 0);
+	assert_true(wait_for(h, all_settled));
+	assert_true(call_index("remove", "room:worker/ann") >= 0);
+	assert_true(call_index("remove", "room:worker/ann") <
+	    call_index("remove", "account:ann"));
+	assert_false(engine_object(h->engine, "account:ann",
+	    &(struct object_view){ 0 }));
+	assert_int_equal(h->gone, 1);
+	assert_null(resources_find(engine_resources(h->engine),
+	    kind_find("Worker"), "ann"));
+}
+
+static void
+test_failed_removal_stays(void **state)
+{
+	struct house *h = *state;
+	struct object_view v;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	str_copy(fail_key, "account:ann", sizeof fail_key);
+	fail_kind = ERR_DENIED;
+	h->runs_over = 0;
+	apply(h, NULL, "Worker", "ann");
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 1);
+	assert_int_equal(h->gone, 0);
+	assert_true(engine_object(h->engine, "account:ann", &v));
+	assert_string_equal(v.error, "told to fail");
+	assert_false(engine_object(h->engine, "room:worker/ann", &v));
+}
+
+static void
+test_hopeless_fails_the_run_and_its_users(void **state)
+{
+	struct house *h = *state;
+	struct object_view v;
+
+	str_copy(fail_key, "account:ann", sizeof fail_key);
+	fail_kind = ERR_CONFLICT;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 1);
+	assert_true(engine_object(h->engine, "account:ann", &v));
+	assert_int_equal(v.state, OBJECT_FAILED);
+	assert_true(engine_object(h->engine, "room:worker/ann", &v));
+	assert_int_equal(v.state, OBJECT_FAILED);
+	assert_non_null(strstr(v.error, "account:ann"));
+	assert_int_equal(call_index("ensure", "room:worker/ann"), -1);
+	assert_string_equal(engine_phase(h->engine, resources_find(
+	    engine_resources(h->engine), kind_find("Worker"), "ann"), NULL, 0),
+	    "Degraded");
+}
+
+static void
+test_outage_is_told_once_and_healed(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(wait_for(h, all_settled));
+	is_down = true;
+	apply(h, WORKER("ann") "---\n" WORKER("bob"), NULL, NULL);
+	assert_true(wait_for(h, was_down));
+	pthread_mutex_lock(&lock);
+	is_down = false;
+	pthread_mutex_unlock(&lock);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->downs, 1);
+	assert_int_equal(h->ups, 1);
+	assert_int_equal(h->runs_failed, 0);
+}
+
+static void
+test_drift_by_event(void **state)
+{
+	struct house *h = *state;
+	struct json *ev = json_must("{\"sender\":\"@eve:x.org\","
+	    "\"content\":{\"name\":\"stolen\"}}");
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	calls_forget();
+	engine_event(h->engine, "!room:worker/ann", ev);
+	assert_true(wait_for(h, had_drift));
+	assert_string_equal(h->drift_by, "@eve:x.org");
+	assert_string_equal(h->drift_key, "room:worker/ann");
+	assert_int_equal(calls_n("ensure"), 1);
+	json_free(ev);
+}
+
+static void
+test_drift_by_looking(void **state)
+{
+	struct house *h = *state;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	calls_forget();
+	str_copy(lost_key, "file:agents/ann/SOUL.md", sizeof lost_key);
+	engine_resync(h->engine);
+	assert_true(wait_for(h, had_drift));
+	assert_string_equal(h->drift_by, "");
+	assert_int_equal(calls_n("ensure"), 1);
+}
+
+static void
+test_fight_backs_off(void **state)
+{
+	struct house *h = *state;
+	struct json *ev = json_must("{\"sender\":\"@bot:x.org\","
+	    "\"content\":{\"name\":\"mine\"}}");
+	size_t before;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	for (int i = 0; i < 4; i++) {
+		h->drifts = 0;
+		engine_event(h->engine, "!room:worker/ann", ev);
+		assert_true(wait_for(h, had_drift));
+	}
+	before = calls_n("ensure");
+	engine_event(h->engine, "!room:worker/ann", ev);
+	assert_true(wait_for(h, had_fight));
+	assert_int_equal(h->fights, 1);
+	assert_int_equal(calls_n("ensure"), before);
+	json_free(ev);
+}
+
+static void
+test_event_before_its_room(void **state)
+{
+	struct house *h = *state;
+	struct json *ev = json_must("{\"sender\":\"@eve:x.org\","
+	    "\"content\":{\"name\":\"early\"}}");
+
+	engine_event(h->engine, "!room:worker/ann", ev);
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, had_drift));
+	assert_string_equal(h->drift_by, "@eve:x.org");
+	json_free(ev);
+}
+
+static void
+test_restart_goes_on(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(wait_for(h, all_settled));
+	is_down = true;
+	apply(h, WORKER("ann"), NULL, NULL);
+	engine_before_commit(h->engine);
+	store_commit(h->store);		/* durable, nothing started */
+	house_close(h);
+	is_down = false;
+	calls_forget();
+	house_open(h);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->runs_over, 1);
+	assert_int_equal(h->runs_failed, 0);
+	assert_true(call_index("ensure", "room:worker/ann") >= 0);
+	/* What was settled before stays untouched. */
+	assert_int_equal(call_index("ensure", "room:admin"), -1);
+	calls_forget();
+	house_close(h);
+	house_open(h);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(calls_n("ensure"), 0);
+}
+
+static void
+test_run_times_out(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(wait_for(h, all_settled));
+	str_copy(fail_key, "room:worker/ann", sizeof fail_key);
+	fail_kind = ERR_RETRY;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 1);
+	/* The engine goes on after the run gave up. */
+	fail_key[0] = '\0';
+	assert_true(wait_for(h, all_settled));
+}
+
+static void
+test_password_is_made_before_the_account(void **state)
+{
+	struct house *h = *state;
+	char *secret;
+
+	apply(h, "apiVersion: hiclaw.io/v1beta1\nkind: Human\n"
+	    "metadata: {name: john}\nspec: {displayName: John, "
+	    "permissionLevel: 3}\n", NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->accounts, 1);
+	secret = engine_secret(h->engine, "human:john", "password");
+	assert_non_null(secret);
+	assert_int_equal(strlen(secret), 20);
+	free(secret);
+	engine_secret_forget(h->engine, "human:john", "password");
+	assert_null(engine_secret(h->engine, "human:john", "password"));
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_converges_in_order),
+		T(test_delete_in_reverse_and_gone),
+		T(test_failed_removal_stays),
+		T(test_hopeless_fails_the_run_and_its_users),
+		T(test_outage_is_told_once_and_healed),
+		T(test_drift_by_event),
+		T(test_drift_by_looking),
+		T(test_fight_backs_off),
+		T(test_event_before_its_room),
+		T(test_restart_goes_on),
+		T(test_run_times_out),
+		T(test_password_is_made_before_the_account),
+	};
+
+	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}

@@ -86,7 +86,7 @@ void	 strv_release(struct strv *);
 struct map;
 struct map *map_new(void (*free_value)(void *));
 void	 map_free(struct map *);
-void	 map_set(struct map *, const char *key, void *value);
+void	 map_set(struct map *, const char *key, void *value); /* not NULL */
 void	*map_find(const struct map *, const char *key);	/* NULL if absent */
 void	*map_take(struct map *, const char *key); /* removes, without freeing */
 bool	 map_remove(struct map *, const char *key);

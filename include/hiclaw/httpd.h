@@ -29,6 +29,12 @@ struct httpd *httpd_start(const char *listen, struct loop *, httpd_handler,
 /* Exactly once per request; the request is gone afterwards.  Copies body. */
 void	httpd_reply(struct httpd_req *, int status, const char *content_type,
 	    const char *body);
-void	httpd_stop(struct httpd *);	/* unanswered requests get 503 */
+/* The port listened on, which the system chose if it was given as 0. */
+int	httpd_port(const struct httpd *);
+/*
+ * Unanswered requests get 503 and are gone, so must not be replied to later.
+ * On the loop's thread, but not from within the handler.
+ */
+void	httpd_stop(struct httpd *);
 
 #endif

@@ -11,11 +11,14 @@ struct loop;
 typedef void (*loop_cb)(void *arg);
 
 struct loop *loop_new(void);
-void	loop_free(struct loop *);
-void	loop_run(struct loop *);	/* until loop_stop */
+void	loop_free(struct loop *);	/* after its timers and pools */
+/* Until loop_stop; the before-wait call is made once more at the end. */
+void	loop_run(struct loop *);
 void	loop_stop(struct loop *);
 /* From any thread: call cb(arg) on the loop's thread, in order of posting. */
 void	loop_post(struct loop *, loop_cb, void *arg);
+/* Forget what was posted with this cb and arg and has not been called yet. */
+void	loop_cancel(struct loop *, loop_cb, void *arg);
 /*
  * Call cb each time before the loop waits for news, after everything that was
  * ready has been handled: this is where a batch of writes is committed.

@@ -1,0 +1,341 @@
+/*
+ * HTTP client (libcurl, used nowhere else).
+ *
+ * Every thread that calls keeps one easy handle, and with it its connections,
+ * until it ends.  Nothing of a call stays behind in the handle.  Bodies,
+ * tokens and queries of URLs never reach a log line or an err.msg: a message
+ * names the host and libcurl's cause.
+ */
+#include "hiclaw/http.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#define HTTP_TIMEOUT_MS		60000
+#define HTTP_CONNECT_MS		10000
+#define HTTP_MAX_BYTES		(64U * 1024 * 1024)
+#define HTTP_READ_SIZE		16384L	/* libcurl's buffer; less than its default */
+#define HTTP_MAX_CONNS		4L	/* kept open, per thread */
+#define HTTP_RETRY_MAX_S	3600	/* whatever Retry-After says */
+
+static pthread_once_t		once = PTHREAD_ONCE_INIT;
+static pthread_key_t		handle_key;
+static atomic_bool		aborting;
+static atomic_uint_fast64_t	count_all, count_writes;
+
+static void
+handle_free(void *curl)
+{
+	curl_easy_cleanup(curl);
+}
+
+static void
+http_setup(void)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    pthread_key_create(&handle_key, handle_free) != 0)
+		abort();
+}
+
+/* This thread's handle, with no option set. */
+static CURL *
+handle_get(void)
+{
+	CURL	*curl;
+
+	pthread_once(&once, http_setup);
+	curl = pthread_getspecific(handle_key);
+	if (curl != NULL) {
+		curl_easy_reset(curl);
+		return curl;
+	}
+	curl = curl_easy_init();
+	if (curl == NULL || pthread_setspecific(handle_key, curl) != 0)
+		abort();
+	return curl;
+}
+
+static size_t
+on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct buf	*body = arg;
+
+	(void)size;		/* always 1 */
+	buf_add(body, p, n);
+	return body->overflow ? 0 : n;
+}
+
+static int
+on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
+    curl_off_t ultotal, curl_off_t ulnow)
+{
+	(void)arg, (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+	return atomic_load(&aborting);
+}
+
+/* The host of a URL for messages: no user, no path, no query. */
+static void
+url_host(const char *url, char *dst, size_t size)
+{
+	const char	*host = strstr(url, "://"), *p;
+	size_t		 len;
+
+	host = host != NULL ? host + 3 : url;
+	len = strcspn(host, "/?#");
+	for (p = host; p < host + len; p++)
+		if (*p == '@') {
+			len -= (size_t)(p + 1 - host);
+			host = p + 1;
+		}
+	if (len >= size)
+		len = size - 1;
+	memcpy(dst, host, len);
+	dst[len] = '\0';
+}
+
+static bool
+has_control(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if (iscntrl((unsigned char)*s))
+			return true;
+	return false;
+}
+
+static struct curl_slist *
+add_header(struct curl_slist *list, const char *name, const char *value)
+{
+	struct curl_slist	*longer;
+	char			*line = xasprintf("%s: %s", name, value);
+
+	longer = curl_slist_append(list, line);
+	if (longer == NULL)
+		abort();
+	free(line);
+	return longer;
+}
+
+static struct curl_slist *
+make_headers(const struct http_req *req)
+{
+	struct curl_slist	*list = NULL;
+	char			*value;
+
+	/* no waiting for "100 Continue" */
+	list = curl_slist_append(NULL, "Expect:");
+	if (list == NULL)
+		abort();
+	if (req->bearer != NULL) {
+		value = xasprintf("Bearer %s", req->bearer);
+		list = add_header(list, "Authorization", value);
+		free(value);
+	}
+	if (req->body != NULL)
+		list = add_header(list, "Content-Type",
+		    req->content_type != NULL ? req->content_type :
+		    "application/json");
+	return list;
+}
+
+/* What is the same for every call. */
+static void
+set_manners(CURL *curl)
+{
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
+	    (long)CURL_HTTP_VERSION_1_1);
+	/* "/../" and "/./" may stand in an escaped name: leave paths alone */
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)HTTP_CONNECT_MS);
+	curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, HTTP_READ_SIZE);
+	curl_easy_setopt(curl, CURLOPT_MAXCONNECTS, HTTP_MAX_CONNS);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "hiclaw");
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+}
+
+/* Method and body; libcurl wants to know what they imply. */
+static void
+set_method(CURL *curl, const struct http_req *req)
+{
+	bool	sends = req->body != NULL || strcmp(req->method, "POST") == 0 ||
+	    strcmp(req->method, "PUT") == 0;
+
+	if (strcmp(req->method, "HEAD") == 0) {
+		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+		return;
+	}
+	if (sends) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)(req->body != NULL ? req->body_len : 0));
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+		    req->body != NULL ? req->body : "");
+	}
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, req->method);
+}
+
+static int
+fail(const struct http_req *req, CURLcode code, const struct buf *body,
+    const char *detail, struct err *e)
+{
+	char	host[128];
+
+	if (code == CURLE_OUT_OF_MEMORY)
+		abort();
+	url_host(req->url, host, sizeof(host));
+	if (body->overflow)
+		return err_set(e, ERR_USER, "%s: the answer is over %zu bytes",
+		    host, body->max);
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return err_set(e, ERR_BROKEN, "%s: call ended, shutting down",
+		    host);
+	if (*detail == '\0')
+		detail = curl_easy_strerror(code);
+	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+		return err_set(e, ERR_USER, "bad URL: %s", detail);
+	return err_set(e, ERR_RETRY, "%s: %s", host, detail);
+}
+
+static void
+read_info(CURL *curl, struct http_res *res)
+{
+	curl_off_t	 retry_after = 0;
+	const char	*type = NULL;
+	long		 status = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+	/* libcurl reads seconds and dates alike */
+	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
+	res->status = (int)status;
+	if (retry_after > HTTP_RETRY_MAX_S)
+		retry_after = HTTP_RETRY_MAX_S;
+	res->retry_after_s = retry_after > 0 ? (int)retry_after : 0;
+	str_copy(res->content_type, type != NULL ? type : "",
+	    sizeof(res->content_type));
+}
+
+static void
+count_call(const char *method)
+{
+	atomic_fetch_add(&count_all, 1);
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		atomic_fetch_add(&count_writes, 1);
+}
+
+int
+http_call(const struct http_req *req, struct http_res *res, struct err *e)
+{
+	char			 detail[CURL_ERROR_SIZE] = "";
+	struct curl_slist	*headers;
+	CURL			*curl = handle_get();
+	CURLcode		 code;
+
+	memset(res, 0, sizeof(*res));
+	if (atomic_load(&aborting))
+		return err_set(e, ERR_BROKEN, "call refused, shutting down");
+	if ((req->bearer != NULL && has_control(req->bearer)) ||
+	    (req->content_type != NULL && has_control(req->content_type)))
+		return err_set(e, ERR_USER, "control characters in a header");
+	buf_init(&res->body, req->max_bytes != 0 ? req->max_bytes :
+	    HTTP_MAX_BYTES);
+	headers = make_headers(req);
+	set_manners(curl);
+	set_method(curl, req);
+	curl_easy_setopt(curl, CURLOPT_URL, req->url);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+	    (long)(req->timeout_ms > 0 ? req->timeout_ms : HTTP_TIMEOUT_MS));
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &res->body);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	code = curl_easy_perform(curl);
+	count_call(req->method);
+	if (code == CURLE_OK)
+		read_info(curl, res);
+	else
+		fail(req, code, &res->body, detail, e);
+	/* `detail` and `headers` end here, the handle does not */
+	curl_easy_reset(curl);
+	curl_slist_free_all(headers);
+	if (code != CURLE_OK) {
+		http_res_release(res);
+		return -1;
+	}
+	return 0;
+}
+
+void
+http_res_release(struct http_res *res)
+{
+	if (res == NULL)
+		return;
+	buf_release(&res->body);
+	memset(res, 0, sizeof(*res));
+}
+
+char *
+http_escape(const char *s)
+{
+	struct buf	out = { .max = SIZE_MAX / 2 };
+
+	for (; *s != '\0'; s++) {
+		if ((*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z') ||
+		    (*s >= '0' && *s <= '9') || strchr("-._~", *s) != NULL)
+			buf_putc(&out, *s);
+		else
+			buf_printf(&out, "%%%02X", (unsigned char)*s);
+	}
+	return buf_take(&out);
+}
+
+char *
+http_unescape(const char *s, size_t len)
+{
+	struct buf	out = { .max = SIZE_MAX / 2 };
+	char		hex[3] = "", c;
+	size_t		i;
+
+	for (i = 0; i < len; i++) {
+		c = s[i];
+		if (c == '%') {
+			if (len - i < 3 || !isxdigit((unsigned char)s[i + 1]) ||
+			    !isxdigit((unsigned char)s[i + 2]))
+				goto bad;
+			memcpy(hex, s + i + 1, 2);
+			c = (char)strtol(hex, NULL, 16);
+			i += 2;
+		}
+		if (c == '\0')
+			goto bad;
+		buf_putc(&out, c);
+	}
+	return buf_take(&out);
+bad:
+	buf_release(&out);
+	return NULL;
+}
+
+void
+http_abort_all(void)
+{
+	atomic_store(&aborting, true);
+}
+
+void
+http_counts(uint64_t *all, uint64_t *writes)
+{
+	*all = atomic_load(&count_all);
+	*writes = atomic_load(&count_writes);
+}

@@ -1,0 +1,93 @@
+/*
+ * Shared by the files of src/world and nobody else: who there is (the census),
+ * the world while it grows, and the writing of canonical JSON.
+ */
+#ifndef HICLAW_WORLD_INT_H
+#define HICLAW_WORLD_INT_H
+
+#include "hiclaw/world.h"
+
+/* --- census: everybody, looked up once for one compile ------------------- */
+
+struct person {
+	char		*user;		/* Matrix id */
+	char		*account;	/* "human:john" when the account is
+					 * ours to make; else NULL */
+	bool		 is_admin;	/* configured */
+	int		 tier;		/* as person_tier; 0: only known as a
+					 * coordinator or from a DM */
+};
+/* Borrowed persons.  A zeroed struct is an empty list. */
+struct people {
+	struct person	**v;
+	size_t		  n, cap;
+};
+void	 people_add(struct people *, struct person *);
+/* Sort by Matrix id and drop who is there twice. */
+void	 people_settle(struct people *);
+void	 people_release(struct people *);
+
+struct census {
+	const struct world_config *cfg;
+	const struct resources	*resources;
+	struct agents		 agents;
+	const struct agent	*manager;	/* or NULL */
+	struct people		 everybody;	/* owns them */
+	struct people		 admins;	/* configured */
+	struct people		 tier1;		/* Humans of tier 1 */
+	struct map		*by_user;	/* -> struct person */
+	struct map		*by_human;	/* Human's name -> person */
+	struct map		*of_team;	/* Team's name -> people of tier
+						 * 2 who have it */
+	struct map		*of_worker;	/* agent's name -> people of tier
+						 * 2 or 3 who name it */
+};
+void	 census_take(struct census *, const struct world_config *,
+	    const struct resources *);
+void	 census_release(struct census *);
+/* The person with this Matrix id; a stranger is added. */
+struct person *census_person(struct census *, const char *user);
+/* spec.admin of a Team, or NULL. */
+struct person *census_team_admin(struct census *, const struct resource *team);
+/* humanMembers of a Team who are coordinators, in order of the list. */
+void	 census_coordinators(struct census *, const struct resource *team,
+	    struct people *);
+/* From a map of the census; an empty list if there is none. */
+const struct people *census_named(const struct map *, const char *name);
+/* "frontend" of the Team that the agent is in, or NULL. */
+const struct resource *agent_team(const struct agent *);
+
+/* --- policy with a census at hand ---------------------------------------- */
+
+void	 policy_allow_census(struct census *, const struct agent *,
+	    struct allow *);
+
+/* --- the world while it grows -------------------------------------------- */
+
+/* A new object; key and desired are taken over.  Borrowed until the next. */
+struct object *world_add(struct world *, char *key, const char *owner,
+	    char *desired);
+/* "Team/frontend"; yours. */
+char	*owner_of(const struct resource *);
+void	 topology_add(struct world *, struct census *);
+void	 files_add(struct world *, const struct census *);
+
+/* --- canonical JSON, written in order of its keys ------------------------- */
+/*
+ * Ten thousand rooms go through here: text is written straight down, because
+ * a tree of nodes for each would cost more than all the rest of the compile.
+ * The caller writes keys in order; a test compares with json_canonical.
+ */
+void	 jw_open(struct buf *);			/* { */
+void	 jw_close(struct buf *);		/* } */
+void	 jw_key(struct buf *, const char *key);	/* "key": */
+void	 jw_str(struct buf *, const char *key, const char *value);
+void	 jw_int(struct buf *, const char *key, int64_t);
+void	 jw_bool(struct buf *, const char *key, bool);
+/* "key":{"$ref":object,"field":field} */
+void	 jw_ref(struct buf *, const char *key, const char *object,
+	    const char *field);
+/* A copy of exact size; the buffer is empty afterwards but keeps its memory. */
+char	*jw_done(struct buf *);
+
+#endif

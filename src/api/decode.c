@@ -17,6 +17,8 @@
 #include "api-int.h"
 #include "decode-value.h"
 
+#define LISTED_MAX	8	/* paths named in one warning */
+
 /* The keys of a document, for the nearest spelling. */
 static const struct field document_fields[] = {
 	{ .name = "apiVersion" }, { .name = "kind" }, { .name = "metadata" },
@@ -35,12 +37,36 @@ static void	decode_document(struct decode *, const struct ynode *,
 
 /* --- head of a document --------------------------------------------------------- */
 
+/*
+ * The pair under a head key.  A misspelt key (phones write "Kind:") is reported
+ * by check_keys; here it stands for the right one, so that its value is looked
+ * at all the same and nothing is called missing.
+ */
+static const struct yitem *
+head_item(const struct ynode *root, const char *key)
+{
+	const struct yitem	*it, *guess = NULL;
+	const char		*near;
+
+	for (it = root->first; it != NULL; it = it->next) {
+		if (strcmp(it->key->text, key) == 0)
+			return it;
+		if (field_find(document_fields, it->key->text) != NULL)
+			continue;
+		near = field_nearest(document_fields, it->key->text);
+		if (near != NULL && strcmp(near, key) == 0)
+			guess = it;
+	}
+	return guess;
+}
+
 /* The words of a head field, or NULL with a problem. */
 static const char *
 head_word(struct decode *d, const struct ynode *root, const char *key,
     const char *example)
 {
-	const struct ynode	*n = ynode_get(root, key);
+	const struct yitem	*it = head_item(root, key);
+	const struct ynode	*n = it == NULL ? NULL : it->value;
 	size_t			 mark;
 	const char		*word = NULL;
 
@@ -48,7 +74,7 @@ head_word(struct decode *d, const struct ynode *root, const char *key,
 	if (n != NULL && n->type == YNODE_BAD)
 		;	/* reported */
 	else if (ynode_is_null(n))
-		decode_error(d, n == NULL ? root : n, "required, but "
+		decode_error(d, n == NULL ? root : it->key, "required, but "
 		    "missing; example: %s: %s", key, example);
 	else if (n->type != YNODE_SCALAR)
 		decode_error(d, n, "expected a string, not %s",
@@ -69,8 +95,8 @@ check_version(struct decode *d, const struct ynode *root)
 	if (word == NULL || strcmp(word, API_VERSION) == 0)
 		return;
 	mark = path_push(d, "apiVersion");
-	decode_error(d, ynode_get(root, "apiVersion"), "\"%.64s\" is not "
-	    "known here; write %s", word, API_VERSION);
+	decode_error(d, head_item(root, "apiVersion")->value, "\"%.64s\" is "
+	    "not known here; write %s", word, API_VERSION);
 	path_pop(d, mark);
 }
 
@@ -90,10 +116,10 @@ read_kind(struct decode *d, const struct ynode *root)
 	k = near == NULL ? NULL : kind_find(near);
 	mark = path_push(d, "kind");
 	if (k != NULL)
-		decode_error(d, ynode_get(root, "kind"), "unknown kind "
+		decode_error(d, head_item(root, "kind")->value, "unknown kind "
 		    "\"%.64s\"; did you mean \"%s\"?", word, k->name);
 	else
-		decode_error(d, ynode_get(root, "kind"), "unknown kind "
+		decode_error(d, head_item(root, "kind")->value, "unknown kind "
 		    "\"%.64s\"; the kinds are Worker, Team, Human and "
 		    "Manager", word);
 	path_pop(d, mark);
@@ -129,14 +155,12 @@ decode_part(struct decode *d, const struct ynode *root, const char *name,
     const struct field *rows, const char *const *ignored)
 {
 	static const struct ynode	 nothing = { .type = YNODE_MAP };
-	const struct yitem		*it;
-	const struct ynode		*n = ynode_get(root, name), *at = root;
+	const struct yitem		*it = head_item(root, name);
+	const struct ynode		*at = it == NULL ? root : it->key;
+	const struct ynode		*n = it == NULL ? NULL : it->value;
 	struct json			*obj = NULL;
 	size_t				 mark;
 
-	for (it = root->first; it != NULL; it = it->next)
-		if (strcmp(it->key->text, name) == 0)
-			at = it->key;
 	mark = path_push(d, name);
 	if (ynode_is_null(n))
 		n = &nothing;
@@ -183,24 +207,42 @@ check_keys(struct decode *d, const struct ynode *root,
 	}
 }
 
-/* At most one warning for what is dropped and one for what waits. */
+/* "a, b, c and 4 more"; yours. */
+static char *
+list_some(const struct strv *list)
+{
+	struct buf	b;
+	size_t		i;
+
+	buf_init(&b, 0);
+	for (i = 0; i < list->n && i < LISTED_MAX; i++)
+		buf_printf(&b, "%s%s", i > 0 ? ", " : "", list->v[i]);
+	if (list->n > LISTED_MAX)
+		buf_printf(&b, " and %zu more", list->n - LISTED_MAX);
+	return buf_take(&b);
+}
+
+/*
+ * At most one warning for what is dropped and one for what waits; none for a
+ * document that is refused anyway.
+ */
 static void
 add_warnings(struct decode *d)
 {
 	char	*list;
 
-	if (d->ignored.n > 0) {
-		list = strv_join(&d->ignored, ", ");
+	if (yaml_doc_is_good(d->y) && d->ignored.n > 0) {
+		list = list_some(&d->ignored);
 		yaml_problem(d->y, d->ignored_at, NULL, true,
-		    "ignored: %.400s (set by the system)", list);
+		    "ignored: %s (set by the system)", list);
 		free(list);
 	}
-	if (d->later.n > 0) {
-		list = strv_join(&d->later, ", ");
-		yaml_problem(d->y, d->later_at, NULL, true,
+	if (yaml_doc_is_good(d->y) && d->later.n > 0) {
+		list = list_some(&d->later);
+		yaml_problem(d->y, d->later_at, NULL, true, "%s %s", list,
 		    d->later.n == 1 ?
-		    "%.400s is stored, but nothing acts on it yet" :
-		    "%.400s are stored, but nothing acts on them yet", list);
+		    "is stored, but nothing acts on it yet" :
+		    "are stored, but nothing acts on them yet");
 		free(list);
 	}
 	strv_release(&d->ignored);

@@ -48,6 +48,7 @@ struct yaml {
 	size_t		 doc_line;	/* line that the document began with */
 	bool		 in_doc;
 	int		 doc;
+	size_t		 errors_before;	/* when the document began */
 
 	struct chunk	*arena;		/* newest first */
 	struct map	*anchors;	/* of this document; NULL: none yet */
@@ -362,6 +363,12 @@ yaml_doc(const struct yaml *y)
 	return y->doc;
 }
 
+bool
+yaml_doc_is_good(const struct yaml *y)
+{
+	return y->problems->errors == y->errors_before;
+}
+
 size_t
 yaml_errors(const struct yaml *y)
 {
@@ -390,9 +397,9 @@ static const struct {
 	{ "block mapping is not allowed", "a \"key:\" cannot start here" },
 	{ "mapping keys are not allowed", "a key cannot start here" },
 	{ "did not find expected ',' or ']'",
-	    "expected \",\" or \"]\": a list in [ ] is not closed" },
+	    "expected \",\" or \"]\"" },
 	{ "did not find expected ',' or '}'",
-	    "expected \",\" or \"}\": an object in { } is not closed" },
+	    "expected \",\" or \"}\"" },
 	{ "did not find expected node content",
 	    "expected a value here" },
 	{ "found unexpected end of stream",
@@ -529,8 +536,15 @@ report_syntax(struct yaml *y)
 		line = y->base_line + y->parser.context_mark.line;
 		column = y->parser.context_mark.column;
 	}
-	fault(y, line, column, "%s", i < NELEM(messages) ? messages[i].ours :
-	    what);
+	if (i < NELEM(messages))
+		what = messages[i].ours;
+	if (y->parser.context != NULL &&
+	    strstr(y->parser.context, "parsing a flow") != NULL)
+		fault(y, line, column, "%s; the bracket was opened in line "
+		    "%zu", what, y->base_line + y->parser.context_mark.line +
+		    1);
+	else
+		fault(y, line, column, "%s", what);
 }
 
 /* --- tree ---------------------------------------------------------------------- */
@@ -881,6 +895,7 @@ begin_document(struct yaml *y, const yaml_event_t *ev)
 	y->doc++;
 	y->in_doc = true;
 	y->doc_line = y->base_line + ev->start_mark.line;
+	y->errors_before = y->problems->errors;
 	y->depth = 0;
 	y->root = NULL;
 	arena_reset(y, 1);

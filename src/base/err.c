@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PREFIX_MAX	200	/* bytes; the cause must keep its room */
+
 static void
 err_text(struct err *e, const char *text)
 {
@@ -36,20 +38,16 @@ err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 int
 err_prefix(struct err *e, const char *fmt, ...)
 {
-	char	text[2 * sizeof(e->msg)];
+	char	what[PREFIX_MAX + 2], text[sizeof(what) + sizeof(e->msg) + 2];
 	va_list	ap;
-	int	len;
 
 	if (e == NULL)
 		return -1;
 	va_start(ap, fmt);
-	len = vsnprintf(text, sizeof(e->msg), fmt, ap);
+	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (len < 0)
-		len = 0;
-	if ((size_t)len >= sizeof(e->msg))
-		len = sizeof(e->msg) - 1;
-	snprintf(text + len, sizeof(text) - (size_t)len, ": %s", e->msg);
+	what[utf8_prefix(what, PREFIX_MAX)] = '\0';
+	snprintf(text, sizeof(text), "%s: %s", what, e->msg);
 	err_text(e, text);
 	return -1;
 }

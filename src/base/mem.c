@@ -4,6 +4,7 @@
  */
 #include "hiclaw/base.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ xvasprintf(const char *fmt, va_list ap)
 	char	*p;
 	int	 len;
 
+	assert(fmt != NULL);
 	va_copy(again, ap);
 	len = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);

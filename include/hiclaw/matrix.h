@@ -36,7 +36,7 @@ struct mx {
 struct mx_answer {
 	int		 status;
 	char		 errcode[64];	/* "" when there is none */
-	struct json	*body;		/* never NULL after success */
+	struct json	*body;		/* object or array after success */
 };
 /*
  * One call.  path from /_matrix on, percent-encoded already, query allowed;
@@ -51,6 +51,8 @@ int	mx_call_token(const struct mx *, const char *method, const char *path,
 	    const char *token, const struct json *body, struct mx_answer *,
 	    struct err *) MUST_CHECK;
 void	mx_answer_release(struct mx_answer *);
+/* A path: every %s is put in percent-encoded; knows no other conversion.  Yours. */
+char	*mx_path(const char *, ...) PRINTF(1, 2);
 
 /* --- start-up ----------------------------------------------------------- */
 /*

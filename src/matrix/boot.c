@@ -107,8 +107,7 @@ name_bot(const struct mx *mx)
 	struct mx_answer a = {0};
 	struct err e = {0};
 	struct json *body = json_object();
-	char *u = http_escape(mx->bot);
-	char *path = xasprintf(V3 "/profile/%s/displayname", u);
+	char *path = mx_path(V3 "/profile/%s/displayname", mx->bot);
 
 	json_set_str(body, "displayname", "HiClaw");
 	if (mx_call(mx, "PUT", path, NULL, body, &a, &e) == -1)
@@ -116,7 +115,6 @@ name_bot(const struct mx *mx)
 	mx_answer_release(&a);
 	json_free(body);
 	free(path);
-	free(u);
 }
 
 static int
@@ -124,8 +122,7 @@ make_device(const struct mx *mx, struct err *e)
 {
 	struct mx_answer a = {0};
 	struct json *body = json_object();
-	char *d = http_escape(mx->device), *u = http_escape(mx->bot);
-	char *path = xasprintf(V3 "/devices/%s?user_id=%s", d, u);
+	char *path = mx_path(V3 "/devices/%s?user_id=%s", mx->device, mx->bot);
 	int rv;
 
 	json_set_str(body, "display_name", "HiClaw controller");
@@ -138,8 +135,6 @@ make_device(const struct mx *mx, struct err *e)
 	mx_answer_release(&a);
 	json_free(body);
 	free(path);
-	free(d);
-	free(u);
 	return rv;
 }
 
@@ -147,9 +142,7 @@ static int
 check_bot(const struct mx *mx, bool *is_config, struct err *e)
 {
 	struct mx_answer a = {0};
-	char *u = http_escape(mx->bot);
-	char *d = http_escape(mx->device);
-	char *path = xasprintf(V3 "/devices/%s?user_id=%s", d, u);
+	char *path = mx_path(V3 "/devices/%s?user_id=%s", mx->device, mx->bot);
 	bool made = false;
 	int rv;
 
@@ -169,8 +162,6 @@ check_bot(const struct mx *mx, bool *is_config, struct err *e)
 out:
 	mx_answer_release(&a);
 	free(path);
-	free(d);
-	free(u);
 	return rv;
 }
 
@@ -179,8 +170,8 @@ out:
 static int
 ping(const struct mx *mx, struct mx_answer *a, struct err *e)
 {
-	char *id = http_escape(mx->as_id);
-	char *path = xasprintf("/_matrix/client/v1/appservice/%s/ping", id);
+	char *path = mx_path("/_matrix/client/v1/appservice/%s/ping",
+	    mx->as_id);
 	int rv;
 
 	rv = mx_call(mx, "POST", path, "", NULL, a, e);
@@ -190,7 +181,6 @@ ping(const struct mx *mx, struct mx_answer *a, struct err *e)
 		rv = 0;
 	}
 	free(path);
-	free(id);
 	return rv;
 }
 

@@ -19,6 +19,26 @@
 #define V3	"/_matrix/client/v3"
 
 char *
+mx_path(const char *fmt, ...)
+{
+	struct buf out = {0};
+	const char *p, *rest;
+	char *escaped;
+	va_list ap;
+
+	va_start(ap, fmt);
+	for (p = fmt; (rest = strstr(p, "%s")) != NULL; p = rest + 2) {
+		buf_add(&out, p, (size_t)(rest - p));
+		escaped = http_escape(va_arg(ap, const char *));
+		buf_puts(&out, escaped);
+		free(escaped);
+	}
+	va_end(ap);
+	buf_puts(&out, p);
+	return buf_take(&out);
+}
+
+char *
 mx_url(const struct mx *mx, const char *path, const char *user)
 {
 	char *u, *d, *url;
@@ -114,7 +134,7 @@ take_answer(const char *method, const char *path, struct http_res *res,
 
 	a->status = res->status;
 	a->body = json_parse(buf_str(&res->body), res->body.len, &bad);
-	if (!json_is(a->body, JSON_OBJECT)) {
+	if (!json_is(a->body, JSON_OBJECT) && !json_is(a->body, JSON_ARRAY)) {
 		json_free(a->body);
 		a->body = NULL;
 	}
@@ -127,7 +147,7 @@ take_answer(const char *method, const char *path, struct http_res *res,
 		return 0;
 	short_path(where, sizeof(where), path);
 	return err_set(e, ERR_RETRY, "%s %s: the homeserver answered %d with "
-	    "something that is not a JSON object", method, where, a->status);
+	    "something that is not JSON", method, where, a->status);
 }
 
 static int
@@ -161,25 +181,20 @@ call_once(const char *method, const char *path, const char *url,
 static int
 restore_device(const struct mx *mx)
 {
-	char *d = http_escape(mx->device);
-	char *path = xasprintf(V3 "/devices/%s", d);
+	/* Without the device in the query, which is what is missing. */
+	char *path = mx_path(V3 "/devices/%s?user_id=%s", mx->device, mx->bot);
 	char *url = mx_url(mx, path, "");
-	char *u = http_escape(mx->bot);
-	char *full = xasprintf("%s?user_id=%s", url, u);
 	struct mx_answer a = {0};
 	struct err e = {0};
 	int rv;
 
-	rv = call_once("PUT", path, full, mx->as_token, NULL, &a, &e);
+	rv = call_once("PUT", path, url, mx->as_token, NULL, &a, &e);
 	if (rv == 0)
 		log_warn("matrix", "device %s of %s was gone and is made again",
 		    mx->device, mx->bot);
 	mx_answer_release(&a);
-	free(full);
-	free(u);
 	free(url);
 	free(path);
-	free(d);
 	return rv;
 }
 

@@ -26,8 +26,7 @@ int
 mx_upload(const struct mx *mx, const char *name, const char *type,
     const void *data, size_t len, char **mxc, struct err *e)
 {
-	char *n = http_escape(name);
-	char *path = xasprintf("/_matrix/media/v3/upload?filename=%s", n);
+	char *path = mx_path("/_matrix/media/v3/upload?filename=%s", name);
 	char *url = mx_url(mx, path, NULL);
 	struct http_req req = { .method = "POST", .url = url,
 	    .bearer = mx->as_token, .content_type = type, .body = data,
@@ -54,16 +53,14 @@ out:
 	http_res_release(&res);
 	free(url);
 	free(path);
-	free(n);
 	return rv;
 }
 
-/* "mxc://server/id" -> its two parts, percent-encoded; false: malformed. */
+/* "mxc://server/id" -> its two parts; false: malformed. */
 static bool
 mxc_split(const char *mxc, char **server, char **id)
 {
 	const char *p, *slash;
-	char *s;
 
 	if (mxc == NULL || !str_starts(mxc, "mxc://") ||
 	    strlen(mxc) > MX_ID_MAX)
@@ -73,10 +70,8 @@ mxc_split(const char *mxc, char **server, char **id)
 	if (slash == NULL || slash == p || slash[1] == '\0' ||
 	    strchr(slash + 1, '/') != NULL)
 		return false;
-	s = xstrndup(p, (size_t)(slash - p));
-	*server = http_escape(s);
-	*id = http_escape(slash + 1);
-	free(s);
+	*server = xstrndup(p, (size_t)(slash - p));
+	*id = xstrdup(slash + 1);
 	return true;
 }
 
@@ -113,12 +108,12 @@ mx_download(const struct mx *mx, const char *mxc, size_t max, struct buf *out,
 	if (!mxc_split(mxc, &server, &id))
 		return err_set(e, ERR_USER, "not the address of a file: it must "
 		    "read mxc://server/id");
-	path = xasprintf("/_matrix/client/v1/media/download/%s/%s", server, id);
+	path = mx_path("/_matrix/client/v1/media/download/%s/%s", server, id);
 	rv = download(mx, path, max, out, &status, e);
 	free(path);
 	if (rv == -1 && status == 404) {
 		/* A homeserver from before v1.11, perhaps. */
-		path = xasprintf("/_matrix/media/v3/download/%s/%s", server, id);
+		path = mx_path("/_matrix/media/v3/download/%s/%s", server, id);
 		rv = download(mx, path, max, out, &status, e);
 		free(path);
 	}

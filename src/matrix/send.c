@@ -12,29 +12,6 @@
 
 #define V3	"/_matrix/client/v3"
 
-/* Literal and identifier in turn; the identifiers are percent-encoded. */
-static char *
-path_of(const char *a, const char *b, const char *c, const char *d,
-    const char *e, const char *f)
-{
-	const char *parts[] = { a, b, c, d, e, f };
-	struct buf out = {0};
-	char *escaped;
-	size_t i;
-
-	buf_puts(&out, V3);
-	for (i = 0; i < NELEM(parts) && parts[i] != NULL; i++) {
-		if (i % 2 == 0) {
-			buf_puts(&out, parts[i]);	/* ours, as it is */
-			continue;
-		}
-		escaped = http_escape(parts[i]);
-		buf_puts(&out, escaped);
-		free(escaped);
-	}
-	return buf_take(&out);
-}
-
 int
 mx_put_state(const struct mx *mx, const char *room, const char *type,
     const char *state_key, const struct json *content, struct err *e)
@@ -43,7 +20,7 @@ mx_put_state(const struct mx *mx, const char *room, const char *type,
 	char *path;
 	int rv;
 
-	path = path_of("/rooms/", room, "/state/", type, "/", state_key);
+	path = mx_path(V3 "/rooms/%s/state/%s/%s", room, type, state_key);
 	rv = mx_call(mx, "PUT", path, NULL, content, &a, e);
 	mx_answer_release(&a);
 	free(path);
@@ -80,7 +57,7 @@ mx_send(const struct mx *mx, const char *room, const char *type,
     const char *txn, const struct json *content, char **event_id,
     struct err *e)
 {
-	char *path = path_of("/rooms/", room, "/send/", type, "/", txn);
+	char *path = mx_path(V3 "/rooms/%s/send/%s/%s", room, type, txn);
 	int rv;
 
 	rv = put_event(mx, path, content, event_id, e);
@@ -93,7 +70,7 @@ mx_redact(const struct mx *mx, const char *room, const char *event,
     const char *txn, const char *reason, char **event_id, struct err *e)
 {
 	struct json *body = json_object();
-	char *path = path_of("/rooms/", room, "/redact/", event, "/", txn);
+	char *path = mx_path(V3 "/rooms/%s/redact/%s/%s", room, event, txn);
 	int rv;
 
 	json_set_str(body, "reason", reason);
@@ -108,7 +85,7 @@ membership_call(const struct mx *mx, const char *user, const char *room,
     const char *verb, struct err *e)
 {
 	struct mx_answer a = {0};
-	char *path = path_of("/rooms/", room, verb, NULL, NULL, NULL);
+	char *path = mx_path(V3 "/rooms/%s/%s", room, verb);
 	int rv;
 
 	rv = mx_call(mx, "POST", path, user, NULL, &a, e);
@@ -121,14 +98,14 @@ int
 mx_join(const struct mx *mx, const char *user, const char *room,
     struct err *e)
 {
-	return membership_call(mx, user, room, "/join", e);
+	return membership_call(mx, user, room, "join", e);
 }
 
 int
 mx_leave(const struct mx *mx, const char *user, const char *room,
     struct err *e)
 {
-	return membership_call(mx, user, room, "/leave", e);
+	return membership_call(mx, user, room, "leave", e);
 }
 
 /* --- direct chats ------------------------------------------------------- */
@@ -183,8 +160,8 @@ mx_set_direct(const struct mx *mx, const char *user, const char *person,
 	char *path;
 	int rv;
 
-	path = path_of("/user/", user != NULL ? user : mx->bot,
-	    "/account_data/m.direct", NULL, NULL, NULL);
+	path = mx_path(V3 "/user/%s/account_data/m.direct",
+	    user != NULL ? user : mx->bot);
 	pthread_mutex_lock(&one);
 	rv = add_direct(mx, path, user, person, room, e);
 	pthread_mutex_unlock(&one);

@@ -6,6 +6,7 @@
 #include "hiclaw/matrix.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,12 +44,12 @@ nothing(void)
 	return none;
 }
 
-/* Yours: the filter as canonical JSON, percent-encoded. */
+/* Yours. */
 static char *
 filter_text(bool is_first)
 {
 	struct json *f = json_object(), *room, *types, *part;
-	char *text, *escaped;
+	char *text;
 
 	json_set(f, "presence", nothing());
 	json_set(f, "account_data", nothing());
@@ -65,10 +66,8 @@ filter_text(bool is_first)
 	push_all(types, state_types);
 	push_all(types, message_types);
 	text = json_canonical(f);
-	escaped = http_escape(text);
-	free(text);
 	json_free(f);
-	return escaped;
+	return text;
 }
 
 int
@@ -82,18 +81,17 @@ mx_sync(const struct mx *mx, const char *since, struct json **answer,
 	 */
 	static atomic_int turn;
 	struct mx_answer a = {0};
-	char *filter = filter_text(since == NULL), *token, *path;
+	char *filter = filter_text(since == NULL), *path;
+	char wait[16];
 	int rv;
 
+	snprintf(wait, sizeof(wait), "%d", 1 + atomic_fetch_add(&turn, 1) % 900);
 	if (since == NULL)
-		path = xasprintf(V3 "/sync?set_presence=offline&filter=%s"
-		    "&timeout=%d", filter, 1 + atomic_fetch_add(&turn, 1) % 900);
-	else {
-		token = http_escape(since);
-		path = xasprintf(V3 "/sync?set_presence=offline&filter=%s"
-		    "&timeout=0&since=%s", filter, token);
-		free(token);
-	}
+		path = mx_path(V3 "/sync?set_presence=offline&filter=%s"
+		    "&timeout=%s", filter, wait);
+	else
+		path = mx_path(V3 "/sync?set_presence=offline&filter=%s"
+		    "&timeout=0&since=%s", filter, since);
 	rv = mx_call(mx, "GET", path, NULL, NULL, &a, e);
 	if (rv == 0) {
 		*answer = a.body;
@@ -110,11 +108,12 @@ mx_messages(const struct mx *mx, const char *room, const char *from,
     int limit, struct json **answer, struct err *e)
 {
 	struct mx_answer a = {0};
-	char *r = http_escape(room), *token = http_escape(from), *path;
+	char n[16], *path;
 	int rv;
 
-	path = xasprintf(V3 "/rooms/%s/messages?dir=b&from=%s&limit=%d", r,
-	    token, limit);
+	snprintf(n, sizeof(n), "%d", limit);
+	path = mx_path(V3 "/rooms/%s/messages?dir=b&from=%s&limit=%s", room,
+	    from, n);
 	rv = mx_call(mx, "GET", path, NULL, NULL, &a, e);
 	if (rv == 0) {
 		*answer = a.body;
@@ -122,8 +121,6 @@ mx_messages(const struct mx *mx, const char *room, const char *from,
 	}
 	mx_answer_release(&a);
 	free(path);
-	free(token);
-	free(r);
 	return rv;
 }
 

@@ -1,0 +1,999 @@
+/*
+ * Rooms: `room:...`.
+ *
+ * A room is made with one createRoom that carries everything but the joins;
+ * what is left, then and later, is what room_diff says, written one call per
+ * difference.  So what a plan prints is what happens here, and where nothing
+ * differs nothing is written.
+ *
+ * Creation is safe twice because of two things: the alias is a claim (or, for
+ * rooms without one, a look through the bot's rooms comes first), and the
+ * marker in the initial state proves later that the room is ours.  createRoom
+ * is not atomic, so a room that holds our alias, was made by us and has no
+ * marker is the half-built wreck of an earlier try: it is given up.
+ *
+ * `obs` is at each moment what we know to be true, so that dying or failing
+ * half-way loses no more than the step in hand.
+ */
+#include "matrix-int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/fault.h"
+
+#define KICK_REASON	"not a member of this room by HiClaw's plan"
+#define CLOSE_REASON	"room closed by HiClaw"
+
+struct room_job {
+	const struct mx		*mx;
+	const struct work	*w;
+	struct outcome		*out;
+	struct json		*obs;	/* NULL: no room yet */
+	bool			 is_new;	/* made by this very job */
+};
+
+static const char *
+room_id(const struct room_job *j)
+{
+	return json_str(j->obs, "room_id");
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+enum found { FOUND_NONE, FOUND_ROOM, FOUND_ERROR };
+
+/* Nothing there, or nothing that we may see; not a homeserver in trouble. */
+static bool
+is_absent(const struct mx_answer *a)
+{
+	return (a->status == 403 && str_equal(a->errcode, "M_FORBIDDEN")) ||
+	    (a->status == 404 && str_equal(a->errcode, "M_NOT_FOUND"));
+}
+
+/* a->body are the events. */
+static enum found
+read_state(const struct mx *mx, const char *room, struct mx_answer *a,
+    struct err *e)
+{
+	char *path = mx_path(V3 "/rooms/%s/state", room);
+	int rv;
+
+	rv = mx_call(mx, "GET", path, NULL, NULL, a, e);
+	free(path);
+	if (rv == 0)
+		return FOUND_ROOM;
+	return is_absent(a) ? FOUND_NONE : FOUND_ERROR;
+}
+
+/*
+ * Of what the state of a room cannot tell, keep what we knew: the space above,
+ * and whether a person who once left has been asked back in since.
+ */
+static void
+keep_known(struct json *obs, const struct json *old)
+{
+	struct strv asked = {0};
+	struct json *left = json_get(obs, "left");
+	const struct json *p, *members = json_get(old, "members");
+	size_t i;
+
+	if (!str_equal(room_handle(obs), room_handle(old)))
+		return;
+	json_set_str(obs, "parent", json_str(old, "parent"));
+	json_set_str(obs, "direct", json_str(old, "direct"));
+	for (p = json_first(left); p != NULL; p = json_next(p)) {
+		if (json_get(members, json_key(p)) == NULL &&
+		    !json_bool(json_get(old, "left"), json_key(p), false))
+			strv_add(&asked, json_key(p));
+	}
+	for (i = 0; i < asked.n; i++)
+		json_remove(left, asked.v[i]);
+	strv_release(&asked);
+}
+
+static bool
+bot_is_in(const struct mx *mx, const struct json *obs)
+{
+	return str_equal(json_str(json_get(obs, "members"), mx->bot), "join");
+}
+
+/* Look at the room that we know of.  FOUND_NONE: it is lost. */
+static enum found
+look_again(struct room_job *j, struct err *e)
+{
+	const char *room = room_handle(j->w->observed);
+	struct mx_answer a = {0};
+	struct json *obs = NULL;
+	enum found found;
+	int tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		mx_answer_release(&a);
+		found = read_state(j->mx, room, &a, e);
+		if (found != FOUND_ROOM)
+			break;
+		json_free(obs);
+		obs = room_from_state(a.body, j->w->instance);
+		if (room_handle(obs) == NULL)
+			json_set_str(obs, "room_id", room);
+		if (bot_is_in(j->mx, obs))
+			break;
+		/* Who left may still read.  Somebody may have asked us in. */
+		found = FOUND_NONE;
+		if (mx_join(j->mx, NULL, room, e) == -1) {
+			if (e->kind == ERR_RETRY)
+				found = FOUND_ERROR;
+			break;
+		}
+	}
+	if (found == FOUND_ROOM) {
+		keep_known(obs, j->w->observed);
+		j->obs = obs;
+		obs = NULL;
+	}
+	json_free(obs);
+	mx_answer_release(&a);
+	return found;
+}
+
+/* --- making ------------------------------------------------------------- */
+
+/* What the server has after createRoom took this body. */
+static struct json *
+obs_of_body(const struct room_job *j, const struct json *body,
+    const char *room)
+{
+	const struct json *d = j->w->desired, *v;
+	struct json *o = json_object(), *members;
+	const char *alias = json_str(d, "alias");
+
+	json_set_str(o, "room_id", room);
+	json_set_str(o, "instance", j->w->instance);
+	json_set_str(o, "marker", j->w->key);
+	json_set_str(o, "version", json_str(body, "room_version"));
+	json_set_str(o, "creator", j->mx->bot);
+	if (alias != NULL)
+		json_set_strf(o, "alias", "#%s:%s", alias, j->mx->domain);
+	json_set_str(o, "name", json_str(d, "name"));
+	json_set_str(o, "topic", json_str(body, "topic"));
+	json_set_str(o, "avatar", json_str(d, "avatar"));
+	json_set_str(o, "join_rule", json_strd(d, "join_rule", "invite"));
+	json_set_str(o, "history", json_strd(d, "history", "shared"));
+	json_set_str(o, "guest", "forbidden");
+	json_set(o, "power",
+	    json_copy(json_get(body, "power_level_content_override")));
+	json_set(o, "left", json_object());
+	members = json_set(o, "members", json_object());
+	json_set_str(members, j->mx->bot, "join");
+	for (v = json_first(json_get(body, "invite")); v != NULL;
+	    v = json_next(v))
+		json_set_str(members, json_value_str(v), "invite");
+	return o;
+}
+
+static int
+create_room(struct room_job *j, bool *in_use, struct err *e)
+{
+	struct json *body;
+	struct mx_answer a = {0};
+	const char *room;
+	int rv;
+
+	*in_use = false;
+	body = room_create_body(j->w->desired, j->mx->bot, j->w->key,
+	    j->w->instance);
+	rv = mx_call(j->mx, "POST", V3 "/createRoom", NULL, body, &a, e);
+	if (rv == -1) {
+		*in_use = str_equal(a.errcode, "M_ROOM_IN_USE");
+		goto out;
+	}
+	fault("matrix.after-create-room");
+	room = json_str(a.body, "room_id");
+	if (room == NULL) {
+		rv = err_set(e, ERR_RETRY, "createRoom gave no room_id");
+		goto out;
+	}
+	j->obs = obs_of_body(j, body, room);
+	j->is_new = true;
+	strv_add(&j->out->did, "created");
+out:
+	mx_answer_release(&a);
+	json_free(body);
+	return rv;
+}
+
+static char *
+full_alias(const struct room_job *j)
+{
+	return xasprintf("#%s:%s", json_strd(j->w->desired, "alias", ""),
+	    j->mx->domain);
+}
+
+static int
+alias_call(const struct mx *mx, const char *method, const char *alias,
+    const char *room, struct mx_answer *a, struct err *e)
+{
+	struct json *body = NULL;
+	char *path = mx_path(V3 "/directory/room/%s", alias);
+	int rv;
+
+	if (room != NULL) {
+		body = json_object();
+		json_set_str(body, "room_id", room);
+	}
+	rv = mx_call(mx, method, path, NULL, body, a, e);
+	json_free(body);
+	free(path);
+	return rv;
+}
+
+/* Tolerates that it is gone, but not that nobody answers. */
+static int
+drop_alias(const struct mx *mx, const char *alias, struct err *e)
+{
+	struct mx_answer a = {0};
+	int rv;
+
+	rv = alias_call(mx, "DELETE", alias, NULL, &a, e);
+	mx_answer_release(&a);
+	return rv == -1 && e->kind == ERR_RETRY ? -1 : 0;
+}
+
+/* --- whose is it? ------------------------------------------------------- */
+
+/* Another controller of the same name may have been here before us. */
+static bool
+has_foreign_marker(const struct json *events, const char *instance)
+{
+	const struct json *ev;
+
+	for (ev = json_first(events); ev != NULL; ev = json_next(ev)) {
+		if (str_equal(json_str(ev, "type"), MARKER_TYPE) &&
+		    !str_equal(json_str(ev, "state_key"), instance) &&
+		    json_str(json_get(ev, "content"), "key") != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_company(const struct json *obs, const char *bot)
+{
+	const struct json *m;
+
+	for (m = json_first(json_get(obs, "members")); m != NULL;
+	    m = json_next(m)) {
+		if (!str_equal(json_key(m), bot))
+			return true;
+	}
+	return false;
+}
+
+enum claim { CLAIM_OURS, CLAIM_WRECK, CLAIM_FOREIGN };
+
+static enum claim
+judge_claim(const struct room_job *j, const struct json *events,
+    const struct json *obs)
+{
+	const char *marker = json_str(obs, "marker");
+
+	/* The one we knew and have lost: only its alias is left to us. */
+	if (j->w->observed != NULL && room_handle(obs) != NULL &&
+	    str_equal(room_handle(obs), room_handle(j->w->observed)) &&
+	    !bot_is_in(j->mx, obs))
+		return CLAIM_WRECK;
+	if (!str_equal(json_str(obs, "creator"), j->mx->bot) ||
+	    has_foreign_marker(events, j->w->instance))
+		return CLAIM_FOREIGN;
+	if (marker != NULL && !str_equal(marker, j->w->key))
+		return CLAIM_FOREIGN;
+	if (!bot_is_in(j->mx, obs))
+		return marker != NULL ? CLAIM_WRECK : CLAIM_FOREIGN;
+	if (marker != NULL)
+		return CLAIM_OURS;
+	return has_company(obs, j->mx->bot) ? CLAIM_FOREIGN : CLAIM_WRECK;
+}
+
+static int
+foreign(const char *alias, const char *room, const struct json *obs,
+    struct err *e)
+{
+	const char *maker = json_str(obs, "creator");
+
+	return err_set(e, ERR_CONFLICT, "the alias %s leads to room %s, made by "
+	    "%s and not by this controller for this purpose; take the alias "
+	    "away from that room or choose another name", alias, room,
+	    maker != NULL ? maker : "somebody unknown");
+}
+
+/* Our alias is taken: adopt that room, or clear it away, or refuse. */
+static int
+settle_claim(struct room_job *j, const char *alias, const char *room,
+    struct err *e)
+{
+	struct mx_answer a = {0};
+	struct json *obs = NULL;
+	int rv = -1;
+
+	if (read_state(j->mx, room, &a, e) == FOUND_ERROR)
+		goto out;
+	obs = room_from_state(a.body, j->w->instance);
+	if (room_handle(obs) == NULL)
+		json_set_str(obs, "room_id", room);
+	switch (judge_claim(j, a.body, obs)) {
+	case CLAIM_OURS:
+		keep_known(obs, j->w->observed);
+		j->obs = obs;
+		obs = NULL;
+		strv_add(&j->out->did, "adopted");
+		rv = 0;
+		break;
+	case CLAIM_WRECK:
+		rv = drop_alias(j->mx, alias, e);
+		if (rv == 0)
+			rv = room_quit(j->mx, NULL, room, e);
+		break;
+	case CLAIM_FOREIGN:
+		rv = foreign(alias, room, obs, e);
+		break;
+	}
+out:
+	json_free(obs);
+	mx_answer_release(&a);
+	return rv;
+}
+
+static int
+resolve_claim(struct room_job *j, struct err *e)
+{
+	struct mx_answer a = {0};
+	char *alias = full_alias(j);
+	const char *room;
+	int rv;
+
+	rv = alias_call(j->mx, "GET", alias, NULL, &a, e);
+	if (rv == -1) {
+		if (a.status == 404)	/* gone in the meantime */
+			rv = 0;
+		goto out;
+	}
+	room = json_str(a.body, "room_id");
+	if (room == NULL || !mxid_valid(room))
+		rv = err_set(e, ERR_RETRY, "%s leads to no room", alias);
+	else
+		rv = settle_claim(j, alias, room, e);
+out:
+	mx_answer_release(&a);
+	free(alias);
+	return rv;
+}
+
+/* --- rooms without an alias --------------------------------------------- */
+
+struct search { const char *instance, *key; char *room; };
+
+static void
+search_event(void *arg, struct json *ev)
+{
+	struct search *s = arg;
+
+	if (s->room == NULL && str_equal(json_str(ev, "type"), MARKER_TYPE) &&
+	    str_equal(json_str(ev, "state_key"), s->instance) &&
+	    str_equal(json_str(json_get(ev, "content"), "key"), s->key))
+		s->room = xstrdup(json_str(ev, "room_id"));
+}
+
+/*
+ * The room of the bot that carries our marker, yours, or NULL.  One call reads
+ * the state of all rooms; it is made only where no alias can do the finding.
+ */
+static int
+find_marked(const struct mx *mx, const struct work *w, char **room,
+    struct err *e)
+{
+	struct search s = { .instance = w->instance, .key = w->key };
+	struct json *answer = NULL;
+
+	if (mx_sync(mx, NULL, &answer, e) == -1)
+		return -1;
+	sync_events(answer, search_event, &s);
+	json_free(answer);
+	*room = s.room;
+	return 0;
+}
+
+static int
+adopt_marked(struct room_job *j, struct err *e)
+{
+	struct mx_answer a = {0};
+	struct json *obs;
+	char *room = NULL;
+	int rv;
+
+	rv = find_marked(j->mx, j->w, &room, e);
+	if (rv == -1 || room == NULL)
+		return rv;
+	if (read_state(j->mx, room, &a, e) == FOUND_ERROR) {
+		rv = -1;
+		goto out;
+	}
+	obs = room_from_state(a.body, j->w->instance);
+	if (judge_claim(j, a.body, obs) == CLAIM_OURS) {
+		j->obs = obs;
+		strv_add(&j->out->did, "adopted");
+	} else
+		json_free(obs);
+out:
+	mx_answer_release(&a);
+	free(room);
+	return rv;
+}
+
+/* --- from nothing to a room --------------------------------------------- */
+
+static int
+make_room(struct room_job *j, struct err *e)
+{
+	bool in_use = false;
+	int rv, tries;
+
+	if (json_str(j->w->desired, "alias") == NULL) {
+		rv = adopt_marked(j, e);
+		if (rv == -1 || j->obs != NULL)
+			return rv;
+	}
+	for (tries = 0; tries < 2; tries++) {
+		rv = create_room(j, &in_use, e);
+		if (!in_use)
+			return rv;
+		rv = resolve_claim(j, e);
+		if (rv == -1 || j->obs != NULL)
+			return rv;
+	}
+	return err_set(e, ERR_RETRY, "#%s stays in use although it was cleared",
+	    json_strd(j->w->desired, "alias", ""));
+}
+
+/* --- writing one difference --------------------------------------------- */
+
+/* The differences of one text, and what they are called in a report. */
+static const struct text_write {
+	const char	*what, *type, *field, *key, *did;
+	bool		 shows;		/* the value, after `did` */
+} text_writes[] = {
+	{ "name", "m.room.name", "name", "name", "renamed to", true },
+	{ "topic", "m.room.topic", "topic", "topic", "topic set", false },
+	{ "avatar", "m.room.avatar", "url", "avatar", "avatar set", false },
+	{ "join rule", "m.room.join_rules", "join_rule", "join_rule",
+	    "join rule set to", true },
+	{ "history", "m.room.history_visibility", "history_visibility",
+	    "history", "history visibility set to", true },
+	{ "guest access", "m.room.guest_access", "guest_access", "guest",
+	    "guests shut out", false },
+};
+
+/* Report what was done, unless the room is new and "created" says it all. */
+static void PRINTF(2, 3)
+note(struct room_job *j, const char *fmt, ...)
+{
+	va_list ap;
+	char *line;
+
+	if (j->is_new)
+		return;
+	va_start(ap, fmt);
+	line = xvasprintf(fmt, ap);
+	va_end(ap);
+	strv_add_unique(&j->out->did, line);
+	free(line);
+}
+
+static int
+write_text(struct room_job *j, const struct text_write *t, const char *value,
+    struct err *e)
+{
+	struct json *content = json_object();
+	int rv;
+
+	json_set_str(content, t->field, value);
+	rv = mx_put_state(j->mx, room_id(j), t->type, "", content, e);
+	json_free(content);
+	if (rv == -1)
+		return -1;
+	if (value[0] == '\0')
+		json_remove(j->obs, t->key);
+	else
+		json_set_str(j->obs, t->key, value);
+	note(j, "%s%s%.*s", t->did, t->shows ? " " : "",
+	    t->shows ? (int)utf8_prefix(value, 100) : 0, value);
+	return 0;
+}
+
+static int
+write_marker(struct room_job *j, struct err *e)
+{
+	struct json *content = json_object();
+	int rv;
+
+	json_set_str(content, "key", j->w->key);
+	rv = mx_put_state(j->mx, room_id(j), MARKER_TYPE, j->w->instance,
+	    content, e);
+	json_free(content);
+	if (rv == -1)
+		return -1;
+	json_set_str(j->obs, "marker", j->w->key);
+	note(j, "marker set");
+	return 0;
+}
+
+/*
+ * The whole event, ours over what is there: keys that we do not know, such as
+ * Synapse's "historical", stay as they are.
+ */
+static int
+write_power(struct room_job *j, struct err *e)
+{
+	struct json *d = json_copy(j->w->desired), *ours, *all;
+	const struct json *v, *have = json_get(j->obs, "power");
+	int rv;
+
+	json_set_str(d, "version", json_strd(j->obs, "version", "1"));
+	ours = room_power(d, j->mx->bot);
+	all = json_is(have, JSON_OBJECT) ? json_copy(have) : json_object();
+	for (v = json_first(ours); v != NULL; v = json_next(v))
+		json_set(all, json_key(v), json_copy(v));
+	rv = mx_put_state(j->mx, room_id(j), "m.room.power_levels", "", all, e);
+	json_free(ours);
+	json_free(d);
+	if (rv == -1) {
+		json_free(all);
+		return -1;
+	}
+	json_set(j->obs, "power", all);
+	note(j, "power levels set");
+	return 0;
+}
+
+/* The canonical alias; the directory's entry too where that is missing. */
+static int
+write_alias(struct room_job *j, const char *alias, struct err *e)
+{
+	struct json *content = json_object();
+	struct mx_answer a = {0};
+	int rv;
+
+	json_set_str(content, "alias", alias);
+	rv = mx_put_state(j->mx, room_id(j), "m.room.canonical_alias", "",
+	    content, e);
+	if (rv == -1 && (e->kind == ERR_USER || e->kind == ERR_NOTFOUND ||
+	    e->kind == ERR_CONFLICT)) {
+		rv = alias_call(j->mx, "PUT", alias, room_id(j), &a, e);
+		if (rv == 0)
+			rv = mx_put_state(j->mx, room_id(j),
+			    "m.room.canonical_alias", "", content, e);
+	}
+	mx_answer_release(&a);
+	json_free(content);
+	if (rv == -1)
+		return -1;
+	json_set_str(j->obs, "alias", alias);
+	note(j, "alias restored");
+	return 0;
+}
+
+/* The space's word about us, and ours about it. */
+static int
+write_link(struct room_job *j, const char *space, bool is_in, bool is_new_room,
+    struct err *e)
+{
+	struct json *child = json_object(), *parent = json_object();
+	int rv;
+
+	if (is_in) {
+		json_push_str(json_set(child, "via", json_array()),
+		    j->mx->domain);
+		json_push_str(json_set(parent, "via", json_array()),
+		    j->mx->domain);
+		json_set_bool(parent, "canonical", true);
+	}
+	rv = mx_put_state(j->mx, space, "m.space.child", room_id(j), child, e);
+	if (rv == 0 && !is_new_room)
+		rv = mx_put_state(j->mx, room_id(j), "m.space.parent", space,
+		    parent, e);
+	json_free(child);
+	json_free(parent);
+	return rv;
+}
+
+static int
+write_space(struct room_job *j, const struct change *c, struct err *e)
+{
+	struct err ignored = {0};
+
+	if (c->to != NULL) {
+		if (write_link(j, c->to, true, j->is_new, e) == -1)
+			return -1;
+		json_set_str(j->obs, "parent", c->to);
+	}
+	if (c->from != NULL) {
+		/* That space may be gone, or never have been ours. */
+		if (write_link(j, c->from, false, false, &ignored) == -1 &&
+		    ignored.kind == ERR_RETRY) {
+			*e = ignored;
+			return -1;
+		}
+		if (c->to == NULL)
+			json_remove(j->obs, "parent");
+	}
+	note(j, "%s", c->to != NULL ? "put into its space" :
+	    "taken out of its space");
+	return 0;
+}
+
+static int
+write_direct(struct room_job *j, const char *person, struct err *e)
+{
+	if (mx_set_direct(j->mx, NULL, person, room_id(j), e) == -1)
+		return -1;
+	json_set_str(j->obs, "direct", person);
+	note(j, "listed as a direct chat");
+	return 0;
+}
+
+/* --- members ------------------------------------------------------------ */
+
+static void
+set_member(struct room_job *j, const char *user, const char *membership)
+{
+	struct json *members = json_obj(j->obs, "members");
+
+	if (membership == NULL)
+		json_remove(members, user);
+	else
+		json_set_str(members, user, membership);
+	json_remove(json_obj(j->obs, "left"), user);
+}
+
+/* How it really is, when a membership call was refused.  NULL: not in. */
+static int
+read_member(struct room_job *j, const char *user, char **membership,
+    struct err *e)
+{
+	struct mx_answer a = {0};
+	char *path = mx_path(V3 "/rooms/%s/state/m.room.member/%s", room_id(j),
+	    user);
+	const char *m;
+	int rv;
+
+	*membership = NULL;
+	rv = mx_call(j->mx, "GET", path, NULL, NULL, &a, e);
+	m = json_str(a.body, "membership");
+	if (rv == 0 && m != NULL && !str_equal(m, "leave"))
+		*membership = xstrdup(m);
+	else if (rv == -1 && a.status == 404)
+		rv = 0;
+	mx_answer_release(&a);
+	free(path);
+	return rv;
+}
+
+/* invite, kick, unban.  `want` is what they lead to. */
+static int
+member_post(struct room_job *j, const char *verb, const char *user,
+    const char *reason, const char *want, struct err *e)
+{
+	struct json *body = json_object();
+	struct mx_answer a = {0};
+	struct err second = {0};
+	char *now = NULL;
+	int rv;
+
+	json_set_str(body, "user_id", user);
+	json_set_str(body, "reason", reason);
+	rv = room_post(j->mx, NULL, room_id(j), verb, body, &a, e);
+	if (rv == 0)
+		set_member(j, user, want);
+	else if (a.status == 403 || a.status == 404) {
+		/* Already so?  The texts differ; the state does not lie. */
+		if (read_member(j, user, &now, &second) == 0) {
+			if (str_equal(now, want) || (want != NULL &&
+			    str_equal(now, "join")))
+				rv = 0;
+			set_member(j, user, now);
+		}
+	}
+	free(now);
+	mx_answer_release(&a);
+	return rv;
+}
+
+/* Join with the name that the room shall show, in one call. */
+static int
+agent_join(struct room_job *j, const char *user, struct err *e)
+{
+	const char *name = json_str(json_get(j->w->desired, "names"), user);
+	struct json *body = json_object();
+	struct mx_answer a = {0};
+	char *path = mx_path(V3 "/rooms/%s/state/m.room.member/%s", room_id(j),
+	    user);
+	int rv;
+
+	json_set_str(body, "membership", "join");
+	json_set_str(body, "displayname", name);
+	rv = mx_call(j->mx, "PUT", path, user, body, &a, e);
+	if (rv == -1 && e->kind != ERR_RETRY)
+		rv = mx_join(j->mx, user, room_id(j), e);
+	if (rv == 0) {
+		fault("matrix.after-join");
+		set_member(j, user, "join");
+	}
+	mx_answer_release(&a);
+	json_free(body);
+	free(path);
+	return rv;
+}
+
+static int
+add_member(struct room_job *j, const char *user, const char *have,
+    bool is_joiner, struct err *e)
+{
+	if (str_equal(have, "ban") &&
+	    member_post(j, "unban", user, NULL, NULL, e) == -1)
+		return -1;
+	if (!str_equal(have, "invite") &&
+	    member_post(j, "invite", user, NULL, "invite", e) == -1)
+		return -1;
+	if (!is_joiner) {
+		note(j, "invited %s", user);
+		return 0;
+	}
+	/* The invitation may have been refused because it is in already. */
+	if (!str_equal(json_str(json_get(j->obs, "members"), user), "join") &&
+	    agent_join(j, user, e) == -1)
+		return -1;
+	note(j, "%s joined", user);
+	return 0;
+}
+
+static int
+write_member(struct room_job *j, const struct change *c, struct err *e)
+{
+	const char *user = c->what + strlen("member ");
+
+	if (c->to != NULL)
+		return add_member(j, user, c->from, str_equal(c->to, "join"), e);
+	if (member_post(j, "kick", user, KICK_REASON, NULL, e) == -1)
+		return -1;
+	note(j, "removed %s", user);
+	return 0;
+}
+
+/* --- writing all -------------------------------------------------------- */
+
+static int
+write_change(struct room_job *j, const struct change *c, bool *power_done,
+    struct err *e)
+{
+	size_t i;
+
+	if (str_starts(c->what, "power")) {	/* one event has them all */
+		if (*power_done)
+			return 0;
+		*power_done = true;
+		return write_power(j, e);
+	}
+	if (str_starts(c->what, "member "))
+		return write_member(j, c, e);
+	if (str_equal(c->what, "alias"))
+		return write_alias(j, c->to, e);
+	if (str_equal(c->what, "space"))
+		return write_space(j, c, e);
+	if (str_equal(c->what, "marker"))
+		return write_marker(j, e);
+	if (str_equal(c->what, "direct chat"))
+		return write_direct(j, c->to, e);
+	for (i = 0; i < NELEM(text_writes); i++) {
+		if (str_equal(c->what, text_writes[i].what))
+			return write_text(j, &text_writes[i], c->to, e);
+	}
+	return err_set(e, ERR_BROKEN, "nobody can write \"%s\"", c->what);
+}
+
+static bool
+is_remote(const struct room_job *j, const struct change *c)
+{
+	return str_starts(c->what, "member ") &&
+	    !str_equal(mxid_domain(c->what), j->mx->domain);
+}
+
+/*
+ * One difference that cannot be written must not keep back the others, unless
+ * the homeserver is in trouble.  Somebody on another server who cannot be asked
+ * in now can perhaps later, so that is always worth another try.
+ */
+static int
+mend_room(struct room_job *j, struct err *e)
+{
+	struct changes ch = {0};
+	struct err one = {0};
+	bool power_done = false;
+	int rv = 0;
+	size_t i;
+
+	room_diff(j->w->desired, j->obs, &ch);
+	for (i = 0; i < ch.n; i++) {
+		if (write_change(j, &ch.v[i], &power_done, &one) == 0)
+			continue;
+		if (is_remote(j, &ch.v[i])) {
+			one.kind = ERR_RETRY;
+			err_prefix(&one, "%s is on another server", ch.v[i].what);
+		} else if (one.kind == ERR_RETRY) {
+			*e = one;
+			rv = -1;
+			break;
+		}
+		if (rv == 0 || e->kind == ERR_RETRY)
+			*e = one;
+		rv = -1;
+	}
+	changes_release(&ch);
+	return rv;
+}
+
+int
+room_ensure(void *arg, const struct work *w, struct outcome *out,
+    struct err *e)
+{
+	const struct matrix_ctx *c = arg;
+	struct room_job j = { .mx = c->mx, .w = w, .out = out };
+	int rv = 0;
+
+	if (room_handle(w->observed) != NULL) {
+		switch (look_again(&j, e)) {
+		case FOUND_ERROR:
+			rv = -1;
+			break;
+		case FOUND_NONE:
+			strv_add(&out->did, "the old room was lost");
+			break;
+		case FOUND_ROOM:
+			break;
+		}
+	}
+	if (rv == 0 && j.obs == NULL)
+		rv = make_room(&j, e);
+	if (rv == 0)
+		rv = mend_room(&j, e);
+	if (rv == -1 && j.obs == NULL)
+		strv_release(&out->did);	/* nothing came of it */
+	out->observed = j.obs != NULL ? j.obs : json_copy(w->observed);
+	return rv;
+}
+
+/* --- removing ----------------------------------------------------------- */
+
+static int
+close_member(struct room_job *j, const char *user, struct err *e)
+{
+	struct json *body = json_object();
+	struct mx_answer kicked = {0}, a = {0};
+	int rv;
+
+	json_set_str(body, "user_id", user);
+	json_set_str(body, "reason", CLOSE_REASON);
+	rv = room_post(j->mx, NULL, room_id(j), "kick", body, &kicked, e);
+	mx_answer_release(&kicked);
+	if (rv == -1 && e->kind == ERR_RETRY)
+		return -1;
+	if (!is_agent(j->mx, user))
+		return 0;
+	rv = room_post(j->mx, user, room_id(j), "forget", NULL, &a, e);
+	mx_answer_release(&a);
+	return rv == -1 && e->kind == ERR_RETRY ? -1 : 0;
+}
+
+/* The members as they are now, not as we last saw them. */
+static int
+close_members(struct room_job *j, struct err *e)
+{
+	struct mx_answer a = {0};
+	struct json *now = NULL;
+	const struct json *m;
+	enum found found;
+	int rv = 0;
+
+	found = read_state(j->mx, room_id(j), &a, e);
+	if (found != FOUND_ROOM) {
+		rv = found == FOUND_ERROR ? -1 : 0;
+		goto out;
+	}
+	now = room_from_state(a.body, j->w->instance);
+	for (m = json_first(json_get(now, "members")); m != NULL && rv == 0;
+	    m = json_next(m)) {
+		if (!str_equal(json_key(m), j->mx->bot) &&
+		    (str_equal(json_value_str(m), "join") ||
+		    str_equal(json_value_str(m), "invite")))
+			rv = close_member(j, json_key(m), e);
+	}
+out:
+	json_free(now);
+	mx_answer_release(&a);
+	return rv;
+}
+
+/* Alias and space first: nobody finds the room any more from then on. */
+static int
+close_room(struct room_job *j, struct err *e)
+{
+	const char *parent = json_str(j->obs, "parent");
+	const char *alias = json_str(j->obs, "alias");
+	struct json *none;
+	int rv = 0;
+
+	if (parent != NULL) {
+		none = json_object();
+		rv = mx_put_state(j->mx, parent, "m.space.child", room_id(j),
+		    none, e);
+		json_free(none);
+		if (rv == -1 && e->kind == ERR_RETRY)
+			return -1;
+	}
+	if (alias != NULL && drop_alias(j->mx, alias, e) == -1)
+		return -1;
+	if (close_members(j, e) == -1)
+		return -1;
+	return room_quit(j->mx, NULL, room_id(j), e);
+}
+
+/* We died after createRoom and before its record: what is there to close? */
+static int
+find_unrecorded(struct room_job *j, struct err *e)
+{
+	struct mx_answer a = {0};
+	const struct json *ev;
+	char *room = NULL;
+	int rv;
+
+	rv = find_marked(j->mx, j->w, &room, e);
+	if (rv == -1 || room == NULL)
+		return rv;
+	if (read_state(j->mx, room, &a, e) == FOUND_ERROR)
+		rv = -1;
+	else {
+		j->obs = room_from_state(a.body, j->w->instance);
+		json_set_str(j->obs, "room_id", room);
+		for (ev = json_first(a.body); ev != NULL; ev = json_next(ev)) {
+			if (str_equal(json_str(ev, "type"), "m.space.parent"))
+				json_set_str(j->obs, "parent",
+				    json_str(ev, "state_key"));
+		}
+	}
+	mx_answer_release(&a);
+	free(room);
+	return rv;
+}
+
+int
+room_remove(void *arg, const struct work *w, struct outcome *out,
+    struct err *e)
+{
+	const struct matrix_ctx *c = arg;
+	struct room_job j = { .mx = c->mx, .w = w, .out = out };
+	int rv = 0;
+
+	if (room_handle(w->observed) != NULL)
+		j.obs = json_copy(w->observed);
+	else
+		rv = find_unrecorded(&j, e);
+	if (rv == 0 && j.obs != NULL) {
+		rv = close_room(&j, e);
+		if (rv == 0)
+			strv_add(&out->did, "closed");
+	}
+	if (rv == -1)
+		out->observed = json_copy(w->observed);
+	json_free(j.obs);
+	return rv;
+}

@@ -1,0 +1,11 @@
+/*
+ * Shared by the files of src/provider: the rows of the table.
+ */
+#ifndef HICLAW_PROVIDER_INT_H
+#define HICLAW_PROVIDER_INT_H
+
+#include "hiclaw/provider.h"
+
+extern const struct provider provider_matrix, provider_directory;
+
+#endif

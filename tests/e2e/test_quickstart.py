@@ -1,0 +1,200 @@
+"""./quickstart, as a person or a script uses it."""
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import client
+import pytest
+import stack as stacks
+from client import quote
+from stack import ROOT
+
+KEYS = ("HICLAW_HOME HICLAW_CONFIG HICLAW_DATABASE HICLAW_HOMESERVER_URL "
+        "HICLAW_DOMAIN HICLAW_ADMIN_USER HICLAW_ADMIN_TOKEN "
+        "HICLAW_ADMIN_PASSWORD HICLAW_ADMIN_ROOM HICLAW_CONTROLLER_URL "
+        "HICLAW_CONTROLLER_PID HICLAW_STORAGE_URL").split()
+
+
+class Quickstart:
+    def __init__(self, home):
+        self.home = pathlib.Path(home)
+        ports = stacks.free_ports(2)
+        self.env = dict(os.environ, HICLAW_HOME=str(home),
+                        HICLAW_PORT_BASE=str(min(ports) - 10))
+        for k in list(self.env):
+            if k.startswith(("HICLAW_ADMIN", "HICLAW_SAMPLE", "HICLAW_CFG")):
+                del self.env[k]
+
+    def run(self, *args, ok=0, timeout=600, **env):
+        out = subprocess.run(
+            [str(ROOT / "quickstart"), *args], capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, env=dict(self.env, **env),
+            timeout=timeout)
+        if ok is not None:
+            assert out.returncode == ok, out.stdout + out.stderr
+        return out
+
+    def values(self):
+        out = {}
+        for line in self.run("env").stdout.splitlines():
+            k, _, v = line.partition("=")
+            out[k] = shlex.split(v)[0] if v else ""
+        return out
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hiclaw quick ")) / "home"
+    q = Quickstart(home)
+    # The download is not what we test: lend it the Python that has Synapse.
+    venv = os.environ.get("HICLAW_VENV")
+    if venv:
+        home.mkdir(mode=0o700)
+        (home / ".hiclaw-home").write_text("test\n")
+        (home / "venv").symlink_to(venv)
+    yield q
+    q.run("purge", "-y", ok=None)
+
+
+def test_up(quick):
+    out = quick.run("up").stdout
+    assert re.search(r"8/8.*sample", out)
+    assert "hiclaw_admin" in out or "admin" in out
+    assert "password" in out and "homeserver" in out
+    assert "Team" in out or "frontend" in out
+
+
+def test_env(quick):
+    values = quick.values()
+    assert list(values) == KEYS
+    assert values["HICLAW_HOME"] == str(quick.home)
+    assert values["HICLAW_DATABASE"].startswith(str(quick.home))
+    api = client.Api(values["HICLAW_HOMESERVER_URL"],
+                     values["HICLAW_ADMIN_TOKEN"])
+    assert api.get("/account/whoami")["user_id"] == \
+        values["HICLAW_ADMIN_USER"]
+    user = values["HICLAW_ADMIN_USER"]
+    assert user.endswith(":" + values["HICLAW_DOMAIN"])
+    who = api.call("GET", "/_synapse/admin/v2/users/" + quote(user))
+    assert who["admin"], "an administrator of its homeserver"
+    assert client.login(values["HICLAW_HOMESERVER_URL"], user,
+                        values["HICLAW_ADMIN_PASSWORD"])["user_id"] == user
+    assert values["HICLAW_ADMIN_ROOM"] in api.get(
+        "/joined_rooms")["joined_rooms"]
+    assert os.path.exists(f"/proc/{values['HICLAW_CONTROLLER_PID']}")
+    assert urllib.request.urlopen(
+        values["HICLAW_CONTROLLER_URL"] + "/healthz").status == 200
+    # A shell reads the same.
+    out = subprocess.run(
+        ["bash", "-c", 'eval "$("$1" env)"; echo "$HICLAW_HOME"', "x",
+         str(ROOT / "quickstart")], env=quick.env, capture_output=True,
+        text=True)
+    assert out.stdout.strip() == str(quick.home)
+
+
+def test_invitations_are_accepted(quick):
+    values = quick.values()
+    api = client.Api(values["HICLAW_HOMESERVER_URL"],
+                     values["HICLAW_ADMIN_TOKEN"])
+    assert not api.get("/sync")["rooms"].get("invite")
+
+
+def test_paste(quick, tmp_path):
+    path = tmp_path / "worker.yaml"
+    path.write_text("apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+                    "metadata: {name: extra}\nspec: {model: small}\n")
+    quick.run("paste", str(path))
+    quick.run("paste", str(path))       # nothing to do is no failure
+    values = quick.values()
+    api = client.Api(values["HICLAW_HOMESERVER_URL"],
+                     values["HICLAW_ADMIN_TOKEN"])
+    assert not api.get("/sync")["rooms"].get("invite")
+    path.write_text("apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+                    "metadata: {name: extra}\nspec: {modle: small}\n")
+    out = quick.run("paste", str(path), ok=1)
+    assert "modle" in out.stdout + out.stderr
+    quick.run("paste", str(tmp_path / "nothing.yaml"), ok=1)
+
+
+def test_paste_large_file(quick, tmp_path):
+    path = tmp_path / "large.yaml"
+    path.write_text("# " + "x" * 60000 + "\napiVersion: hiclaw.io/v1beta1\n"
+                    "kind: Worker\nmetadata: {name: large}\n"
+                    "spec: {model: small}\n")
+    quick.run("paste", str(path))
+
+
+def test_up_again_is_harmless(quick):
+    before = quick.values()
+    out = quick.run().stdout
+    assert out.count("runs already") == 2, out
+    assert quick.values() == before
+
+
+def test_up_after_kill(quick):
+    before = quick.values()
+    os.kill(int(before["HICLAW_CONTROLLER_PID"]), signal.SIGKILL)
+    time.sleep(0.3)
+    quick.run("status", ok=1)
+    quick.run("up")
+    hs = int((quick.home / "homeserver.pid").read_text())
+    os.kill(hs, signal.SIGKILL)
+    quick.run("up")
+    after = quick.values()
+    for k in ("HICLAW_ADMIN_ROOM", "HICLAW_ADMIN_TOKEN", "HICLAW_DOMAIN"):
+        assert after[k] == before[k]
+    out = quick.run("status").stdout
+    assert out.count("running") == 2
+
+
+def test_down_and_up(quick):
+    before = quick.values()
+    quick.run("down")
+    assert not os.path.exists(f"/proc/{before['HICLAW_CONTROLLER_PID']}")
+    quick.run("down")
+    quick.run("status", ok=1)
+    quick.run("up")
+    assert quick.values()["HICLAW_ADMIN_ROOM"] == before["HICLAW_ADMIN_ROOM"]
+
+
+def test_taken_port_is_named(quick, tmp_path):
+    busy = quick.values()["HICLAW_HOMESERVER_URL"].rsplit(":", 1)[1]
+    home = tmp_path / "other"
+    home.mkdir()
+    (home / ".hiclaw-home").write_text("test\n")
+    if os.environ.get("HICLAW_VENV"):
+        (home / "venv").symlink_to(os.environ["HICLAW_VENV"])
+    # The build is the same; do not do it again.
+    for part in ("build", "program"):
+        (home / part).symlink_to(quick.home / part)
+    out = quick.run("up", ok=1, HICLAW_HOME=str(home), HICLAW_SAMPLE="none")
+    assert busy in out.stderr and "HICLAW_PORT_BASE" in out.stderr
+
+
+def test_foreign_directory_is_left_alone(quick, tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    out = quick.run("up", ok=1, HICLAW_HOME=str(tmp_path))
+    assert "not empty" in out.stderr
+    quick.run("purge", "-y", ok=1, HICLAW_HOME=str(tmp_path))
+    assert (tmp_path / "precious").exists()
+
+
+def test_usage(quick):
+    assert quick.run("frobnicate", ok=64).stderr.startswith("usage")
+    assert "paste FILE" in quick.run("--help").stdout
+
+
+def test_purge(quick):
+    pid = quick.values()["HICLAW_CONTROLLER_PID"]
+    quick.run("purge", ok=1)            # nobody there to say yes
+    assert quick.home.exists()
+    quick.run("purge", "-y")
+    assert not quick.home.exists()
+    assert not os.path.exists(f"/proc/{pid}")
+    quick.run("purge", "-y")

@@ -50,7 +50,7 @@ class Quickstart:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    home = pathlib.Path(tempfile.mkdtemp(prefix="hiclaw quick ")) / "home"
+    home = pathlib.Path(tempfile.mkdtemp(prefix="hiclaw-quick-")) / "home"
     q = Quickstart(home)
     # The download is not what we test: lend it the Python that has Synapse.
     venv = os.environ.get("HICLAW_VENV")

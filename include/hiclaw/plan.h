@@ -33,8 +33,11 @@ struct plan {
 	size_t		 resources_n;
 	size_t		 unchanged;	/* resources named that do not change */
 	size_t		 creates, updates, deletes;	/* steps */
-	enum risk	 risk;
-	char		 hash[SHA256_HEX];
+	size_t		 gains, losses;	/* people who come into a room that
+					 * they had no business in, or out */
+	enum risk	 risk;		/* of what is asked for; steps that
+					 * were under way already add none */
+	char		 hash[SHA256_HEX];	/* of what is asked for */
 };
 struct plan_input {
 	const struct resources	*before, *after;

@@ -335,21 +335,33 @@ members_sorted(const cJSON *obj, size_t *np)
 	return v;
 }
 
-/* A member below v that has a brother of the same key, or NULL. */
+/* The second of two members of obj with one key, or NULL. */
 static const cJSON *
-duplicate_find(const cJSON *v)
+duplicate_in(const cJSON *obj)
 {
-	const cJSON	*c, *dup = NULL;
+	const cJSON	*dup = NULL, *c;
 	cJSON		**sorted;
 	size_t		  n, i;
 
-	if (cJSON_IsObject(v)) {
-		sorted = members_sorted(v, &n);
-		for (i = 1; i < n && dup == NULL; i++)
-			if (member_cmp(&sorted[i - 1], &sorted[i]) == 0)
-				dup = sorted[i];
-		free(sorted);
-	}
+	sorted = members_sorted(obj, &n);
+	for (i = 1; i < n && dup == NULL; i++)
+		if (member_cmp(&sorted[i - 1], &sorted[i]) == 0)
+			dup = sorted[i];
+	free(sorted);
+	/* qsort may have put the first of them last */
+	for (c = dup != NULL ? dup->next : NULL; c != NULL; c = c->next)
+		if (strcmp(c->string, dup->string) == 0)
+			return c;
+	return dup;
+}
+
+/* The same, of any object in v. */
+static const cJSON *
+duplicate_find(const cJSON *v)
+{
+	const cJSON	*c, *dup;
+
+	dup = cJSON_IsObject(v) ? duplicate_in(v) : NULL;
 	for (c = v->child; c != NULL && dup == NULL; c = c->next)
 		dup = duplicate_find(c);
 	return dup;

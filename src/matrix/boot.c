@@ -20,6 +20,14 @@
 /* --- the token ---------------------------------------------------------- */
 
 static int
+no_homeserver(const struct mx *mx, int status, struct err *e)
+{
+	return err_set(e, ERR_BROKEN, "%s does not answer like a Matrix "
+	    "homeserver (status %d): set homeserver.url to the base of its "
+	    "client-server API", mx->url, status);
+}
+
+static int
 explain_whoami(const struct mx *mx, const struct mx_answer *a, bool *is_config,
     struct err *e)
 {
@@ -31,9 +39,7 @@ explain_whoami(const struct mx *mx, const struct mx_answer *a, bool *is_config,
 		    "homeserver.yaml, on a line of its own) and restart it. "
 		    "It said: %d %s", mx->url, a->status, a->errcode);
 	if (a->status == 404 || (a->status >= 300 && a->status < 400))
-		return err_set(e, ERR_BROKEN, "%s does not answer like a Matrix "
-		    "homeserver (%d %s): set homeserver.url to the base of its "
-		    "client-server API", mx->url, a->status, a->errcode);
+		return no_homeserver(mx, a->status, e);
 	*is_config = false;	/* not there, not ready, or overloaded */
 	return -1;
 }
@@ -52,11 +58,14 @@ check_token(const struct mx *mx, bool *is_config, struct err *e)
 	}
 	sender = json_strd(a.body, "user_id", "");
 	domain = mxid_domain(sender);
-	if (!str_equal(domain, mx->domain)) {
+	if (domain == NULL) {
+		*is_config = true;
+		rv = no_homeserver(mx, a.status, e);
+	} else if (!str_equal(domain, mx->domain)) {
 		*is_config = true;
 		rv = err_set(e, ERR_BROKEN, "the homeserver at %s is \"%s\", but "
 		    "homeserver.domain says \"%s\": correct one of them",
-		    mx->url, domain != NULL ? domain : "?", mx->domain);
+		    mx->url, domain, mx->domain);
 	}
 out:
 	mx_answer_release(&a);

@@ -5,11 +5,11 @@
  */
 #include "hiclaw/matrix.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/secure.h"
 #include "matrix-int.h"
 
 #define V3		"/_matrix/client/v3"
@@ -76,16 +76,16 @@ mx_sync(const struct mx *mx, const char *since, struct json **answer,
 {
 	/*
 	 * Synapse answers a first sync with the same parameters from a cache
-	 * of two minutes, so a read for repair would see the past; another
-	 * timeout makes another request of it, and a first sync never waits.
+	 * of two minutes, also after our restart, so a read for repair would
+	 * see the past.  Another timeout makes another request of it, and a
+	 * first sync never waits.
 	 */
-	static atomic_int turn;
 	struct mx_answer a = {0};
 	char *filter = filter_text(since == NULL), *path;
 	char wait[16];
 	int rv;
 
-	snprintf(wait, sizeof(wait), "%d", 1 + atomic_fetch_add(&turn, 1) % 900);
+	snprintf(wait, sizeof(wait), "%d", 1 + (int)(rand_unit() * 30000));
 	if (since == NULL)
 		path = mx_path(V3 "/sync?set_presence=offline&filter=%s"
 		    "&timeout=%s", filter, wait);

@@ -305,7 +305,7 @@ foreign(const char *alias, const char *room, const struct json *obs,
 	return err_set(e, ERR_CONFLICT, "the alias %s leads to room %s, made by "
 	    "%s and not by this controller for this purpose; take the alias "
 	    "away from that room or choose another name", alias, room,
-	    maker != NULL ? maker : "somebody unknown");
+	    maker != NULL ? maker : "somebody else");
 }
 
 /* Our alias is taken: adopt that room, or clear it away, or refuse. */

@@ -104,6 +104,7 @@ struct engine {
 	struct stray		*strays;	/* ring */
 	size_t			 strays_n, strays_at;
 	struct timer		*timer;		/* retries, deadlines, progress */
+	struct task		*tasks;		/* all that exist */
 	struct task		*starting;	/* selected, waiting for commit */
 	size_t			 resting;	/* items in BACKOFF or FAILED */
 	bool			 started, draining, observing, ticking;
@@ -137,6 +138,7 @@ struct system *system_of(struct engine *, const struct provider *);
 void	 queue_push(struct engine *, struct item *);
 void	 queue_select(struct engine *);	/* before the commit */
 void	 queue_submit(struct engine *);	/* after it */
+void	 tasks_free(struct engine *);
 void	 queue_tick(struct engine *);
 void	 system_answer(struct engine *, struct system *, bool is_up,
 	    const char *why);

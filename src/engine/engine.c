@@ -155,6 +155,7 @@ engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	systems_close(e);
+	tasks_free(e);
 	timer_free(e->timer);
 	runs_free(e);
 	map_free(e->items);

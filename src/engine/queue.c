@@ -41,7 +41,8 @@ struct task {
 	struct outcome	 out;
 	struct err	 err;
 	int		 rc;
-	struct task	*next;
+	struct task	*next;		/* selected, not yet submitted */
+	struct task	*all, **all_prev;	/* in e->tasks, for the end */
 };
 
 int
@@ -152,6 +153,8 @@ task_free(struct task *t)
 {
 	const struct json *v;
 
+	if ((*t->all_prev = t->all) != NULL)
+		t->all->all_prev = t->all_prev;
 	for (v = json_first(t->secrets); v != NULL; v = json_next(v))
 		secret_wipe((char *)json_value_str(v),
 		    strlen(json_value_str(v)));
@@ -164,6 +167,14 @@ task_free(struct task *t)
 	outcome_release(&t->out);
 	free(t->key);
 	free(t);
+}
+
+/* At the end: what never came back, its pool being gone. */
+void
+tasks_free(struct engine *e)
+{
+	while (e->tasks != NULL)
+		task_free(e->tasks);
 }
 
 static char *
@@ -202,6 +213,10 @@ task_new(struct engine *e, struct item *it)
 	struct task *t = xcalloc(1, sizeof *t);
 	struct err err;
 
+	if ((t->all = e->tasks) != NULL)
+		t->all->all_prev = &t->all;
+	t->all_prev = &e->tasks;
+	e->tasks = t;
 	t->job.run = task_run;
 	t->job.done = task_done;
 	t->engine = e;
@@ -287,15 +302,30 @@ tell_account(struct engine *e, struct task *t, bool was_absent)
 		    json_str(t->out.observed, "user"));
 }
 
+/* What was said of the item while it was in hand, or before it was known.  The
+ * check may have forgotten a removed one. */
+static void
+news_take(struct engine *e, const char *key)
+{
+	struct item *it = item_find(e, key);
+	struct json *news;
+
+	if (it == NULL || (news = it->news) == NULL)
+		return;
+	it->news = NULL;
+	for (const struct json *v = json_first(news); v != NULL;
+	    v = json_next(v))
+		item_absorb(e, it, v);
+	json_free(news);
+}
+
 static void
 task_done(struct job *job)
 {
 	struct task *t = (struct task *)job;
 	struct engine *e = t->engine;
 	struct item *it = t->item;
-	struct json *news = it->news;
 	bool was_absent = it->observed == NULL;
-	const struct json *v;
 
 	store_begin(e->store);
 	fault("engine.before-observed");
@@ -320,14 +350,9 @@ task_done(struct job *job)
 		if (it->drift_by != NULL)
 			drift_repaired(e, it, &t->out.did);
 	}
-	it->news = NULL;
 	item_touch(e, it);
 	items_check(e);
-	/* The check may have forgotten a removed item. */
-	if (news != NULL && (it = item_find(e, t->key)) != NULL)
-		for (v = json_first(news); v != NULL; v = json_next(v))
-			item_absorb(e, it, v);
-	json_free(news);
+	news_take(e, t->key);
 	fault("engine.after-observed");
 	task_free(t);
 }

@@ -71,6 +71,20 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	return body->overflow ? 0 : n;
 }
 
+/* Each line of a head, which a blank one ends, and of a trailer, maybe. */
+static size_t
+on_header(char *p, size_t size, size_t n, void *arg)
+{
+	bool	*head_done = arg;
+
+	(void)size;		/* always 1 */
+	if (n >= 5 && memcmp(p, "HTTP/", 5) == 0)
+		*head_done = false;	/* maybe after a "100 Continue" */
+	else if (*p == '\r' || *p == '\n')
+		*head_done = true;
+	return n;
+}
+
 static int
 on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
     curl_off_t ultotal, curl_off_t ulnow)
@@ -202,7 +216,7 @@ fail(const struct http_req *req, CURLcode code, const struct buf *body,
 		    host);
 	if (*detail == '\0')
 		detail = curl_easy_strerror(code);
-	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+	if (code == CURLE_URL_MALFORMAT)
 		return err_set(e, ERR_USER, "bad URL: %s", detail);
 	return err_set(e, ERR_RETRY, "%s: %s", host, detail);
 }
@@ -234,22 +248,37 @@ count_call(const char *method)
 		atomic_fetch_add(&count_writes, 1);
 }
 
+/* What libcurl would not refuse, or only later. */
+static int
+check(const struct http_req *req, struct err *e)
+{
+	if (atomic_load(&aborting))
+		return err_set(e, ERR_BROKEN, "call refused, shutting down");
+	if (strncasecmp(req->url, "http://", 7) != 0 &&
+	    strncasecmp(req->url, "https://", 8) != 0)
+		return err_set(e, ERR_USER,
+		    "bad URL: not http:// or https://");
+	if ((req->bearer != NULL && has_control(req->bearer)) ||
+	    (req->content_type != NULL && has_control(req->content_type)))
+		return err_set(e, ERR_USER, "control characters in a header");
+	return 0;
+}
+
 int
 http_call(const struct http_req *req, struct http_res *res, struct err *e)
 {
 	char			 detail[CURL_ERROR_SIZE] = "";
 	struct curl_slist	*headers;
-	CURL			*curl = handle_get();
+	CURL			*curl;
 	CURLcode		 code;
+	bool			 head_done = false;
 
 	memset(res, 0, sizeof(*res));
-	if (atomic_load(&aborting))
-		return err_set(e, ERR_BROKEN, "call refused, shutting down");
-	if ((req->bearer != NULL && has_control(req->bearer)) ||
-	    (req->content_type != NULL && has_control(req->content_type)))
-		return err_set(e, ERR_USER, "control characters in a header");
+	if (check(req, e) == -1)
+		return -1;
 	buf_init(&res->body, req->max_bytes != 0 ? req->max_bytes :
 	    HTTP_MAX_BYTES);
+	curl = handle_get();
 	headers = make_headers(req);
 	set_manners(curl);
 	set_method(curl, req);
@@ -257,11 +286,15 @@ http_call(const struct http_req *req, struct http_res *res, struct err *e)
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
 	    (long)(req->timeout_ms > 0 ? req->timeout_ms : HTTP_TIMEOUT_MS));
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head_done);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &res->body);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
 	code = curl_easy_perform(curl);
 	count_call(req->method);
+	if (code == CURLE_OK && !head_done)
+		code = CURLE_PARTIAL_FILE;	/* libcurl lets this pass */
 	if (code == CURLE_OK)
 		read_info(curl, res);
 	else

@@ -151,7 +151,10 @@ const char *mxid_domain(const char *);	/* after the first ':', or NULL */
  *   "join_rule","history","guest","power": whole content,
  *   "members":{"@a:d":"join"|"invite"|"leave"|"ban"...}, also the bot,
  *   "left":{"@a:d":true}		people who left by themselves
- *   "parent": room id whose space child we are, "marker": object key}
+ *   "parent": room id whose space child we are, "marker": object key,
+ *   "tampered":true			somebody wrote another key over it
+ *   "instance", "direct"}		whose marker counts; in m.direct for whom
+ *  `members` holds nobody who is out.
  *
  * A person is settled when joined or invited, or has left by themselves: they
  * come back only when asked for (room_reinvite).  An agent is settled when

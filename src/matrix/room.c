@@ -161,7 +161,8 @@ room_diff(const struct json *desired, const struct json *observed,
 	    json_str(observed, "creator"));
 	power_diff(power, json_get(observed, "power"), out);
 	json_free(power);
-	if (json_str(observed, "marker") == NULL)
+	if (json_str(observed, "marker") == NULL ||
+	    json_bool(observed, "tampered", false))
 		changes_add(out, RISK_UPDATE, "marker", NULL, "set");
 	for (i = 0; i < NELEM(texts); i++)
 		text_diff(&texts[i], desired, observed, out);
@@ -220,19 +221,27 @@ absorb_member(struct json *observed, const char *user, const char *membership,
 }
 
 /*
- * The marker never changes, so one with another key is somebody's meddling; it
- * then counts as missing and is written again.
+ * The marker never changes, so one with another key is somebody's meddling; the
+ * right key stays known, and the marker is written again.
  */
 static bool
 absorb_marker(struct json *observed, const char *instance, const char *key)
 {
 	const char *have = json_str(observed, "marker");
+	bool is_foul;
 
 	if (!str_equal(instance, json_str(observed, "instance")))
 		return false;
-	if (have != NULL && !str_equal(have, key))
-		key = NULL;
-	return set_text(observed, "marker", key);
+	if (have == NULL)
+		return set_text(observed, "marker", key);
+	is_foul = !str_equal(have, key);
+	if (is_foul == json_bool(observed, "tampered", false))
+		return false;
+	if (is_foul)
+		json_set_bool(observed, "tampered", true);
+	else
+		json_remove(observed, "tampered");
+	return true;
 }
 
 /* Event of the space above us. */

@@ -130,6 +130,8 @@ look_again(struct room_job *j, struct err *e)
 	}
 	if (found == FOUND_ROOM) {
 		keep_known(obs, j->w->observed);
+		if (!str_equal(json_str(obs, "marker"), j->w->key))
+			json_remove(obs, "marker");
 		j->obs = obs;
 		obs = NULL;
 	}
@@ -524,6 +526,7 @@ write_marker(struct room_job *j, struct err *e)
 	if (rv == -1)
 		return -1;
 	json_set_str(j->obs, "marker", j->w->key);
+	json_remove(j->obs, "tampered");
 	note(j, "marker set");
 	return 0;
 }

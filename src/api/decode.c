@@ -181,8 +181,8 @@ drop_namespace(struct decode *d, const struct ynode *root,
 	const char	*ns = json_str(metadata, "namespace");
 
 	if (ns != NULL && strcmp(ns, "default") != 0)
-		yaml_problem(d->y, ynode_get(ynode_get(root, "metadata"),
-		    "namespace"), "metadata.namespace", true,
+		yaml_problem(d->y, ynode_get(head_item(root, "metadata")->
+		    value, "namespace"), "metadata.namespace", true,
 		    "ignored: there are no namespaces here");
 	json_remove(metadata, "namespace");
 }
@@ -318,7 +318,6 @@ decode_resource(struct decode *d, const struct ynode *root,
 {
 	const struct kind	*kind;
 	struct json		*metadata, *spec = NULL;
-	size_t			 before = yaml_errors(d->y);
 
 	check_version(d, root);
 	kind = read_kind(d, root);
@@ -329,7 +328,7 @@ decode_resource(struct decode *d, const struct ynode *root,
 		spec = decode_part(d, root, "spec", kind->spec, NULL);
 	drop_namespace(d, root, metadata);
 	add_warnings(d);
-	if (kind != NULL && yaml_errors(d->y) == before) {
+	if (kind != NULL && yaml_doc_is_good(d->y)) {
 		add_resource(d, root, resource_new(kind, metadata, spec), out);
 		return;
 	}

@@ -18,6 +18,31 @@
 #define WINDOW_BEFORE	40	/* columns kept left of the fault then */
 #define ELLIPSIS	"\xe2\x80\xa6"
 
+/*
+ * Outside bytes go into a room: nothing but printable, valid text.  In a line
+ * each bad byte keeps its column; in a sentence, where a value may have been
+ * cut inside a character, it goes.
+ */
+static void
+make_printable(char *s, bool keep_columns)
+{
+	size_t	bad, i, len = strlen(s);
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 && (s[i] != '\t' || !keep_columns))
+			s[i] = ' ';
+		else if (s[i] == 0x7f)
+			s[i] = '?';
+	while (!utf8_valid(s, len, &bad)) {
+		if (keep_columns) {
+			s[bad] = '?';
+			continue;
+		}
+		memmove(s + bad, s + bad + 1, len - bad);
+		len--;
+	}
+}
+
 static void
 problem_copy(struct problem *to, const struct problem *from)
 {
@@ -25,6 +50,9 @@ problem_copy(struct problem *to, const struct problem *from)
 	to->path = xstrdup(from->path);
 	to->what = xstrdup(from->what);
 	to->source = xstrdup(from->source);
+	make_printable(to->what, false);
+	if (to->path != NULL)
+		make_printable(to->path, false);
 }
 
 static void
@@ -113,20 +141,6 @@ chars_to_bytes(const char *s, size_t len, size_t n)
 	return i;
 }
 
-/* Outside bytes go into a room: nothing but printable, valid text. */
-static void
-make_printable(char *s)
-{
-	size_t	bad, i;
-
-	for (i = 0; s[i] != '\0'; i++)
-		if (((unsigned char)s[i] < 0x20 && s[i] != '\t') ||
-		    s[i] == 0x7f)
-			s[i] = '?';
-	while (!utf8_valid(s, strlen(s), &bad))
-		s[bad] = '?';
-}
-
 char *
 problem_source(const char *line, size_t len, int column)
 {
@@ -141,7 +155,7 @@ problem_source(const char *line, size_t len, int column)
 	if (len > SOURCE_MAX * 2)
 		len = SOURCE_MAX * 2;
 	copy = xstrndup(line, len);
-	make_printable(copy);
+	make_printable(copy, true);
 	copy[utf8_prefix(copy, SOURCE_MAX)] = '\0';
 	if (column <= WINDOW_FROM)
 		return copy;

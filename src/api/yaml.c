@@ -369,12 +369,6 @@ yaml_doc_is_good(const struct yaml *y)
 	return y->problems->errors == y->errors_before;
 }
 
-size_t
-yaml_errors(const struct yaml *y)
-{
-	return y->problems->errors;
-}
-
 /* --- what libyaml says, in words that help ------------------------------------ */
 
 static const struct {

@@ -49,7 +49,6 @@ void	 yaml_close(struct yaml *);
 bool	 yaml_next(struct yaml *, const struct ynode **root);
 int	 yaml_doc(const struct yaml *);	/* number of that document, from 1 */
 bool	 yaml_doc_is_good(const struct yaml *);	/* no errors in it so far */
-size_t	 yaml_errors(const struct yaml *);	/* problems that are errors */
 /* A problem at the node; path may be NULL. */
 void	 yaml_problem(struct yaml *, const struct ynode *at, const char *path,
 	    bool is_warning, const char *, ...) PRINTF(5, 6);

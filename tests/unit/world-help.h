@@ -85,11 +85,16 @@ static inline char *
 with(const char *text, const char *from, const char *to)
 {
 	const char *at = strstr(text, from);
+	struct buf b = { 0 };
 
-	if (at == NULL)
+	if (at == NULL) {
 		fail_msg("\"%s\" is not in the text", from);
-	return xasprintf("%.*s%s%s", (int)(at - text), text, to,
-	    at + strlen(from));
+		return NULL;
+	}
+	buf_add(&b, text, (size_t)(at - text));
+	buf_puts(&b, to);
+	buf_puts(&b, at + strlen(from));
+	return buf_take(&b);
 }
 
 /* Compare line by line, so that a failure names the line. */

@@ -249,26 +249,19 @@ make_list(struct census *c, const struct agent *me, const char *allow,
 }
 
 void
-policy_allow_census(struct census *c, const struct agent *agent,
-    struct allow *out)
-{
-	const struct agent *me = agents_find(&c->agents, agent->name);
-
-	*out = (struct allow){0};
-	if (me == NULL)
-		return;
-	make_list(c, me, "groupAllowExtra", "groupDenyExtra", &out->group);
-	make_list(c, me, "dmAllowExtra", "dmDenyExtra", &out->dm);
-}
-
-void
 policy_allow(const struct world_config *cfg, const struct resources *rs,
     const struct agent *agent, struct allow *out)
 {
+	const struct agent *me;
 	struct census c;
 
+	*out = (struct allow){0};
 	census_take(&c, cfg, rs);
-	policy_allow_census(&c, agent, out);
+	if ((me = agents_find(&c.agents, agent->name)) != NULL) {
+		make_list(&c, me, "groupAllowExtra", "groupDenyExtra",
+		    &out->group);
+		make_list(&c, me, "dmAllowExtra", "dmDenyExtra", &out->dm);
+	}
 	census_release(&c);
 }
 

@@ -57,11 +57,6 @@ const struct people *census_named(const struct map *, const char *name);
 /* "frontend" of the Team that the agent is in, or NULL. */
 const struct resource *agent_team(const struct agent *);
 
-/* --- policy with a census at hand ---------------------------------------- */
-
-void	 policy_allow_census(struct census *, const struct agent *,
-	    struct allow *);
-
 /* --- the world while it grows -------------------------------------------- */
 
 /* A new object; key and desired are taken over.  Borrowed until the next. */

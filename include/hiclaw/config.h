@@ -43,8 +43,9 @@ struct config {
 /* path NULL: defaults and environment only.  Problems have file, line, key. */
 int	 config_load(struct config *, const char *path, struct err *) MUST_CHECK;
 /* Everything that can be checked without the network: required settings,
- * registration readable and fitting domain and prefix, ids well formed. */
-int	 config_check(const struct config *, struct err *) MUST_CHECK;
+ * registration readable (it is loaded) and fitting domain and prefix, ids well
+ * formed. */
+int	 config_check(struct config *, struct err *) MUST_CHECK;
 /* As YAML with secrets masked; yours. */
 char	*config_print(const struct config *);
 void	 config_release(struct config *);

@@ -1,0 +1,530 @@
+/*
+ * Settings: one row each in settings[], and everything about a setting is
+ * there.  From the rows comes the field table by which the file is decoded (so
+ * that a wrong line is shown with a caret and the nearest spelling), the
+ * overrides of the environment, --print-config, and the manual is checked
+ * against them.  To add a setting: a member in struct config, a row, its use.
+ */
+#include "hiclaw/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "hiclaw/api.h"
+#include "hiclaw/log.h"
+#include "hiclaw/matrix.h"
+#include "hiclaw/re.h"
+#include "hiclaw/secure.h"
+
+#ifndef HICLAW_COMMANDS_DIR
+#define HICLAW_COMMANDS_DIR	"commands"
+#endif
+#ifndef HICLAW_TEMPLATES_DIR
+#define HICLAW_TEMPLATES_DIR	"templates"
+#endif
+#define CONFIG_MAX	(256 * 1024)
+#define ENV_PREFIX	"HICLAW_CFG_"
+#define STATE_DIR	"/var/lib/hiclaw"
+
+extern char **environ;
+
+static const char *const log_levels[] = {
+	"error", "warn", "info", "debug", NULL
+};
+
+/* A row: where it stands in the file, where in struct config, what it may be. */
+struct setting {
+	const char	*section;	/* NULL: at the top */
+	size_t		 offset;
+	bool		 secret;
+	struct field	 field;
+};
+#define AT(member)	offsetof(struct config, member)
+#define TEXT(sec, nm, member, d, h, ...) \
+	{ sec, AT(member), false, { .name = nm, .type = FIELD_STRING, \
+	.dflt = d, .help = h, __VA_ARGS__ } }
+#define SECRET(sec, nm, member, h) \
+	{ sec, AT(member), true, { .name = nm, .type = FIELD_STRING, \
+	.help = h } }
+#define NUMBER(sec, nm, member, lo, hi, d, h) \
+	{ sec, AT(member), false, { .name = nm, .type = FIELD_INT, \
+	.min = lo, .max = hi, .dflt = d, .help = h } }
+#define FLAG(sec, nm, member, d, h) \
+	{ sec, AT(member), false, { .name = nm, .type = FIELD_BOOL, \
+	.dflt = d, .help = h } }
+
+static const struct setting settings[] = {
+	TEXT("homeserver", "url", homeserver.url, NULL,
+	    "base URL of the client-server API, without /_matrix",
+	    .pattern = "https?://[^/ ]+(/[^ ]*[^/ ])?",
+	    .example = "http://127.0.0.1:8008"),
+	TEXT("homeserver", "domain", homeserver.domain, NULL,
+	    "server name: what stands behind the colon in user ids",
+	    .pattern = "[A-Za-z0-9.\\[\\]:-]+", .example = "example.org"),
+	TEXT("homeserver", "registration", homeserver.registration,
+	    "/etc/hiclaw/registration.yaml",
+	    "registration file that the homeserver reads as well"),
+	TEXT("homeserver", "prefix", prefix, "hiclaw",
+	    "how the names of the bot, agents and aliases begin",
+	    .pattern = "[a-z][a-z0-9]{0,31}"),
+	SECRET("homeserver", "registration_shared_secret",
+	    homeserver.registration_shared_secret,
+	    "Synapse's secret of that name: makes accounts for Humans"),
+	SECRET("homeserver", "registration_token",
+	    homeserver.registration_token,
+	    "registration token: makes accounts for Humans elsewhere"),
+	FLAG("homeserver", "federate", homeserver.federate, "false",
+	    "rooms may be joined from other homeservers"),
+	TEXT("homeserver", "room_version", homeserver.room_version, "\"12\"",
+	    "version of the rooms that are made",
+	    .pattern = "[0-9]{1,2}", .example = "\"12\""),
+	TEXT(NULL, "listen", listen, "127.0.0.1:29301",
+	    "address and port for the homeserver's pushes, /healthz, /metrics",
+	    .pattern = "(\\[[0-9a-fA-F:.]+\\]|[^:\\[\\] ]+):[0-9]{1,5}",
+	    .example = "127.0.0.1:29301"),
+	TEXT(NULL, "database", database, STATE_DIR "/hiclaw.db",
+	    "the SQLite file that holds all state"),
+	TEXT(NULL, "secrets_key", secrets_key, NULL,
+	    "key file that seals secrets; default: the database's name + .key"),
+	{ NULL, AT(admins), false, { .name = "admins", .type = FIELD_LIST,
+	    .item = FIELD_STRING, .pattern = "@[^: ]+:[^ ]+", .min = 0,
+	    .max = 1000, .help = "Matrix ids of those who may do everything",
+	    .example = "[\"@you:example.org\"]" } },
+	TEXT("storage", "url", storage.url, "file://" STATE_DIR "/storage",
+	    "where agent files go; empty: nowhere",
+	    .pattern = "|file:///.+", .example = "file:///srv/hiclaw"),
+	TEXT("chat", "commands", chat.commands, HICLAW_COMMANDS_DIR,
+	    "directory of the command files"),
+	TEXT("chat", "templates", chat.templates, HICLAW_TEMPLATES_DIR,
+	    "directory of the reply and file templates"),
+	NUMBER("chat", "question_ttl", chat.question_ttl_s, 10, 86400, "300",
+	    "seconds until an unanswered question expires"),
+	NUMBER("chat", "password_ttl", chat.password_ttl_s, 60, 86400, "3600",
+	    "seconds until a password shown in a DM is removed unread"),
+	NUMBER("chat", "live_interval", chat.live_interval_ms, 100, 60000,
+	    "1500", "milliseconds between edits of a live message"),
+	NUMBER("engine", "resync", engine.resync_s, 1, 86400, "30",
+	    "seconds between looks at what events may have missed"),
+	NUMBER("engine", "threads", engine.threads, 1, 64, "16",
+	    "calls in flight over all outside systems, each at most"),
+	NUMBER("engine", "run_limit", engine.run_limit_s, 1, 86400, "240",
+	    "seconds until a run is reported as failed; work goes on"),
+	TEXT("log", "level", log.level, "info", "how much is logged",
+	    .values = log_levels),
+	FLAG("log", "json", log.json, "false", "one JSON object per line"),
+};
+
+/* --- rows and values ------------------------------------------------------- */
+
+static void *
+place(struct config *c, const struct setting *s)
+{
+	return (char *)c + s->offset;
+}
+
+static void
+setting_store(struct config *c, const struct setting *s,
+    const struct json *value)
+{
+	const struct json *v;
+	struct strv *list;
+	char **text;
+
+	switch (s->field.type) {
+	case FIELD_INT:
+		*(int64_t *)place(c, s) = json_value_int(value, 0);
+		break;
+	case FIELD_BOOL:
+		*(bool *)place(c, s) = json_value_bool(value, false);
+		break;
+	case FIELD_LIST:
+		list = place(c, s);
+		strv_release(list);
+		for (v = json_first(value); v != NULL; v = json_next(v))
+			strv_add(list, json_value_str(v));
+		break;
+	default:
+		text = place(c, s);
+		secret_free(*text);
+		*text = xstrdup(json_value_str(value));
+	}
+}
+
+static void
+setting_default(struct config *c, const struct setting *s)
+{
+	struct json *value;
+	struct err err;
+
+	if (s->field.dflt == NULL)
+		return;
+	value = yaml_json(s->field.dflt, strlen(s->field.dflt), &err);
+	setting_store(c, s, value);
+	json_free(value);
+}
+
+/* A table as table_decode wants it, sections in order of first appearance. */
+struct rows {
+	struct field	*top;
+	struct field	*sections[16];
+	size_t		 n;
+};
+
+static bool
+is_first_of_section(size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_equal(settings[i].section, settings[at].section))
+			return false;
+	return true;
+}
+
+static struct field *
+section_rows(const char *section)
+{
+	struct field *rows = xcalloc(NELEM(settings) + 1, sizeof *rows);
+	size_t n = 0;
+
+	for (size_t i = 0; i < NELEM(settings); i++)
+		if (str_equal(settings[i].section, section))
+			rows[n++] = settings[i].field;
+	return rows;
+}
+
+static void
+rows_make(struct rows *r)
+{
+	size_t n = 0;
+
+	memset(r, 0, sizeof *r);
+	r->top = xcalloc(NELEM(settings) + 1, sizeof *r->top);
+	for (size_t i = 0; i < NELEM(settings); i++) {
+		const struct setting *s = &settings[i];
+
+		if (s->section == NULL) {
+			r->top[n++] = s->field;
+		} else if (is_first_of_section(i)) {
+			r->sections[r->n] = section_rows(s->section);
+			r->top[n].name = s->section;
+			r->top[n].type = FIELD_OBJECT;
+			r->top[n].help = "a section";
+			r->top[n++].fields = r->sections[r->n++];
+		}
+	}
+}
+
+static void
+rows_release(struct rows *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		free(r->sections[i]);
+	free(r->top);
+}
+
+/* --- the file --------------------------------------------------------------- */
+
+static char *
+file_text(const char *path, size_t max, struct err *err)
+{
+	struct buf b = { 0 };
+	char part[4096];
+	size_t n;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL) {
+		err_set(err, ERR_USER, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	buf_init(&b, max);
+	while ((n = fread(part, 1, sizeof part, f)) > 0)
+		buf_add(&b, part, n);
+	fclose(f);
+	if (b.overflow) {
+		buf_release(&b);
+		err_set(err, ERR_USER, "%s: larger than %zu bytes", path, max);
+		return NULL;
+	}
+	return buf_take(&b);
+}
+
+static int
+load_file(struct config *c, const char *path, struct err *err)
+{
+	struct problems problems = { 0 };
+	struct json *file = NULL;
+	struct rows rows;
+	char *text, *said;
+	int rc = -1;
+
+	if ((text = file_text(path, CONFIG_MAX, err)) == NULL)
+		return -1;
+	rows_make(&rows);
+	file = table_decode(rows.top, text, strlen(text), &problems);
+	if (problems.errors > 0) {
+		said = problems_text(&problems);
+		err_set(err, ERR_USER, "%s:\n%s", path, said);
+		free(said);
+		goto out;
+	}
+	for (size_t i = 0; i < NELEM(settings); i++) {
+		const struct setting *s = &settings[i];
+		const struct json *v = json_get(s->section != NULL ?
+		    json_get(file, s->section) : file, s->field.name);
+
+		if (v != NULL && !json_is(v, JSON_NULL))
+			setting_store(c, s, v);
+	}
+	rc = 0;
+out:
+	problems_release(&problems);
+	json_free(file);
+	rows_release(&rows);
+	free(text);
+	return rc;
+}
+
+/* --- the environment ---------------------------------------------------------- */
+
+static char *
+env_name(const struct setting *s)
+{
+	char *name = s->section == NULL ?
+	    xasprintf("%s%s", ENV_PREFIX, s->field.name) :
+	    xasprintf("%s%s_%s", ENV_PREFIX, s->section, s->field.name);
+
+	for (char *p = name; *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
+	return name;
+}
+
+/* Text of a variable as a value of the row: texts are taken as they are. */
+static struct json *
+env_value(const struct setting *s, const char *text, struct err *err)
+{
+	struct strv parts = { 0 };
+	struct json *v;
+
+	switch (s->field.type) {
+	case FIELD_INT:
+	case FIELD_BOOL:
+		return yaml_json(text, strlen(text), err);
+	case FIELD_LIST:
+		v = json_array();
+		strv_split(&parts, text, ',');
+		for (size_t i = 0; i < parts.n; i++)
+			json_push_str(v, parts.v[i]);
+		strv_release(&parts);
+		return v;
+	default:
+		return json_string(text);
+	}
+}
+
+static int
+env_unknown(const char *name, size_t len, struct err *err)
+{
+	const char *words[NELEM(settings) + 1] = { NULL }, *near;
+	char *given = xstrndup(name, len);
+
+	for (size_t i = 0; i < NELEM(settings); i++)
+		words[i] = env_name(&settings[i]);
+	near = str_nearest(given, words);
+	err_set(err, ERR_USER, "%s in the environment is no setting%s%s%s",
+	    given, near ? "; did you mean " : "", near ? near : "",
+	    near ? "?" : "");
+	for (size_t i = 0; i < NELEM(settings); i++)
+		free((char *)words[i]);
+	free(given);
+	return -1;
+}
+
+static int
+load_variable(struct config *c, const char *var, struct err *err)
+{
+	const char *eq = strchr(var, '=');
+	const struct setting *s = NULL;
+	struct json *value;
+	char *name = NULL;
+	int rc;
+
+	for (size_t i = 0; i < NELEM(settings) && s == NULL; i++) {
+		name = env_name(&settings[i]);
+		if (strlen(name) == (size_t)(eq - var) &&
+		    strncmp(name, var, (size_t)(eq - var)) == 0)
+			s = &settings[i];
+		else
+			free(name);
+	}
+	if (s == NULL)
+		return env_unknown(var, (size_t)(eq - var), err);
+	value = env_value(s, eq + 1, err);
+	rc = value == NULL ? -1 : field_check(&s->field, value, err);
+	if (rc == -1)
+		err_prefix(err, "%s", name);
+	else
+		setting_store(c, s, value);
+	json_free(value);
+	free(name);
+	return rc;
+}
+
+int
+config_load(struct config *c, const char *path, struct err *err)
+{
+	memset(c, 0, sizeof *c);
+	for (size_t i = 0; i < NELEM(settings); i++)
+		setting_default(c, &settings[i]);
+	if (path != NULL && load_file(c, path, err) == -1)
+		return -1;
+	for (char **e = environ; *e != NULL; e++)
+		if (str_starts(*e, ENV_PREFIX) && strchr(*e, '=') != NULL &&
+		    load_variable(c, *e, err) == -1)
+			return -1;
+	if (c->secrets_key == NULL && c->database != NULL)
+		c->secrets_key = xasprintf("%s.key", c->database);
+	if (path != NULL && c->homeserver.registration_shared_secret != NULL) {
+		struct stat st;
+
+		if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+			log_warn("config", "%s holds a secret and others may "
+			    "read it: chmod 600 %s", path, path);
+	}
+	return 0;
+}
+
+/* --- checks -------------------------------------------------------------------- */
+
+static int
+require(const char *value, const char *name, const char *example,
+    struct err *err)
+{
+	if (value != NULL && value[0] != '\0')
+		return 0;
+	return err_set(err, ERR_USER, "%s is not set; set it in the file, for "
+	    "example %s, or by %s in the environment", name, example,
+	    ENV_PREFIX "<SECTION>_<KEY>");
+}
+
+static int
+fits_any(const struct strv *patterns, const char *what, const char *name,
+    const char *registration, struct err *err)
+{
+	for (size_t i = 0; i < patterns->n; i++)
+		if (re_match(patterns->v[i], name))
+			return 0;
+	return err_set(err, ERR_USER, "%s: no %s namespace covers %s; check "
+	    "homeserver.domain and homeserver.prefix, or make the file anew "
+	    "with --generate-registration", registration, what, name);
+}
+
+static int
+check_namespaces(const struct config *c, struct err *err)
+{
+	const char *p = c->prefix, *d = c->homeserver.domain;
+	char *bot = xasprintf("@%s:%s", p, d);
+	char *agent = xasprintf("@%s_a-1:%s", p, d);
+	char *alias = xasprintf("#%s_worker_a-1:%s", p, d);
+	const char *file = c->homeserver.registration;
+	int rc = 0;
+
+	if (fits_any(&c->user_regex, "user", bot, file, err) == -1 ||
+	    fits_any(&c->user_regex, "user", agent, file, err) == -1 ||
+	    fits_any(&c->alias_regex, "alias", alias, file, err) == -1)
+		rc = -1;
+	free(bot);
+	free(agent);
+	free(alias);
+	return rc;
+}
+
+int
+config_check(struct config *c, struct err *err)
+{
+	if (require(c->homeserver.url, "homeserver.url",
+	    "http://127.0.0.1:8008", err) == -1 ||
+	    require(c->homeserver.domain, "homeserver.domain", "example.org",
+	    err) == -1)
+		return -1;
+	if (c->admins.n == 0)
+		return err_set(err, ERR_USER, "admins is empty: nobody could "
+		    "command the controller; set it, for example "
+		    "admins: [\"@you:%s\"]", c->homeserver.domain);
+	for (size_t i = 0; i < c->admins.n; i++)
+		if (!mxid_valid(c->admins.v[i]))
+			return err_set(err, ERR_USER, "admins: \"%s\" is not a "
+			    "full Matrix id such as @you:%s", c->admins.v[i],
+			    c->homeserver.domain);
+	if (registration_load(c, c->homeserver.registration, err) == -1)
+		return -1;
+	return check_namespaces(c, err);
+}
+
+/* --- printing and end ----------------------------------------------------------- */
+
+static struct json *
+setting_json(const struct config *c, const struct setting *s)
+{
+	const void *at = (const char *)c + s->offset;
+	const struct strv *list;
+	struct json *v;
+
+	switch (s->field.type) {
+	case FIELD_INT:
+		return json_number((double)*(const int64_t *)at);
+	case FIELD_BOOL:
+		return json_boolean(*(const bool *)at);
+	case FIELD_LIST:
+		list = at;
+		v = json_array();
+		for (size_t i = 0; i < list->n; i++)
+			json_push_str(v, list->v[i]);
+		return v;
+	default:
+		if (*(char *const *)at == NULL)
+			return NULL;
+		return json_string(s->secret ? "***" : *(char *const *)at);
+	}
+}
+
+char *
+config_print(const struct config *c)
+{
+	struct json *o = json_object();
+	char *text;
+
+	for (size_t i = 0; i < NELEM(settings); i++) {
+		const struct setting *s = &settings[i];
+		struct json *v = setting_json(c, s);
+
+		if (v != NULL)
+			json_set(s->section != NULL ? json_obj(o, s->section) :
+			    o, s->field.name, v);
+	}
+	text = json_yaml(o);
+	json_free(o);
+	return text;
+}
+
+void
+config_release(struct config *c)
+{
+	for (size_t i = 0; i < NELEM(settings); i++) {
+		const struct setting *s = &settings[i];
+
+		if (s->field.type == FIELD_LIST)
+			strv_release(place(c, s));
+		else if (s->field.type == FIELD_STRING)
+			secret_free(*(char **)place(c, s));
+	}
+	free(c->as_id);
+	secret_free(c->as_token);
+	secret_free(c->hs_token);
+	free(c->sender);
+	strv_release(&c->user_regex);
+	strv_release(&c->alias_regex);
+	memset(c, 0, sizeof *c);
+}

@@ -257,12 +257,15 @@ free_pool(void *arg)
 	pool_free(pool);
 }
 
-/* One runs, one is queued; neither is delivered once the pool is gone. */
+/*
+ * One runs, one is queued; neither is delivered once the pool is gone.  The
+ * queued one may slip in before the pool stops, so it must not wait.
+ */
 static void
 test_pool_free(void **state)
 {
 	struct work	a = { .job = { .run = work_wait, .done = work_done } };
-	struct work	b = a;
+	struct work	b = { .job = { .run = work_run, .done = work_done } };
 
 	(void)state;
 	sem_init(&gate, 0, 0);
@@ -279,7 +282,6 @@ test_pool_free(void **state)
 	loop_post(loop, stop, NULL);
 	loop_run(loop);
 	assert_int_equal(a.out, 42);
-	assert_int_equal(b.out, 0);
 	assert_int_equal(delivered, 0);
 	pool_free(NULL);
 	sem_destroy(&gate);
@@ -543,13 +545,14 @@ static void
 test_many(void **state)
 {
 	static struct trip	trips[400];
-	char			body[40];
-	size_t			i;
+	const char		*where = url("/n");
+	char			 body[40];
+	size_t			 i;
 
 	(void)state;
 	for (i = 0; i < NELEM(trips); i++) {
 		trips[i].req = (struct http_req){ .method = "PUT",
-		    .url = url("/n"), .body = "hello", .body_len = 5 };
+		    .url = where, .body = "hello", .body_len = 5 };
 		trip_start(&trips[i]);
 	}
 	loop_run(loop);
@@ -566,16 +569,18 @@ static void
 test_timeout(void **state)
 {
 	struct trip	t = { .req = { .method = "GET", .url = url("/never"),
-			    .timeout_ms = 80 } };
+			    .timeout_ms = 200 } };
 
 	(void)state;
+	held_req = NULL;
 	trip_make(&t);
 	assert_int_equal(t.rc, -1);
 	assert_int_equal(t.err.kind, ERR_RETRY);
 	assert_non_null(strstr(t.err.msg, "127.0.0.1"));
-	assert_true(t.took_ms >= 80 && t.took_ms < 5000);
+	assert_true(t.took_ms >= 190 && t.took_ms < 5000);
 	/* the client is gone; a reply to it must do no harm */
-	httpd_reply(held_req, 200, NULL, "too late");
+	if (held_req != NULL)	/* else it never got here */
+		httpd_reply(held_req, 200, NULL, "too late");
 	t.req.url = url("/after");
 	t.req.timeout_ms = 0;
 	trip_make(&t);

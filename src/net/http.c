@@ -17,6 +17,8 @@
 
 #include <curl/curl.h>
 
+#include "hiclaw/secure.h"
+
 #define HTTP_TIMEOUT_MS		60000
 #define HTTP_CONNECT_MS		10000
 #define HTTP_MAX_BYTES		(64U * 1024 * 1024)
@@ -26,6 +28,7 @@
 
 static pthread_once_t		once = PTHREAD_ONCE_INIT;
 static pthread_key_t		handle_key;
+static char			*no_proxy;
 static atomic_bool		aborting;
 static atomic_uint_fast64_t	count_all, count_writes;
 
@@ -35,9 +38,16 @@ handle_free(void *curl)
 	curl_easy_cleanup(curl);
 }
 
+/* Once.  The loopback is added to what the environment keeps from proxies. */
 static void
 http_setup(void)
 {
+	const char	*env = getenv("no_proxy");
+
+	if (env == NULL)
+		env = getenv("NO_PROXY");
+	no_proxy = xasprintf("localhost,127.0.0.1,::1%s%s",
+	    env != NULL ? "," : "", env != NULL ? env : "");
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
 	    pthread_key_create(&handle_key, handle_free) != 0)
 		abort();
@@ -131,7 +141,7 @@ add_header(struct curl_slist *list, const char *name, const char *value)
 	longer = curl_slist_append(list, line);
 	if (longer == NULL)
 		abort();
-	free(line);
+	secret_free(line);
 	return longer;
 }
 
@@ -148,13 +158,23 @@ make_headers(const struct http_req *req)
 	if (req->bearer != NULL) {
 		value = xasprintf("Bearer %s", req->bearer);
 		list = add_header(list, "Authorization", value);
-		free(value);
+		secret_free(value);
 	}
 	if (req->body != NULL)
 		list = add_header(list, "Content-Type",
 		    req->content_type != NULL ? req->content_type :
 		    "application/json");
 	return list;
+}
+
+static void
+free_headers(struct curl_slist *list)
+{
+	struct curl_slist	*h;
+
+	for (h = list; h != NULL; h = h->next)
+		secret_wipe(h->data, strlen(h->data));
+	curl_slist_free_all(list);
 }
 
 /* What is the same for every call. */
@@ -164,7 +184,7 @@ set_manners(CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, no_proxy);
 	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
 	    (long)CURL_HTTP_VERSION_1_1);
 	/* "/../" and "/./" may stand in an escaped name: leave paths alone */
@@ -301,7 +321,7 @@ http_call(const struct http_req *req, struct http_res *res, struct err *e)
 		fail(req, code, &res->body, detail, e);
 	/* `detail` and `headers` end here, the handle does not */
 	curl_easy_reset(curl);
-	curl_slist_free_all(headers);
+	free_headers(headers);
 	if (code != CURLE_OK) {
 		http_res_release(res);
 		return -1;

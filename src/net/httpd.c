@@ -9,7 +9,7 @@
  *
  * A suspended connection is not read, so a client that goes away meanwhile is
  * noticed only after the reply: a call cannot vanish under the handler.
- * `waiting`, `live` and `stopping` are shared and under the lock.
+ * `waiting`, `owed` and `stopping` are shared and under the lock.
  */
 #include "hiclaw/httpd.h"
 
@@ -44,6 +44,7 @@ struct call {
 	struct httpd		*server;
 	struct MHD_Connection	*conn;
 	struct call		*next, *prev;	/* in `waiting` */
+	bool			 taken;		/* read whole, counted in `owed` */
 	bool			 given;		/* to the handler */
 	struct buf		 body;
 	size_t			 received;	/* body bytes, kept or not */
@@ -62,7 +63,7 @@ struct httpd {
 	pthread_mutex_t		 lock;
 	pthread_cond_t		 ended;
 	struct call		*waiting;	/* newest first */
-	int			 live;		/* calls in memory */
+	int			 owed;		/* taken, answer not yet sent */
 	bool			 stopping;
 };
 
@@ -100,9 +101,6 @@ call_new(struct httpd *h, struct MHD_Connection *conn)
 	call->server = h;
 	call->conn = conn;
 	buf_init(&call->body, HTTPD_BODY_MAX);
-	pthread_mutex_lock(&h->lock);
-	h->live++;
-	pthread_mutex_unlock(&h->lock);
 	return call;
 }
 
@@ -124,6 +122,12 @@ on_completed(void *arg, struct MHD_Connection *conn, void **slot,
 	if (call == NULL)
 		return;
 	*slot = NULL;
+	if (call->taken) {
+		pthread_mutex_lock(&h->lock);
+		h->owed--;
+		pthread_cond_signal(&h->ended);
+		pthread_mutex_unlock(&h->lock);
+	}
 	call_drop_body(call);
 	if (call->answer != NULL)
 		MHD_destroy_response(call->answer);
@@ -132,10 +136,6 @@ on_completed(void *arg, struct MHD_Connection *conn, void **slot,
 	secret_free((char *)(uintptr_t)call->req.bearer);
 	secret_free((char *)(uintptr_t)call->req.query_token);
 	free(call);
-	pthread_mutex_lock(&h->lock);
-	h->live--;
-	pthread_cond_signal(&h->ended);
-	pthread_mutex_unlock(&h->lock);
 }
 
 /* A piece of the body; too much of it is read to its end, but not kept. */
@@ -203,6 +203,8 @@ call_complete(struct call *call, const char *method, const char *path)
 		if (h->stopping)
 			status = 503;
 		else {
+			call->taken = true;
+			h->owed++;
 			MHD_suspend_connection(call->conn);
 			call->next = h->waiting;
 			if (h->waiting != NULL)
@@ -484,7 +486,7 @@ refuse_waiting(struct httpd *h)
 	}
 }
 
-/* Let the server's thread finish its calls, for a while. */
+/* Let the server's thread send the answers it has, for a while. */
 static void
 drain(struct httpd *h)
 {
@@ -493,7 +495,7 @@ drain(struct httpd *h)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += HTTPD_DRAIN_S;
 	pthread_mutex_lock(&h->lock);
-	while (h->live > 0)
+	while (h->owed > 0)
 		if (pthread_cond_timedwait(&h->ended, &h->lock, &until) != 0)
 			break;
 	pthread_mutex_unlock(&h->lock);

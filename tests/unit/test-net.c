@@ -798,6 +798,36 @@ test_stop_waiting(void **state)
 	http_res_release(&t.res);
 }
 
+/* Stopped while a request is half here: no waiting for the rest of it. */
+static void
+test_stop_reading(void **state)
+{
+	static const char	half[] = "PUT /x HTTP/1.1\r\nHost: x\r\n"
+				    "Content-Length: 100\r\n\r\nhalf";
+	struct sockaddr_in	sin = { .sin_family = AF_INET };
+	char			rest[512];
+	int64_t			start;
+	int			fd;
+	struct trip		t = { .req = { .method = "GET",
+				    .url = url("/x") } };
+
+	(void)state;
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin.sin_port = htons((uint16_t)httpd_port(server));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	assert_int_equal(write(fd, half, sizeof(half) - 1), sizeof(half) - 1);
+	trip_make(&t);		/* the half was there before */
+	http_res_release(&t.res);
+	start = clock_mono_ms();
+	httpd_stop(server);
+	server = NULL;
+	assert_true(clock_mono_ms() - start < 1500);
+	assert_true(read(fd, rest, sizeof(rest)) <= 0);
+	close(fd);
+	assert_int_equal(requests, 1);
+}
+
 static void
 abort_when_held(void *arg)
 {
@@ -855,6 +885,7 @@ main(void)
 		cmocka_unit_test(test_escape),
 		HTTP_TEST(test_listen),
 		HTTP_TEST(test_stop_waiting),
+		HTTP_TEST(test_stop_reading),
 		HTTP_TEST(test_abort),
 	};
 

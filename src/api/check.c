@@ -52,7 +52,7 @@ static const struct kind	*const team_kind = &kinds[1];
 static const struct kind	*const human_kind = &kinds[2];
 static const struct kind	*const manager_kind = &kinds[3];
 
-/* --- problems ------------------------------------------------------------------ */
+/* --- problems ------------------------------------------------------------ */
 
 static void
 complain(struct check *c, bool is_warning, const char *path, const char *fmt,
@@ -90,7 +90,7 @@ warn(struct check *c, const char *path, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* --- agents of a resource ---------------------------------------------------------- */
+/* --- agents of a resource ------------------------------------------------ */
 
 static struct agent
 member_agent(const struct json *v, const char *role)
@@ -143,7 +143,7 @@ agent_path(const struct agent *a, bool runtime, char *out, size_t size)
 		    size);
 }
 
-/* --- claims ------------------------------------------------------------------------- */
+/* --- claims -------------------------------------------------------------- */
 
 /* `worker "bob" of Team "frontend"`, `Manager "default"`; yours. */
 static char *
@@ -251,7 +251,7 @@ claim_all(struct check *c, const struct resource *r)
 		claim_human(c, r);
 }
 
-/* --- reserved names -------------------------------------------------------------------- */
+/* --- reserved names ------------------------------------------------------ */
 
 static bool
 is_reserved(const struct resource *r, const char *name)
@@ -330,7 +330,7 @@ check_account(struct check *c, const struct resource *r)
 	free(localpart);
 }
 
-/* --- references ------------------------------------------------------------------------- */
+/* --- references ---------------------------------------------------------- */
 
 /* The nearest name among resources of a kind; or, for agents, among all. */
 static const char *
@@ -479,7 +479,7 @@ check_one_manager(struct check *c, const struct resource *r)
 	}
 }
 
-/* --- what must not change ----------------------------------------------------------------- */
+/* --- what must not change ------------------------------------------------ */
 
 /* Members that keep their name keep their runtime name. */
 static void
@@ -535,7 +535,7 @@ check_immutable(struct check *c, const struct resource *r)
 		check_members_immutable(c, old, r);
 }
 
-/* --- who is left behind -------------------------------------------------------------------- */
+/* --- who is left behind -------------------------------------------------- */
 
 /* Humans who name an agent that is no longer there: true, but harmless. */
 static void
@@ -594,7 +594,7 @@ check_left_members(struct check *c)
 	}
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls --------------------------------------------------------------- */
 
 static void
 check_resource(struct check *c, const struct resource *r)

@@ -26,7 +26,7 @@
 static struct json *decode_value(struct decode *, const struct ynode *,
     const struct ynode *, const struct field *);
 
-/* --- paths and problems ------------------------------------------------------ */
+/* --- paths and problems -------------------------------------------------- */
 
 size_t
 path_push(struct decode *d, const char *name)
@@ -108,7 +108,7 @@ type_error(struct decode *d, const struct ynode *n, const struct field *f)
 	buf_release(&b);
 }
 
-/* --- strings ----------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------- */
 
 static size_t
 count_chars(const char *s)
@@ -300,7 +300,7 @@ decode_string(struct decode *d, const struct ynode *n, const struct field *f,
 	return json_string(n->text);
 }
 
-/* --- numbers and booleans ------------------------------------------------------ */
+/* --- numbers and booleans ------------------------------------------------ */
 
 /* A scalar that resolves to an integer; false when it does not fit. */
 static bool
@@ -378,7 +378,7 @@ decode_bool(struct decode *d, const struct ynode *n, const struct field *f)
 	return NULL;
 }
 
-/* --- maps and free objects ------------------------------------------------------ */
+/* --- maps and free objects ----------------------------------------------- */
 
 static struct json *
 decode_map_value(struct decode *d, const struct ynode *n,
@@ -514,7 +514,7 @@ free_value(struct decode *d, const struct ynode *n)
 	return out;
 }
 
-/* --- lists ---------------------------------------------------------------------- */
+/* --- lists --------------------------------------------------------------- */
 
 /* What tells items apart: the text itself, a name, or a port. */
 static char *
@@ -596,7 +596,7 @@ decode_list(struct decode *d, const struct ynode *n, const struct field *f)
 	return out;
 }
 
-/* --- rules between fields --------------------------------------------------------- */
+/* --- rules between fields ------------------------------------------------ */
 
 static void
 rule_remote_skill(struct decode *d, const struct ynode *at,
@@ -633,7 +633,7 @@ static const struct {
 	{ access_entry_fields, rule_access_entry },
 };
 
-/* --- objects ------------------------------------------------------------------------ */
+/* --- objects ------------------------------------------------------------- */
 
 /* "spec.workers[3].env" -> "spec.workers[].env" */
 static void

@@ -5,7 +5,7 @@
 #ifndef HICLAW_API_DECODE_VALUE_H
 #define HICLAW_API_DECODE_VALUE_H
 
-#include "yaml.h"
+#include "yaml-tree.h"
 
 struct decode {
 	struct yaml		*y;

@@ -35,7 +35,7 @@ struct decoded {
 static void	decode_document(struct decode *, const struct ynode *,
 		    struct decoded *);
 
-/* --- head of a document --------------------------------------------------------- */
+/* --- head of a document -------------------------------------------------- */
 
 /*
  * The pair under a head key.  A misspelt key (phones write "Kind:") is reported
@@ -148,7 +148,7 @@ unknown_head(struct decode *d, const struct ynode *key,
 		    near);
 }
 
-/* --- parts of a document --------------------------------------------------------- */
+/* --- parts of a document ------------------------------------------------- */
 
 static struct json *
 decode_part(struct decode *d, const struct ynode *root, const char *name,
@@ -250,7 +250,7 @@ add_warnings(struct decode *d)
 	d->ignored_at = d->later_at = NULL;
 }
 
-/* --- documents --------------------------------------------------------------------- */
+/* --- documents ----------------------------------------------------------- */
 
 static void
 add_resource(struct decode *d, const struct ynode *root,
@@ -357,7 +357,7 @@ decode_document(struct decode *d, const struct ynode *root,
 		decode_resource(d, root, out);
 }
 
-/* --- manifests ---------------------------------------------------------------------- */
+/* --- manifests ----------------------------------------------------------- */
 
 static void
 decoded_release(struct decoded *out)
@@ -428,7 +428,7 @@ manifest_decode(const char *text, size_t len, struct resource ***out,
 	return manifest_decode_places(text, len, out, NULL, n, problems);
 }
 
-/* --- does it look like one? ----------------------------------------------------------- */
+/* --- does it look like one? ---------------------------------------------- */
 
 /* Behind a key and its colon: the value, or NULL when the key is another. */
 static const char *

@@ -41,7 +41,7 @@ pop(struct diff *d, size_t len)
 	d->path.data[len] = '\0';
 }
 
-/* --- values as short text ----------------------------------------------------- */
+/* --- values as short text ------------------------------------------------ */
 
 static size_t
 count_lines(const char *s)
@@ -140,7 +140,7 @@ add_change(struct diff *d, const struct json *a, const struct json *b,
 	compact_texts(json_value_str(a), json_value_str(b), &c->from, &c->to);
 }
 
-/* --- walking --------------------------------------------------------------------- */
+/* --- walking ------------------------------------------------------------- */
 
 static void
 diff_object(struct diff *d, const struct field *rows, const struct json *a,

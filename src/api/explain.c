@@ -156,7 +156,7 @@ put_kind(struct buf *b, const struct kind *k)
 	    k->singular, k->singular);
 }
 
-/* --- finding the row ------------------------------------------------------------ */
+/* --- finding the row ----------------------------------------------------- */
 
 /* The next step of the path without its "[...]"; false at the end. */
 static bool

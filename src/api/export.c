@@ -21,7 +21,7 @@ enum dialect { CRD, JSON_SCHEMA };
 
 static struct json *schema_of_rows(const struct field *, enum dialect);
 
-/* --- one field -------------------------------------------------------------------- */
+/* --- one field ----------------------------------------------------------- */
 
 static void
 set_pattern(struct json *s, const char *key, const char *pattern)
@@ -196,7 +196,7 @@ schema_of_rows(const struct field *rows, enum dialect dialect)
 	return s;
 }
 
-/* --- CustomResourceDefinition --------------------------------------------------------- */
+/* --- CustomResourceDefinition -------------------------------------------- */
 
 /* The row of ".spec.leader.name". */
 static const struct field *
@@ -316,7 +316,7 @@ api_crd_yaml(const struct kind *kind)
 	return text;
 }
 
-/* --- JSON Schema ------------------------------------------------------------------------ */
+/* --- JSON Schema --------------------------------------------------------- */
 
 /* A whole document of the kind. */
 static struct json *

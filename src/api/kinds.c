@@ -75,7 +75,7 @@ const struct field metadata_fields[] = {
 	END
 };
 
-/* --- shared sub-objects --------------------------------------------------- */
+/* --- shared sub-objects -------------------------------------------------- */
 
 const struct field remote_skill_item_fields[] = {
 	{ .name = "name", .type = FIELD_STRING, .required = true,
@@ -166,7 +166,7 @@ const struct field access_entry_fields[] = {
 	END
 };
 
-/* --- rows that several kinds have ----------------------------------------- */
+/* --- rows that several kinds have ---------------------------------------- */
 
 #define ROW_MODEL(is_required) \
 	{ .name = "model", .type = FIELD_STRING, .required = is_required, \
@@ -263,7 +263,7 @@ const struct field access_entry_fields[] = {
 	    .help = "Labels of the container; hiclaw.io/ is the " \
 	    "controller's.", .example = "{tier: frontend}" }
 
-/* --- rows of status that several kinds have -------------------------------- */
+/* --- rows of status that several kinds have ------------------------------ */
 
 #define STATUS_STRING(field_name, text) \
 	{ .name = field_name, .type = FIELD_STRING, .help = text }
@@ -295,7 +295,7 @@ static const struct field exposed_port_fields[] = {
 	    .help = "Ports that are published.", \
 	    .fields = exposed_port_fields }
 
-/* --- Worker ----------------------------------------------------------------- */
+/* --- Worker -------------------------------------------------------------- */
 
 static const struct field worker_spec[] = {
 	ROW_MODEL(true),
@@ -334,7 +334,7 @@ static const struct field worker_status[] = {
 	END
 };
 
-/* --- Team ------------------------------------------------------------------- */
+/* --- Team ---------------------------------------------------------------- */
 
 static const struct field team_admin_fields[] = {
 	{ .name = "name", .type = FIELD_STRING, .required = true,
@@ -493,7 +493,7 @@ static const struct field team_status[] = {
 	END
 };
 
-/* --- Human ------------------------------------------------------------------ */
+/* --- Human --------------------------------------------------------------- */
 
 static const struct field human_spec[] = {
 	{ .name = "displayName", .type = FIELD_STRING, .required = true,
@@ -546,7 +546,7 @@ static const struct field human_status[] = {
 	END
 };
 
-/* --- Manager ---------------------------------------------------------------- */
+/* --- Manager ------------------------------------------------------------- */
 
 static const struct field manager_config_fields[] = {
 	{ .name = "heartbeatInterval", .type = FIELD_STRING,

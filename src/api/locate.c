@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "yaml.h"
+#include "yaml-tree.h"
 
 static const struct ynode *
 item_at(const struct ynode *seq, size_t i)

@@ -84,7 +84,7 @@ resource_yaml(const struct resource *r)
 	return text;
 }
 
-/* --- selectors ------------------------------------------------------------- */
+/* --- selectors ----------------------------------------------------------- */
 
 static char *
 trim(char *s)

@@ -9,7 +9,6 @@
 #include "hiclaw/api.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -195,7 +194,7 @@ put_string(struct buf *b, const char *s, int level)
 static void
 put_number(struct buf *b, double v)
 {
-	if (v == floor(v) && fabs(v) < 1e15)
+	if (v > -1e15 && v < 1e15 && v == (double)(int64_t)v)
 		buf_printf(b, "%.0f", v);
 	else
 		buf_printf(b, "%.17g", v);

@@ -9,12 +9,10 @@
  * "---" in the first column always starts a document (YAML allows it nowhere
  * else), so a fresh parser goes on from there.
  */
-#include "yaml.h"
+#include "yaml-int.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "api-int.h"
 
@@ -28,37 +26,7 @@ struct chunk {
 	max_align_t	 data[];
 };
 
-/* A map or sequence under construction. */
-struct frame {
-	struct ynode	*node;
-	struct ynode	*key;		/* waiting for its value */
-};
-
-struct yaml {
-	const char	*text;
-	size_t		 len;
-	uint32_t	*lines;		/* where each begins */
-	size_t		 nlines;
-	struct problems	*problems;
-
-	yaml_parser_t	 parser;
-	bool		 parsing;	/* parser is initialised */
-	bool		 done;
-	size_t		 base_line;	/* line that the parser began with, from 0 */
-	size_t		 doc_line;	/* line that the document began with */
-	bool		 in_doc;
-	int		 doc;
-	size_t		 errors_before;	/* when the document began */
-
-	struct chunk	*arena;		/* newest first */
-	struct map	*anchors;	/* of this document; NULL: none yet */
-	struct frame	 stack[YAML_DEPTH_MAX];
-	size_t		 depth;
-	struct ynode	*root;
-	size_t		 alias_nodes, alias_bytes;	/* of the manifest */
-};
-
-/* --- arena ----------------------------------------------------------------- */
+/* --- arena --------------------------------------------------------------- */
 
 static void *
 arena_alloc(struct yaml *y, size_t size)
@@ -97,203 +65,7 @@ arena_reset(struct yaml *y, size_t keep)
 	}
 }
 
-/* --- places ---------------------------------------------------------------- */
-
-/*
- * Where lines begin, counted as libyaml counts them: CR LF is one break, and
- * so are U+0085, U+2028 and U+2029.
- */
-static void
-index_lines(struct yaml *y)
-{
-	const unsigned char	*s = (const unsigned char *)y->text;
-	size_t			 i = 0, cap = 64, step;
-
-	y->lines = xreallocarray(NULL, cap, sizeof *y->lines);
-	y->lines[y->nlines++] = 0;
-	while (i < y->len) {
-		step = 0;
-		if (s[i] == '\r' && i + 1 < y->len && s[i + 1] == '\n')
-			step = 2;
-		else if (s[i] == '\n' || s[i] == '\r')
-			step = 1;
-		else if (s[i] == 0xc2 && i + 1 < y->len && s[i + 1] == 0x85)
-			step = 2;
-		else if (s[i] == 0xe2 && i + 2 < y->len && s[i + 1] == 0x80 &&
-		    (s[i + 2] == 0xa8 || s[i + 2] == 0xa9))
-			step = 3;
-		i += step == 0 ? 1 : step;
-		if (step == 0)
-			continue;
-		if (y->nlines == cap) {
-			cap *= 2;
-			y->lines = xreallocarray(y->lines, cap,
-			    sizeof *y->lines);
-		}
-		y->lines[y->nlines++] = (uint32_t)i;
-	}
-}
-
-/* The line (from 0) without its break. */
-static const char *
-line_text(const struct yaml *y, size_t line, size_t *len)
-{
-	size_t	from, to;
-
-	*len = 0;
-	if (line >= y->nlines)
-		return "";
-	from = y->lines[line];
-	to = line + 1 < y->nlines ? y->lines[line + 1] : y->len;
-	if (line == 0 && to - from >= 3 &&
-	    memcmp(y->text, "\xef\xbb\xbf", 3) == 0)
-		from += 3;
-	while (to > from &&
-	    (y->text[to - 1] == '\n' || y->text[to - 1] == '\r'))
-		to--;
-	*len = to - from;
-	return y->text + from;
-}
-
-char *
-yaml_source(const struct yaml *y, int line, int column)
-{
-	const char	*s;
-	size_t		 len;
-
-	if (line < 1)
-		return NULL;
-	s = line_text(y, (size_t)line - 1, &len);
-	return problem_source(s, len, column);
-}
-
-static void
-add_problem(struct yaml *y, int line, int column, const char *path,
-    bool is_warning, const char *fmt, va_list ap)
-{
-	struct problem	p = {
-		.doc = y->doc, .line = line, .column = column,
-		.path = (char *)path, .is_warning = is_warning
-	};
-
-	p.what = xvasprintf(fmt, ap);
-	p.source = yaml_source(y, line, column);
-	problems_add(y->problems, &p);
-	free(p.what);
-	free(p.source);
-}
-
-void
-yaml_problem(struct yaml *y, const struct ynode *at, const char *path,
-    bool is_warning, const char *fmt, ...)
-{
-	va_list	ap;
-
-	va_start(ap, fmt);
-	add_problem(y, at->line, at->column, path, is_warning, fmt, ap);
-	va_end(ap);
-}
-
-/* line and column from 0, as libyaml's marks. */
-static void PRINTF(4, 5)
-fault(struct yaml *y, size_t line, size_t column, const char *fmt, ...)
-{
-	va_list	ap;
-
-	va_start(ap, fmt);
-	add_problem(y, (int)line + 1, (int)column + 1, NULL, false, fmt, ap);
-	va_end(ap);
-}
-
-/* The same for a byte of the text. */
-static void PRINTF(3, 4)
-fault_at_byte(struct yaml *y, size_t offset, const char *fmt, ...)
-{
-	size_t	lo = 0, hi = y->nlines, mid, i, column = 0;
-	va_list	ap;
-
-	while (hi - lo > 1) {
-		mid = (lo + hi) / 2;
-		if (y->lines[mid] <= offset)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	for (i = y->lines[lo]; i < offset; i++)
-		if (((unsigned char)y->text[i] & 0xc0) != 0x80)
-			column++;
-	va_start(ap, fmt);
-	add_problem(y, (int)lo + 1, (int)column + 1, NULL, false, fmt, ap);
-	va_end(ap);
-}
-
-/* --- the text as a whole ----------------------------------------------------- */
-
-/* Offset of the first character that YAML does not allow, or len. */
-static size_t
-find_control(const char *text, size_t len)
-{
-	const unsigned char	*s = (const unsigned char *)text;
-	size_t			 i;
-
-	for (i = 0; i < len; i++) {
-		if (s[i] >= 0x20 && s[i] < 0x7f)
-			continue;
-		if (s[i] < 0x20 && s[i] != '\t' && s[i] != '\n' &&
-		    s[i] != '\r')
-			return i;
-		if (s[i] == 0x7f)
-			return i;
-		if (s[i] == 0xc2 && s[i + 1] < 0xa0 && s[i + 1] != 0x85)
-			return i;
-		if (s[i] == 0xef && s[i + 1] == 0xbf && s[i + 2] >= 0xbe)
-			return i;
-	}
-	return len;
-}
-
-static unsigned
-code_point(const char *text)
-{
-	const unsigned char	*s = (const unsigned char *)text;
-
-	if (s[0] < 0x80)
-		return s[0];
-	if (s[0] < 0xe0)
-		return (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu);
-	return (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
-}
-
-static int
-check_text(struct yaml *y)
-{
-	size_t	bad;
-
-	if (y->len >= 2 && (memcmp(y->text, "\xff\xfe", 2) == 0 ||
-	    memcmp(y->text, "\xfe\xff", 2) == 0)) {
-		fault(y, 0, 0, "the text is UTF-16; save it as UTF-8");
-		return -1;
-	}
-	if (memchr(y->text, '\0', y->len) != NULL) {
-		bad = (size_t)((const char *)memchr(y->text, '\0', y->len) -
-		    y->text);
-		fault_at_byte(y, bad, "a NUL byte; this is not text");
-		return -1;
-	}
-	if (!utf8_valid(y->text, y->len, &bad)) {
-		fault_at_byte(y, bad, "byte 0x%02x is not valid UTF-8; "
-		    "save the text as UTF-8", (unsigned char)y->text[bad]);
-		return -1;
-	}
-	if ((bad = find_control(y->text, y->len)) < y->len) {
-		fault_at_byte(y, bad, "control character U+%04X; remove it",
-		    code_point(y->text + bad));
-		return -1;
-	}
-	return 0;
-}
-
-/* --- parser ------------------------------------------------------------------ */
+/* --- parser -------------------------------------------------------------- */
 
 static void
 parser_start(struct yaml *y, size_t line)
@@ -324,20 +96,11 @@ struct yaml *
 yaml_open(const char *text, size_t len, struct problems *problems)
 {
 	struct yaml	*y = xcalloc(1, sizeof *y);
-	struct problem	 none = { 0 };
 
-	y->text = text;
+	y->text = text == NULL ? "" : text;
 	y->len = len;
 	y->problems = problems;
-	if (len > MANIFEST_MAX) {
-		problem_addf(problems, &none, "the manifest has %zu bytes; "
-		    "at most %d (1 MiB) are taken: paste it in parts", len,
-		    MANIFEST_MAX);
-		y->done = true;
-		return y;
-	}
-	index_lines(y);
-	if (check_text(y) != 0) {
+	if (yaml_check_text(y) != 0) {
 		y->done = true;
 		return y;
 	}
@@ -369,179 +132,7 @@ yaml_doc_is_good(const struct yaml *y)
 	return y->problems->errors == y->errors_before;
 }
 
-/* --- what libyaml says, in words that help ------------------------------------ */
-
-static const struct {
-	const char	*libyaml;	/* part of its message */
-	const char	*ours;
-} messages[] = {
-	{ "could not find expected ':'",
-	    "expected \"key: value\"; a text of several lines needs "
-	    "\"key: |\" above it and blanks in front" },
-	{ "mapping values are not allowed",
-	    "a \":\" where no key can be; quote the value, or check the "
-	    "indentation" },
-	{ "did not find expected key",
-	    "this line does not fit the lines above it; check the "
-	    "indentation, or quote the value" },
-	{ "did not find expected '-' indicator",
-	    "expected \"- \" like the items above; check the indentation" },
-	{ "block sequence entries are not allowed",
-	    "a list item cannot start here; put it on a line of its own" },
-	{ "block mapping is not allowed", "a \"key:\" cannot start here" },
-	{ "mapping keys are not allowed", "a key cannot start here" },
-	{ "did not find expected ',' or ']'",
-	    "expected \",\" or \"]\"" },
-	{ "did not find expected ',' or '}'",
-	    "expected \",\" or \"}\"" },
-	{ "did not find expected node content",
-	    "expected a value here" },
-	{ "found unexpected end of stream",
-	    "a quote is opened and never closed" },
-	{ "found unexpected document indicator",
-	    "\"---\" inside a quoted value: a quote is not closed" },
-	{ "found unknown escape character",
-	    "unknown escape; write \\\\ for a backslash, or use single "
-	    "quotes" },
-	{ "did not find expected hexdecimal number",
-	    "expected hexadecimal digits after \\x, \\u or \\U" },
-	{ "found invalid Unicode character escape code",
-	    "no such Unicode character" },
-	{ "did not find expected <document start>",
-	    "text behind the end of the document; begin the next one with "
-	    "\"---\"" },
-	{ "found undefined tag handle", "unknown tag" },
-	{ "did not find URI", "a tag has a name after \"!\"" },
-	{ "did not find the expected '!'", "unknown tag" },
-	{ "did not find expected alphabetic or numeric character",
-	    "expected a name after \"&\" or \"*\"; quote the value if it "
-	    "is meant to begin so" },
-	{ "found unknown directive name",
-	    "unknown %directive; quote the value if it is meant to begin so" },
-	{ "found incompatible YAML document", "only YAML 1.1 and 1.2" },
-	{ "found duplicate", "a directive is given twice" },
-	{ "did not find expected comment or line break",
-	    "unexpected text at the end of this line" },
-	{ "found indentation indicator equal to 0",
-	    "the digit behind | or > must be 1 to 9" },
-};
-
-/* Tabs are fine between tokens inside [ ] and { }; elsewhere blame them. */
-static bool
-is_tab_fault(const struct yaml *y, size_t line, size_t *column)
-{
-	const char	*s;
-	size_t		 len, i;
-
-	if (y->parser.context != NULL &&
-	    strstr(y->parser.context, "flow") != NULL)
-		return false;
-	s = line_text(y, line, &len);
-	for (i = 0; i < len && (s[i] == ' ' || s[i] == '\t'); i++)
-		if (s[i] == '\t') {
-			*column = i;
-			return true;
-		}
-	return strstr(y->parser.problem, "tab char") != NULL ||
-	    strstr(y->parser.problem, "a tab where") != NULL;
-}
-
-/*
- * Phones turn "---" into a dash.  The line of this document, up to the fault,
- * that is nothing but dashes, one of them a long one.
- */
-static bool
-find_long_dash(const struct yaml *y, size_t until, size_t *at)
-{
-	const char	*s;
-	size_t		 line, len, i;
-	bool		 is_long;
-
-	for (line = until + 1; line-- > y->doc_line && line + 8 > until;) {
-		s = line_text(y, line, &len);
-		is_long = false;
-		for (i = 0; i < len; i++) {
-			if (i + 2 < len && memcmp(s + i, "\xe2\x80", 2) == 0 &&
-			    (unsigned char)s[i + 2] >= 0x92 &&
-			    (unsigned char)s[i + 2] <= 0x95) {
-				is_long = true;
-				i += 2;
-			} else if (s[i] != '-' && s[i] != ' ')
-				break;
-		}
-		if (is_long && i == len) {
-			*at = line;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void
-report_bad_start(struct yaml *y, size_t line, size_t column)
-{
-	const char	*s;
-	size_t		 len;
-
-	s = line_text(y, line, &len);
-	if (column < len && s[column] == '\t')
-		fault(y, line, column, "tab used for indentation; YAML "
-		    "needs spaces");
-	else if (column < len)
-		fault(y, line, column, "a value cannot begin with \"%c\"; "
-		    "quote it", s[column]);
-	else
-		fault(y, line, column, "a value cannot begin like this");
-}
-
-static void
-report_syntax(struct yaml *y)
-{
-	const char	*what;
-	size_t		 line, column, at, i;
-
-	if (y->parser.error == YAML_MEMORY_ERROR)
-		abort();
-	if (y->parser.problem == NULL)
-		y->parser.problem = "not valid YAML";
-	what = y->parser.problem;
-	line = y->base_line + y->parser.problem_mark.line;
-	column = y->parser.problem_mark.column;
-	if (is_tab_fault(y, line, &column)) {
-		fault(y, line, column, "tab used for indentation; YAML needs "
-		    "spaces");
-		return;
-	}
-	if (find_long_dash(y, line, &at)) {
-		fault(y, at, 0, "a long dash; \"---\" separates documents "
-		    "(keyboards like to change it)");
-		return;
-	}
-	if (strstr(what, "cannot start any token") != NULL) {
-		report_bad_start(y, line, column);
-		return;
-	}
-	for (i = 0; i < NELEM(messages); i++)
-		if (strstr(what, messages[i].libyaml) != NULL)
-			break;
-	if (y->parser.context != NULL && strstr(y->parser.context,
-	    "quoted scalar") != NULL && strstr(what, "unexpected") != NULL) {
-		/* Where the quote was opened says more than where it ends. */
-		line = y->base_line + y->parser.context_mark.line;
-		column = y->parser.context_mark.column;
-	}
-	if (i < NELEM(messages))
-		what = messages[i].ours;
-	if (y->parser.context != NULL &&
-	    strstr(y->parser.context, "parsing a flow") != NULL)
-		fault(y, line, column, "%s; the bracket was opened in line "
-		    "%zu", what, y->base_line + y->parser.context_mark.line +
-		    1);
-	else
-		fault(y, line, column, "%s", what);
-}
-
-/* --- tree ---------------------------------------------------------------------- */
+/* --- tree ---------------------------------------------------------------- */
 
 static struct ynode *
 node_new(struct yaml *y, enum ynode_type type, const yaml_mark_t *mark)
@@ -792,7 +383,7 @@ on_open(struct yaml *y, const yaml_event_t *ev, enum ynode_type type,
 	const char	*given = core_tag(tag);
 
 	if (y->depth == YAML_DEPTH_MAX) {
-		fault(y, (size_t)n->line - 1, (size_t)n->column - 1,
+		yaml_fault(y, (size_t)n->line - 1, (size_t)n->column - 1,
 		    "nested deeper than %d levels", YAML_DEPTH_MAX);
 		return -1;
 	}
@@ -906,7 +497,7 @@ read_document(struct yaml *y)
 
 	while (rc == 0) {
 		if (!yaml_parser_parse(&y->parser, &ev)) {
-			report_syntax(y);
+			yaml_report_syntax(y);
 			return -1;
 		}
 		if (ev.type == YAML_STREAM_END_EVENT) {
@@ -929,7 +520,7 @@ is_separator(const struct yaml *y, size_t line)
 	const char	*s;
 	size_t		 len;
 
-	s = line_text(y, line, &len);
+	s = yaml_line(y, line, &len);
 	return len >= 3 && memcmp(s, "---", 3) == 0 &&
 	    (len == 3 || s[3] == ' ' || s[3] == '\t');
 }

@@ -258,7 +258,7 @@ samples_are_taken(void **state)
 	take_all("contrib/samples");
 }
 
-/* --- every field is shown by some file ------------------------------------------- */
+/* --- every field is shown by some file ----------------------------------- */
 
 static void
 note_fields(struct strv *seen, const char *prefix, const struct field *rows,

@@ -78,7 +78,7 @@ assert_contains(const char *text, const char *part)
 		fail_msg("\"%s\" is not in:\n%s", part, text);
 }
 
-/* --- tables ------------------------------------------------------------------- */
+/* --- tables -------------------------------------------------------------- */
 
 static void
 check_rows(const struct field *rows, bool is_spec)
@@ -262,7 +262,7 @@ defaults_come_from_the_table(void **state)
 	json_free(v);
 }
 
-/* --- decoding ----------------------------------------------------------------- */
+/* --- decoding ------------------------------------------------------------ */
 
 /* How a plain or quoted scalar is read, seen through a free object. */
 static void
@@ -528,7 +528,7 @@ manifests_are_recognised(void **state)
 			fail_msg("wrong about: %s", t[i].text);
 }
 
-/* --- resources ----------------------------------------------------------------- */
+/* --- resources ----------------------------------------------------------- */
 
 static void
 runtime_names(void **state)
@@ -637,7 +637,7 @@ sets_are_ordered(void **state)
 	resources_free(NULL);
 }
 
-/* --- YAML out -------------------------------------------------------------------- */
+/* --- YAML out ------------------------------------------------------------ */
 
 /* Written as YAML and decoded again it is the same. */
 static void
@@ -775,7 +775,7 @@ top_values(void **state)
 	}
 }
 
-/* --- differences ------------------------------------------------------------------- */
+/* --- differences --------------------------------------------------------- */
 
 /* "path: from -> to (effect)" a line. */
 static char *
@@ -878,7 +878,7 @@ differences_of_labels(void **state)
 	free(got);
 }
 
-/* --- explain and exports --------------------------------------------------------------- */
+/* --- explain and exports ------------------------------------------------- */
 
 static void
 explain_answers(void **state)
@@ -1087,7 +1087,7 @@ json_schema_covers_all_kinds(void **state)
 	free(text);
 }
 
-/* --- checks across resources -------------------------------------------------------------- */
+/* --- checks across resources --------------------------------------------- */
 
 /*
  * Applies `text` on top of `base` (may be NULL) and gives the problems as the
@@ -1284,7 +1284,7 @@ checks_of_deletions(void **state)
 	got_release(&g);
 }
 
-/* --- sizes ------------------------------------------------------------------------------------ */
+/* --- sizes --------------------------------------------------------------- */
 
 static void
 ten_thousand_documents(void **state)

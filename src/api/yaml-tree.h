@@ -1,14 +1,14 @@
 /*
  * YAML text as trees of nodes that know where they stand (libyaml inside, and
- * only in yaml.c).
+ * only in yaml*.c).
  *
  * One document at a time: its nodes live in an arena that the next document
  * reuses.  A fault of the text is a problem; reading then goes on with the next
  * document, so that a paste shows all its faults at once.  Aliases are shared
  * nodes, counted as if they were written out.
  */
-#ifndef HICLAW_API_YAML_H
-#define HICLAW_API_YAML_H
+#ifndef HICLAW_API_YAML_TREE_H
+#define HICLAW_API_YAML_TREE_H
 
 #include "hiclaw/api.h"
 

@@ -9,6 +9,7 @@
  */
 #include "decode-value.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -91,21 +92,34 @@ ynode_phrase(const struct ynode *n)
 	return "a string";
 }
 
+/* The same, with the row's example behind it when it has one. */
+static void PRINTF(4, 5)
+row_error(struct decode *d, const struct ynode *n, const struct field *f,
+    const char *fmt, ...)
+{
+	va_list	 ap;
+	char	*what;
+
+	va_start(ap, fmt);
+	what = xvasprintf(fmt, ap);
+	va_end(ap);
+	if (f->example != NULL)
+		decode_error(d, n, "%s; example: %s: %s", what, f->name,
+		    f->example);
+	else
+		decode_error(d, n, "%s", what);
+	free(what);
+}
+
 static void
 type_error(struct decode *d, const struct ynode *n, const struct field *f)
 {
-	struct buf	b;
-
-	buf_init(&b, 0);
 	if (n->type == YNODE_SCALAR && n->text[0] != '\0')
-		buf_printf(&b, ", not \"%.40s\"", n->text);
+		row_error(d, n, f, "expected %s, not \"%.40s\"",
+		    field_type_phrase(f), n->text);
 	else
-		buf_printf(&b, ", not %s", ynode_phrase(n));
-	if (f->example != NULL)
-		buf_printf(&b, "; example: %s: %s", f->name, f->example);
-	decode_error(d, n, "expected %s%s", field_type_phrase(f),
-	    buf_str(&b));
-	buf_release(&b);
+		row_error(d, n, f, "expected %s, not %s",
+		    field_type_phrase(f), ynode_phrase(n));
 }
 
 /* --- strings ------------------------------------------------------------- */
@@ -163,8 +177,7 @@ pattern_error(struct decode *d, const struct ynode *n, const struct field *f)
 		decode_error(d, n, "a nacos:// source goes into remoteSkills, "
 		    "not into skills");
 	} else {
-		decode_error(d, n, "\"%.64s\" does not fit; example: %s: %s",
-		    n->text, f->name, f->example);
+		row_error(d, n, f, "\"%.64s\" does not fit", n->text);
 	}
 }
 
@@ -240,9 +253,13 @@ check_length(struct decode *d, const struct ynode *n, const struct field *f)
 	if (f->min == 0 && f->max == 0)
 		return 0;
 	len = count_chars(n->text);
+	if (len == 0 && f->min > 0) {
+		row_error(d, n, f, "must not be empty");
+		return -1;
+	}
 	if ((int64_t)len < f->min) {
-		decode_error(d, n, "must not be empty; example: %s: %s",
-		    f->name, f->example);
+		row_error(d, n, f, "has %zu characters; at least %" PRId64
+		    " are needed", len, f->min);
 		return -1;
 	}
 	if (f->max > 0 && (int64_t)len > f->max) {
@@ -336,13 +353,15 @@ decode_int(struct decode *d, const struct ynode *n, const struct field *f)
 		type_error(d, n, f);
 		return NULL;
 	}
-	if (!read_int(n->text, &v) || (f->max > 0 && v > f->max) ||
-	    v < f->min) {
+	if (read_int(n->text, &v) && v >= f->min &&
+	    (f->max == 0 || v <= f->max))
+		return json_number((double)v);
+	if (f->max > 0)
 		decode_error(d, n, "%.40s is out of range; expected %" PRId64
 		    " to %" PRId64, n->text, f->min, f->max);
-		return NULL;
-	}
-	return json_number((double)v);
+	else
+		row_error(d, n, f, "%.40s is out of range", n->text);
+	return NULL;
 }
 
 static bool
@@ -557,8 +576,8 @@ decode_item(struct decode *d, const struct ynode *n, const struct field *f)
 	if (f->item == FIELD_STRING)
 		return decode_string(d, n, f, true);
 	if (n->type != YNODE_MAP) {
-		decode_error(d, n, "expected an object, not %s; example: "
-		    "%s: %s", ynode_phrase(n), f->name, f->example);
+		row_error(d, n, f, "expected an object, not %s",
+		    ynode_phrase(n));
 		return NULL;
 	}
 	return decode_object(d, n, n, f->fields, NULL);
@@ -726,8 +745,7 @@ report_missing(struct decode *d, const struct ynode *at,
 		if (!f->required || (present & UINT64_C(1) << (f - rows)) != 0)
 			continue;
 		mark = path_push(d, f->name);
-		decode_error(d, at, "required, but missing; example: %s: %s",
-		    f->name, f->example);
+		row_error(d, at, f, "required, but missing");
 		path_pop(d, mark);
 	}
 }
@@ -743,6 +761,9 @@ decode_object(struct decode *d, const struct ynode *at,
 	uint64_t		 present = 0;
 	size_t			 mark, i;
 
+	for (f = rows; f->name != NULL; f++)
+		;
+	assert(f - rows <= 64);		/* a bit for each in `present` */
 	for (it = map->first; it != NULL; it = it->next) {
 		mark = path_push(d, it->key->text);
 		f = field_find(rows, it->key->text);

@@ -60,7 +60,7 @@ const char *
 field_nearest(const struct field *rows, const char *name)
 {
 	const struct field	*f;
-	const char		*words[64];
+	const char		*words[64 + 1];
 	size_t			 n = 0;
 
 	for (f = rows; f->name != NULL && n < NELEM(words) - 1; f++)

@@ -93,7 +93,16 @@ account_register(const struct mx *mx, const struct work *w,
 
 /* --- names in use ------------------------------------------------------- */
 
-/* 1: the answer is there and fits, 0: it is not, -1: no answer. */
+/*
+ * 1: it is there and fits, 0: it is not, -1: we could not find out.  403 is what
+ * masquerading as somebody unknown or out of our namespace gives.
+ */
+static int
+absent_or_error(const struct mx_answer *a)
+{
+	return a->status == 403 || a->status == 404 ? 0 : -1;
+}
+
 static int
 has_device(const struct mx *mx, const char *user, const char *device,
     struct err *e)
@@ -103,7 +112,7 @@ has_device(const struct mx *mx, const char *user, const char *device,
 	int rv;
 
 	rv = mx_call(mx, "GET", path, user, NULL, &a, e);
-	rv = rv == 0 ? 1 : e->kind == ERR_RETRY ? -1 : 0;
+	rv = rv == 0 ? 1 : absent_or_error(&a);
 	mx_answer_release(&a);
 	free(path);
 	return rv;
@@ -121,7 +130,7 @@ has_mark(const struct mx *mx, const char *user, const char *instance,
 	if (rv == 0)
 		rv = str_equal(json_str(a.body, "instance"), instance);
 	else
-		rv = e->kind == ERR_RETRY ? -1 : 0;
+		rv = absent_or_error(&a);
 	mx_answer_release(&a);
 	free(path);
 	return rv;
@@ -159,7 +168,7 @@ account_login(const struct mx *mx, const struct work *w, struct outcome *out,
 	int rv;
 
 	rv = mx_call(mx, "DELETE", path, user, NULL, &gone, e);
-	if (rv == -1 && e->kind == ERR_RETRY)
+	if (rv == -1 && !was_refused(e))
 		goto out;
 	id = json_obj(b, "identifier");
 	json_set_str(id, "type", "m.id.user");
@@ -252,6 +261,7 @@ account_ensure(void *arg, const struct work *w, struct outcome *out,
 
 /* --- removing ----------------------------------------------------------- */
 
+/* 1: it is out of all rooms, 0: there is no such account, -1: error. */
 static int
 leave_all(const struct mx *mx, const char *user, struct err *e)
 {
@@ -260,13 +270,17 @@ leave_all(const struct mx *mx, const char *user, struct err *e)
 	int rv;
 
 	rv = mx_call(mx, "GET", V3 "/joined_rooms", user, NULL, &a, e);
-	if (rv == -1)
+	if (rv == -1) {
+		rv = absent_or_error(&a);
 		goto out;
+	}
 	for (r = json_first(json_get(a.body, "joined_rooms"));
 	    r != NULL && rv == 0; r = json_next(r)) {
 		if (json_value_str(r) != NULL)
 			rv = room_quit(mx, user, json_value_str(r), e);
 	}
+	if (rv == 0)
+		rv = 1;
 out:
 	mx_answer_release(&a);
 	return rv;
@@ -280,8 +294,10 @@ retire(const struct mx *mx, const char *user, const struct work *w,
 	struct mx_answer a = {0};
 	int rv;
 
-	if (leave_all(mx, user, e) == -1 ||
-	    put_mark(mx, user, w->instance, w->key, e) == -1)
+	rv = leave_all(mx, user, e);
+	if (rv != 1)
+		return rv;
+	if (put_mark(mx, user, w->instance, w->key, e) == -1)
 		return -1;
 	rv = mx_call(mx, "POST", V3 "/logout/all", user, NULL, &a, e);
 	mx_answer_release(&a);
@@ -306,10 +322,7 @@ account_remove(void *arg, const struct work *w, struct outcome *out,
 		rv = has_device(c->mx, user, c->mx->device, e);
 	if (rv == 1) {
 		rv = retire(c->mx, user, w, e);
-		/* Not there, or no longer ours to speak for: gone. */
-		if (rv == -1 && e->kind == ERR_DENIED)
-			rv = 0;
-		else if (rv == 0)
+		if (rv == 0)
 			strv_add(&out->did, "left its rooms and logged out");
 	}
 	if (rv == -1)

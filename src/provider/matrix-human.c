@@ -72,7 +72,7 @@ human_prove(const struct person *p, struct err *e)
 		ignored.kind = ERR_RETRY;	/* the session just stays */
 	mx_answer_release(&out);
 	mx_answer_release(&a);
-	if (rv == -1 && e->kind != ERR_RETRY)
+	if (rv == -1 && was_refused(e))
 		rv = err_set(e, ERR_CONFLICT, "the name %s is in use; link that "
 		    "account with spec.matrixUserId: \"%s\", or choose another "
 		    "spec.username", p->local, p->user);
@@ -107,7 +107,7 @@ secret_nonce(const struct mx *mx, char **nonce, struct err *e)
 	rv = mx_call_token(mx, "GET", ADMIN_REGISTER, NULL, NULL, &a, e);
 	if (rv == 0 && json_str(a.body, "nonce") != NULL)
 		*nonce = xstrdup(json_str(a.body, "nonce"));
-	else if (rv == 0 || e->kind != ERR_RETRY)
+	else if (rv == 0 || was_refused(e))
 		rv = err_set(e, ERR_USER, "the homeserver offers no registration "
 		    "by shared secret at %s" ADMIN_REGISTER " (%d %s): it must "
 		    "be a Synapse with registration_shared_secret set, and "

@@ -16,11 +16,13 @@ struct matrix_ctx {
 
 /* Is the user one of our agents, by its name? */
 bool	 is_agent(const struct mx *, const char *user);
+/* The homeserver said no, as opposed to saying nothing or being in trouble. */
+bool	 was_refused(const struct err *);
 /* POST to a room as `user`; the body is taken over.  0 or -1. */
 int	 room_post(const struct mx *, const char *user, const char *room,
 	    const char *verb, struct json *body, struct mx_answer *,
 	    struct err *) MUST_CHECK;
-/* Leave and forget; already out is fine.  0, or -1 when nobody answers. */
+/* Leave and forget; already out is fine. */
 int	 room_quit(const struct mx *, const char *user, const char *room,
 	    struct err *) MUST_CHECK;
 

@@ -123,7 +123,7 @@ look_again(struct room_job *j, struct err *e)
 		/* Who left may still read.  Somebody may have asked us in. */
 		found = FOUND_NONE;
 		if (mx_join(j->mx, NULL, room, e) == -1) {
-			if (e->kind == ERR_RETRY)
+			if (!was_refused(e))
 				found = FOUND_ERROR;
 			break;
 		}
@@ -240,7 +240,7 @@ drop_alias(const struct mx *mx, const char *alias, struct err *e)
 
 	rv = alias_call(mx, "DELETE", alias, NULL, &a, e);
 	mx_answer_release(&a);
-	return rv == -1 && e->kind == ERR_RETRY ? -1 : 0;
+	return rv == -1 && !was_refused(e) ? -1 : 0;
 }
 
 /* --- whose is it? ------------------------------------------------------- */
@@ -623,7 +623,7 @@ write_space(struct room_job *j, const struct change *c, struct err *e)
 	if (c->from != NULL) {
 		/* That space may be gone, or never have been ours. */
 		if (write_link(j, c->from, false, false, &ignored) == -1 &&
-		    ignored.kind == ERR_RETRY) {
+		    !was_refused(&ignored)) {
 			*e = ignored;
 			return -1;
 		}
@@ -726,7 +726,7 @@ agent_join(struct room_job *j, const char *user, struct err *e)
 	json_set_str(body, "membership", "join");
 	json_set_str(body, "displayname", name);
 	rv = mx_call(j->mx, "PUT", path, user, body, &a, e);
-	if (rv == -1 && e->kind != ERR_RETRY)
+	if (rv == -1 && was_refused(e))
 		rv = mx_join(j->mx, user, room_id(j), e);
 	if (rv == 0) {
 		fault("matrix.after-join");
@@ -829,10 +829,10 @@ mend_room(struct room_job *j, struct err *e)
 	for (i = 0; i < ch.n; i++) {
 		if (write_change(j, &ch.v[i], &power_done, &one) == 0)
 			continue;
-		if (is_remote(j, &ch.v[i])) {
+		if (is_remote(j, &ch.v[i]) && one.kind != ERR_BROKEN) {
 			one.kind = ERR_RETRY;
 			err_prefix(&one, "%s is on another server", ch.v[i].what);
-		} else if (one.kind == ERR_RETRY) {
+		} else if (!was_refused(&one)) {
 			*e = one;
 			rv = -1;
 			break;
@@ -888,13 +888,13 @@ close_member(struct room_job *j, const char *user, struct err *e)
 	json_set_str(body, "reason", CLOSE_REASON);
 	rv = room_post(j->mx, NULL, room_id(j), "kick", body, &kicked, e);
 	mx_answer_release(&kicked);
-	if (rv == -1 && e->kind == ERR_RETRY)
+	if (rv == -1 && !was_refused(e))
 		return -1;
 	if (!is_agent(j->mx, user))
 		return 0;
 	rv = room_post(j->mx, user, room_id(j), "forget", NULL, &a, e);
 	mx_answer_release(&a);
-	return rv == -1 && e->kind == ERR_RETRY ? -1 : 0;
+	return rv == -1 && !was_refused(e) ? -1 : 0;
 }
 
 /* The members as they are now, not as we last saw them. */
@@ -940,7 +940,7 @@ close_room(struct room_job *j, struct err *e)
 		rv = mx_put_state(j->mx, parent, "m.space.child", room_id(j),
 		    none, e);
 		json_free(none);
-		if (rv == -1 && e->kind == ERR_RETRY)
+		if (rv == -1 && !was_refused(e))
 			return -1;
 	}
 	if (alias != NULL && drop_alias(j->mx, alias, e) == -1)

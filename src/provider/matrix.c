@@ -26,6 +26,13 @@ is_agent(const struct mx *mx, const char *user)
 	    user[1 + n] == '_' && str_equal(mxid_domain(user), mx->domain);
 }
 
+/* ERR_BROKEN is a call that we cut off ourselves, to shut down. */
+bool
+was_refused(const struct err *e)
+{
+	return e->kind != ERR_RETRY && e->kind != ERR_BROKEN;
+}
+
 int
 room_post(const struct mx *mx, const char *user, const char *room,
     const char *verb, struct json *body, struct mx_answer *a, struct err *e)
@@ -47,11 +54,11 @@ room_quit(const struct mx *mx, const char *user, const char *room,
 	int rv;
 
 	rv = mx_leave(mx, user, room, e);
-	if (rv == -1 && e->kind == ERR_RETRY)
+	if (rv == -1 && !was_refused(e))
 		return -1;
 	rv = room_post(mx, user, room, "forget", NULL, &a, e);
 	mx_answer_release(&a);
-	return rv == -1 && e->kind == ERR_RETRY ? -1 : 0;
+	return rv == -1 && !was_refused(e) ? -1 : 0;
 }
 
 /* --- accounts: differences ---------------------------------------------- */

@@ -1182,9 +1182,29 @@ test_hello(void **state)
 		{ "PUT", "/profile/", 200, "{}" },
 		{ "POST", "/ping", 404, "{'errcode':'M_UNRECOGNIZED'}" },
 	};
+	static const struct line flushing[] = {
+		{ "GET", "/account/whoami", 200, "{'user_id':'@_s:d'}" },
+		{ "GET", "/devices/HICLAW_1", 200, "{}" },
+		{ "POST", "/ping", 502, "{'errcode':'M_CONNECTION_FAILED',"
+		    "'error':'AlreadyCancelled: Tried to cancel'}" },
+	};
+	static const struct line unreachable[] = {
+		{ "GET", "/account/whoami", 200, "{'user_id':'@_s:d'}" },
+		{ "GET", "/devices/HICLAW_1", 200, "{}" },
+		{ "POST", "/ping", 502, "{'errcode':'M_CONNECTION_FAILED',"
+		    "'error':'ConnectionRefusedError'}" },
+	};
 	struct err e = {0};
 	bool is_config;
 
+	SCRIPT(flushing);
+	assert_int_equal(mx_hello(&mx, "http://us", &is_config, &e), 0);
+	script_done();
+	SCRIPT(unreachable);
+	assert_int_equal(mx_hello(&mx, "http://us", &is_config, &e), -1);
+	assert_true(is_config);
+	assert_non_null(strstr(e.msg, "http://us"));
+	script_done();
 	SCRIPT(wrong_hs_token);
 	assert_int_equal(mx_hello(&mx, "http://us", &is_config, &e), -1);
 	assert_true(is_config);

@@ -392,6 +392,23 @@ is_settled(struct engine *e, struct item *it)
 	return settled;
 }
 
+/*
+ * Something desired only refers to may be missing, but while it is on its way
+ * for the first time it is worth waiting for: one write instead of two.
+ */
+static const char *
+ref_coming(struct engine *e, struct item *it)
+{
+	for (size_t i = 0; i < it->refs.n; i++) {
+		const struct item *ref = item_find(e, it->refs.v[i]);
+
+		if (ref != NULL && ref->observed == NULL && ref->fails == 0 &&
+		    ref->desired != NULL && ref->state != OBJECT_FAILED)
+			return ref->key;
+	}
+	return NULL;
+}
+
 /* The first dependency that is not there; NULL when all are. */
 static const char *
 dep_missing(struct engine *e, struct item *it, bool *has_failed)
@@ -452,7 +469,8 @@ item_check(struct engine *e, struct item *it)
 		item_set_state(e, it, OBJECT_SETTLED);
 		return;
 	}
-	if ((missing = dep_missing(e, it, &has_failed)) != NULL) {
+	if ((missing = dep_missing(e, it, &has_failed)) != NULL ||
+	    (missing = ref_coming(e, it)) != NULL) {
 		char *text = xasprintf("waits for %s%s", missing,
 		    has_failed ? ", which failed" : "");
 

@@ -262,6 +262,9 @@ task_failed(struct engine *e, struct task *t)
 
 	it->fails++;
 	item_set_error(it, t->err.msg);
+	/* Whoever waited for it knows more now. */
+	for (size_t i = 0; i < it->users_n && it->fails == 1; i++)
+		item_touch(e, it->users[i]);
 	if (t->err.kind == ERR_RETRY) {
 		log_info("engine", "%s: %s (try %d)", it->key, t->err.msg,
 		    it->fails);

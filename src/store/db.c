@@ -477,16 +477,17 @@ check_pages(struct store *s, struct err *e)
 static int
 check_shutdown(struct store *s, struct err *e)
 {
-	char	*clean;
-	int	 rc = 0;
+	int64_t	used, clean;
 
-	clean = store_kv_get(s, CLEAN_KEY);
-	if (clean == NULL && store_kv_get(s, EPOCH_KEY) != NULL)
-		rc = check_pages(s, e);
-	if (rc == 0 && clean != NULL)
+	if (ask_int(s, "SELECT count(*) FROM kv", &used, e) == -1 ||
+	    ask_int(s, "SELECT count(*) FROM kv WHERE key = '" CLEAN_KEY "'",
+	    &clean, e) == -1)
+		return -1;
+	if (used > 0 && clean == 0)
+		return check_pages(s, e);
+	if (clean != 0)
 		store_kv_set(s, CLEAN_KEY, NULL);
-	free(clean);
-	return rc;
+	return 0;
 }
 
 /*

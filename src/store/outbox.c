@@ -72,7 +72,7 @@ store_outbox_add(struct store *s, const struct outbox_row *r)
 	bool			lost = target_is_lost(s, r);
 	int64_t			id;
 
-	db_write(s, add, "sississsbiiis", r->room, (int64_t)r->op, r->content,
+	db_write(s, add, "sisisissbiiis", r->room, (int64_t)r->op, r->content,
 	    r->target, r->target_event, r->thread, r->file_name, r->file_type,
 	    r->file, r->file_len, r->not_before_ms,
 	    (int64_t)(lost ? OUTBOX_FAILED : OUTBOX_PENDING), clock_ms(),

@@ -1,0 +1,233 @@
+/*
+ * What the files of chat share; nobody else includes it.
+ *
+ *   request   one message of a person, on its way through the pipeline
+ *   attempt   what somebody asks to be different, tried on a copy
+ *   question  a change that waits for a yes, bound to the hash of its plan
+ *
+ * The way of a message: chat.c (is it for us, may they) -> input.c, words.c,
+ * repair.c (what did they mean) -> dispatch.c (tier, flags, manifest) ->
+ * cmd-*.c -> change.c, questions.c -> engine; answers through reply.c; what the
+ * engine tells comes back through progress.c, receipt.c and news.c.
+ */
+#ifndef CHAT_INT_H
+#define CHAT_INT_H
+
+#include "hiclaw/chat.h"
+
+#include "commands.h"
+#include "input.h"
+#include "repair.h"
+#include "template.h"
+#include "text.h"
+
+/* Figures, each with its reason. */
+#define STEPS_SHOWN	12	/* lines in a plan: one phone screen */
+#define STEPS_THREAD	200	/* in the thread below it: ten screens */
+#define TROUBLES_SHOWN	8	/* failed objects in a receipt */
+#define REPLY_MAX	(16 * 1024)	/* bytes of body: an event has 64 KiB,
+				 * body and HTML carry the same text */
+#define EVENTS_SHOWN	20	/* lines of `events` */
+#define LONG_RUN_MS	10000	/* after that the asker is mentioned */
+#define AWAY_MS		30000	/* shorter absences are not worth a word */
+#define READ_GRACE_MS	30000	/* from reading a password to its end */
+#define RUNS_SEARCHED	200	/* newest runs, to know an applied message */
+
+struct chat {
+	struct store		*store;
+	struct engine		*engine;
+	struct chat_config	 cfg;
+	struct engine_observer	 observer;
+	struct templates	*templates;
+	struct commands		*commands;
+	char			*bot;		/* "@hiclaw:domain" */
+	char			*name;		/* "hiclaw" */
+	struct map		*lives;		/* run id -> struct live */
+	struct json		*passwords;	/* shown or about to be */
+	struct map		*fetching;	/* events whose second need is out */
+	int64_t			 started_ms;
+};
+
+enum where {
+	IN_NONE,		/* a room that is not ours: silence */
+	IN_ADMIN,
+	IN_DM,		/* with the sender */
+	IN_GUEST,		/* a room the sender invited the bot to */
+	IN_MANAGED		/* another room of ours */
+};
+
+struct request {
+	struct chat		*chat;
+	const char		*room, *sender;
+	const char		*event;	/* id; of an edit: of what it edits */
+	const char		*answer; /* id of the yes that led here, or NULL */
+	enum where		 where;
+	int			 tier;	/* 0: unknown */
+	const struct resource	*human;	/* or NULL */
+	struct input		 in;
+	struct words		 words;
+	const struct command	*command;
+	/* the manifest, once it is there */
+	char			*manifest;
+	size_t			 manifest_len;
+	struct repairs		 repairs;
+	const char		*doubt;	/* why to ask before applying, or NULL */
+	bool			 is_answered;
+};
+
+/* --- reply.c ---------------------------------------------------------------- */
+
+enum reply_state { REPLY_INFO, REPLY_RUNNING, REPLY_DONE, REPLY_FAILED,
+    REPLY_REFUSED, REPLY_QUESTION };
+struct reply {
+	const char	*event;		/* the command's, or NULL: news */
+	const char	*answer;	/* the yes that led here, or NULL */
+	enum reply_state state;
+	int64_t		 run, question;	/* or 0 */
+	const char	*mention;	/* who is to be notified, or NULL */
+};
+/*
+ * The content of a message: m.notice with plain and HTML text, the relation
+ * to the command, and "io.hiclaw.reply": {"for","state","run","question",
+ * "answer"}, which programs follow.
+ *
+ * A text may contain {{secret:<object key>/<name>}}: the outbox's sender puts
+ * the secret in just before the message leaves, so that it is never stored.
+ */
+struct json *reply_content(const struct text *, const struct reply *);
+/* Queue it; gives the outbox id.  Too long a text is cut and attached. */
+int64_t	 reply_send(struct chat *, const char *room, const struct reply *,
+	    const struct text *);
+/* Let that message say something else. */
+void	 reply_update(struct chat *, int64_t outbox, const struct reply *,
+	    const struct text *, int64_t not_before_ms);
+/* In answer to a request. */
+int64_t	 say(struct request *, enum reply_state, const struct text *);
+int64_t	 say_template(struct request *, enum reply_state, const char *name,
+	    const struct fill *);
+/* A sentence about what is wrong with it. */
+void	 say_wrong(struct request *, const char *, ...) PRINTF(2, 3);
+/* How the command is used. */
+void	 say_usage(struct request *, const char *what);
+/* A short text and a file with the whole. */
+void	 say_file(struct request *, const struct text *, const char *name,
+	    const char *type, const char *data);
+/* One line of news in the admin room. */
+void	 say_news(struct chat *, const char *template_name,
+	    const struct fill *);
+
+/* --- change.c ---------------------------------------------------------------- */
+/*
+ * A change as JSON, so that a question can keep it:
+ *  {"do": "apply", "docs": [resource...], "prune": "selector" or absent,
+ *   "title": "apply 1 Team"}
+ *  {"do": "delete", "names": [{"kind", "name"}...], "title": ...}
+ */
+struct attempt {
+	struct resources *after;
+	struct resource	**put, **gone;		/* refs */
+	size_t		  put_n, gone_n;
+	struct problems	  problems;
+	struct plan	 *plan;
+};
+/*
+ * Try it on a copy of what is declared.  -1: err, or problems with errors.
+ * places may be NULL, else parallel to docs.
+ */
+int	 change_try(struct chat *, const struct json *action,
+	    const struct place *places, struct attempt *, struct err *)
+	    MUST_CHECK;
+void	 change_release(struct attempt *);
+struct json *change_apply_action(struct resource *const *, size_t n,
+	    const char *prune);			/* yours */
+struct json *change_delete_action(void);	/* yours */
+void	 change_delete_add(struct json *action, const struct kind *,
+	    const char *name);
+/* Give it to the engine and report in the room. */
+void	 change_run(struct request *, const struct json *action,
+	    const struct attempt *, const struct strv *notes);
+/*
+ * What is shown of a plan, as JSON: {"summary","risk","lines":[...],
+ * "notes":[...]}.  Notes are warnings and repairs; may be NULL.
+ */
+struct json *change_show(const struct plan *, const struct strv *notes);
+/* One of its lists, as a list. */
+void	 show_list(const struct json *show, const char *key, struct text *out);
+/* Ask or do: the way of every change that was tried with success. */
+void	 change_decide(struct request *, const struct json *action,
+	    const struct attempt *, const struct strv *notes);
+/* The team member of that name: its Team, and is it the leader? */
+struct resource *member_team(const struct resources *, const char *name,
+	    bool *is_leader, const struct json **spec);
+
+/* --- questions.c -------------------------------------------------------------- */
+
+void	 question_ask(struct request *, const struct json *action,
+	    const struct attempt *, const struct strv *notes, const char *why,
+	    bool is_again);
+/* Has the sender an open question here (or is this its message)? */
+bool	 question_is_open(struct request *, int64_t message);
+/* yes or no to it; message 0: the newest. */
+void	 question_answer(struct request *, int64_t message, bool is_yes);
+/* The command was edited or taken back; true if a question fell. */
+bool	 question_withdraw(struct chat *, const char *event, const char *who,
+	    const char *how);
+void	 questions_tick(struct chat *, int64_t now);
+
+/* --- progress.c, receipt.c ------------------------------------------------------ */
+
+void	 progress_begin(struct request *, int64_t run, const char *title,
+	    const struct json *show, const struct plan *);
+void	 progress_run(void *chat, const struct run_view *);
+void	 progress_free(struct chat *);
+char	*took(int64_t ms, char *dst, size_t dstsize);	/* "4.2 s" */
+
+/* How a run ended. */
+struct ending {
+	int64_t		 run;		/* or 0 */
+	const char	*actor, *room, *event, *title, *plan_hash;
+	const char	*resources;	/* JSON of change_run */
+	size_t		 created, updated, deleted, failed, total;
+	int64_t		 took_ms;
+	const char	*why;		/* of a failure, or NULL */
+	const struct text *troubles;	/* or NULL */
+};
+/* The receipt: in the chain, in the admin room, and where it was asked. */
+void	 receipt_send(struct chat *, const struct ending *);
+
+/* --- password.c, news.c, people.c ------------------------------------------------ */
+
+void	 passwords_load(struct chat *);
+void	 password_made(void *chat, const char *key, const char *user);
+void	 passwords_read(struct chat *, const char *room, const char *event,
+	    const char *user);
+void	 passwords_tick(struct chat *, int64_t now);
+
+void	 news_drift(void *, const char *key, const char *sender,
+	    const struct strv *did);
+void	 news_fight(void *, const char *key, const char *sender, int wait_s);
+void	 news_system(void *, const char *provider, bool is_up,
+	    int64_t since_ms, const char *why);
+void	 news_gone(void *, const char *kind, const char *name);
+
+enum where where_is(struct chat *, const char *room, const char *sender);
+/* Politely, once per person and tier. */
+void	 people_refuse(struct request *);
+void	 people_elsewhere(struct request *);
+void	 people_encrypted(struct chat *, const char *room);
+/* The first call with this key is true, all others false; durable. */
+bool	 once(struct chat *, const char *key, const char *value);
+const char *admin_room(struct chat *);		/* room id, or NULL */
+
+/* --- dispatch.c, edit.c ------------------------------------------------------------ */
+
+/* The command of the request's words; sets request.command. */
+void	 request_match(struct request *, size_t *used, const char **near);
+enum chat_need dispatch(struct request *, const struct chat_fetched *,
+	    char **what);
+void	 request_release(struct request *);
+/* Two words for one thing: "KIND NAME", "KIND/NAME"; takes one or two. */
+int	 read_name(struct request *, const struct strv *, size_t *at,
+	    const struct kind **, const char **name, struct err *) MUST_CHECK;
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * The way in: an event of a room becomes a request, or nothing.  What is for
+ * us, who may say it and where is decided here; what it means is decided in
+ * dispatch.c.
+ *
+ * Nothing a person sees is sent without a row in the outbox, and every row is
+ * written in the transaction in which the event's own row ends.
+ */
+#include "chat-int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/log.h"
+
+#include "handlers.h"
+
+/* --- life ---------------------------------------------------------------------- */
+
+struct chat *
+chat_new(struct store *store, struct engine *engine,
+    const struct chat_config *cfg, struct err *e)
+{
+	const struct world_config *wc = engine_world_config(engine);
+	struct chat *c = xcalloc(1, sizeof *c);
+
+	c->store = store;
+	c->engine = engine;
+	c->cfg = *cfg;
+	c->bot = bot_user(wc);
+	c->name = xstrdup(wc->prefix);
+	c->lives = map_new(free);
+	c->fetching = map_new(NULL);
+	c->started_ms = clock_ms();
+	c->observer = (struct engine_observer){
+		.arg = c, .run = progress_run, .drift = news_drift,
+		.fight = news_fight, .system = news_system,
+		.account_made = password_made, .resource_gone = news_gone,
+	};
+	c->templates = templates_load(cfg->templates_dir, e);
+	if (c->templates != NULL)
+		c->commands = commands_load(cfg->commands_dir,
+		    handler_names(), e);
+	if (c->commands == NULL) {
+		chat_free(c);
+		return NULL;
+	}
+	passwords_load(c);
+	return c;
+}
+
+void
+chat_free(struct chat *c)
+{
+	if (c == NULL)
+		return;
+	progress_free(c);
+	map_free(c->fetching);
+	json_free(c->passwords);
+	commands_free(c->commands);
+	templates_free(c->templates);
+	free(c->bot);
+	free(c->name);
+	free(c);
+}
+
+const struct engine_observer *
+chat_observer(struct chat *c)
+{
+	return &c->observer;
+}
+
+void
+request_release(struct request *q)
+{
+	input_release(&q->in);
+	words_release(&q->words);
+	free(q->manifest);
+	repairs_release(&q->repairs);
+}
+
+/* --- rooms people make for us ---------------------------------------------------- */
+
+static int
+tier_of(struct chat *c, const char *user, const struct resource **human)
+{
+	return person_tier(engine_world_config(c->engine),
+	    engine_resources(c->engine), user, human);
+}
+
+bool
+chat_may_invite(struct chat *c, const char *sender)
+{
+	const struct resource *human;
+
+	return is_our_user(engine_world_config(c->engine), sender) ||
+	    tier_of(c, sender, &human) == 1;
+}
+
+/*
+ * A direct chat that an admin opened needs no address; in any other room they
+ * invite us to, people also talk to each other.
+ */
+static void
+invited(struct chat *c, const struct json *event)
+{
+	const char *room = json_str(event, "room_id");
+	const char *sender = json_str(event, "sender");
+	const struct json *content = json_get(event, "content");
+	bool is_direct = json_bool(content, "is_direct", false);
+	char *key;
+
+	if (is_our_user(engine_world_config(c->engine), sender) ||
+	    !chat_may_invite(c, sender) ||
+	    engine_find(c->engine, room) != NULL)
+		return;
+	key = xasprintf("chat.%s/%s", is_direct ? "dm" : "guest", room);
+	store_kv_set(c->store, key, sender);
+	log_info("chat", "%s: invited by %s%s", room, sender,
+	    is_direct ? " to talk alone" : "");
+	free(key);
+}
+
+/* --- edits ------------------------------------------------------------------------ */
+
+struct applied { const char *event; bool found; };
+
+static void
+match_applied(const struct run_row *row, void *arg)
+{
+	struct applied *a = arg;
+
+	a->found |= str_equal(row->command_event, a->event);
+}
+
+static bool
+was_applied(struct chat *c, const char *event)
+{
+	struct applied a = { event, false };
+
+	store_runs_each(c->store, false, RUNS_SEARCHED, match_applied, &a);
+	return a.found;
+}
+
+/*
+ * An edit before anything happened takes the place of the message; after that
+ * it is only noticed.  False: nothing more to do.
+ */
+static bool
+take_edit(struct request *q)
+{
+	struct chat *c = q->chat;
+	char *key;
+
+	if (question_withdraw(c, q->event, q->sender,
+	    "superseded by your edit."))
+		return q->in.looks;
+	if (!was_applied(c, q->event))
+		return q->in.looks;
+	key = xasprintf("chat.edited/%s", q->event);
+	if (once(c, key, "1"))
+		say_template(q, REPLY_INFO, "edited", NULL);
+	free(key);
+	return false;
+}
+
+/* --- messages ----------------------------------------------------------------------- */
+
+/* The outbox id of the message this replies to, 0 if that is not ours. */
+static int64_t
+replied_message(struct request *q)
+{
+	return q->in.reply_to != NULL ?
+	    store_outbox_find(q->chat->store, q->in.reply_to) : 0;
+}
+
+static bool
+is_answer(struct request *q)
+{
+	return answer_read(q->in.line) != -1 && q->in.edit_of == NULL &&
+	    q->in.manifest == NULL;
+}
+
+/* "apply" as a reply to a message needs no address. */
+static bool
+is_replied_command(struct request *q)
+{
+	return q->in.reply_to != NULL && q->command != NULL &&
+	    q->command->manifest && q->words.raw.n == 1;
+}
+
+static bool
+is_for_us(struct request *q)
+{
+	if (q->in.is_addressed || q->where == IN_DM)
+		return true;
+	if (q->where != IN_ADMIN)
+		return q->where == IN_GUEST && is_answer(q) &&
+		    question_is_open(q, replied_message(q));
+	if (q->in.looks || q->in.file_url != NULL || is_replied_command(q))
+		return true;
+	return is_answer(q) && question_is_open(q, replied_message(q));
+}
+
+/* May this person have it done, here? */
+static bool
+is_allowed(struct request *q)
+{
+	if (q->tier == 1)
+		return q->where != IN_MANAGED;
+	return q->tier > 1 && q->where == IN_DM && q->command != NULL &&
+	    q->command->tier >= q->tier;
+}
+
+static void
+turn_away(struct request *q)
+{
+	if (q->tier == 1)
+		people_elsewhere(q);
+	else
+		people_refuse(q);
+}
+
+static enum chat_need
+take_request(struct request *q, const struct chat_fetched *fetched,
+    char **what)
+{
+	const char *near;
+	size_t used;
+	struct err err;
+
+	if (!q->in.is_message)
+		return CHAT_DONE;
+	if (words_split(q->in.line, &q->words, &err) == 0)
+		request_match(q, &used, &near);
+	if (!is_for_us(q))
+		return CHAT_DONE;
+	q->tier = tier_of(q->chat, q->sender, &q->human);
+	if (!is_allowed(q)) {
+		turn_away(q);
+		return CHAT_DONE;
+	}
+	if (q->in.edit_of != NULL && fetched == NULL && !take_edit(q))
+		return CHAT_DONE;
+	if (is_answer(q)) {
+		question_answer(q, replied_message(q),
+		    answer_read(q->in.line) == 1);
+		return CHAT_DONE;
+	}
+	return dispatch(q, fetched, what);
+}
+
+static enum chat_need
+take_message(struct chat *c, const struct json *event,
+    const struct chat_fetched *fetched, char **what)
+{
+	struct input_names names = { c->bot, c->name };
+	struct request q = { .chat = c };
+	enum chat_need need;
+
+	q.room = json_str(event, "room_id");
+	q.sender = json_str(event, "sender");
+	q.event = json_str(event, "event_id");
+	q.where = where_is(c, q.room, q.sender);
+	if (q.where == IN_NONE)
+		return CHAT_DONE;
+	input_read(event, &names, &q.in);
+	if (q.in.edit_of != NULL)
+		q.event = q.in.edit_of;
+	need = take_request(&q, fetched, what);
+	request_release(&q);
+	return need;
+}
+
+/* --- taps and other events ------------------------------------------------------------ */
+
+static void
+take_reaction(struct chat *c, const struct json *event)
+{
+	const struct json *rel = json_get(json_get(event, "content"),
+	    "m.relates_to");
+	const char *target = json_str(rel, "event_id");
+	const char *key = json_str(rel, "key");
+	struct request q = { .chat = c };
+	int64_t message;
+	int answer;
+
+	if (!str_equal(json_str(rel, "rel_type"), "m.annotation") ||
+	    target == NULL || key == NULL ||
+	    (answer = answer_read(key)) == -1 ||
+	    (message = store_outbox_find(c->store, target)) == 0)
+		return;
+	q.room = json_str(event, "room_id");
+	q.sender = json_str(event, "sender");
+	q.event = json_str(event, "event_id");
+	q.where = where_is(c, q.room, q.sender);
+	q.tier = tier_of(c, q.sender, &q.human);
+	/* Only the one who was asked answers; others' taps mean nothing. */
+	if (q.where != IN_NONE && q.tier == 1 &&
+	    question_is_open(&q, message))
+		question_answer(&q, message, answer == 1);
+	request_release(&q);
+}
+
+static void
+take_redaction(struct chat *c, const struct json *event)
+{
+	const char *gone = json_str(event, "redacts");
+
+	if (gone == NULL)
+		gone = json_str(json_get(event, "content"), "redacts");
+	if (gone != NULL)
+		question_withdraw(c, gone, json_str(event, "sender"),
+		    "withdrawn: the message was removed.");
+}
+
+static void
+take_encrypted(struct chat *c, const struct json *event)
+{
+	const char *room = json_str(event, "room_id");
+	enum where where = where_is(c, room, json_str(event, "sender"));
+
+	if (where == IN_ADMIN || where == IN_DM)
+		people_encrypted(c, room);
+}
+
+enum chat_need
+chat_event(struct chat *c, const struct json *event,
+    const struct chat_fetched *fetched, char **what)
+{
+	const char *type = json_strd(event, "type", "");
+	const char *sender = json_str(event, "sender");
+
+	*what = NULL;
+	if (sender == NULL || json_str(event, "room_id") == NULL ||
+	    json_str(event, "event_id") == NULL)
+		return CHAT_DONE;
+	if (strcmp(type, "m.room.member") == 0) {
+		if (str_equal(json_str(event, "state_key"), c->bot))
+			invited(c, event);
+		return CHAT_DONE;
+	}
+	if (is_our_user(engine_world_config(c->engine), sender))
+		return CHAT_DONE;
+	if (strcmp(type, "m.room.message") == 0)
+		return take_message(c, event, fetched, what);
+	if (strcmp(type, "m.reaction") == 0)
+		take_reaction(c, event);
+	else if (strcmp(type, "m.room.redaction") == 0)
+		take_redaction(c, event);
+	else if (strcmp(type, "m.room.encrypted") == 0)
+		take_encrypted(c, event);
+	return CHAT_DONE;
+}
+
+/* --- time -------------------------------------------------------------------------------- */
+
+void
+chat_receipt(struct chat *c, const char *room, const char *event,
+    const char *user)
+{
+	passwords_read(c, room, event, user);
+}
+
+void
+chat_tick(struct chat *c)
+{
+	int64_t now = clock_ms();
+
+	questions_tick(c, now);
+	passwords_tick(c, now);
+}
+
+void
+chat_started(struct chat *c, bool is_first, int64_t away_ms)
+{
+	struct engine_counts counts;
+	char objects[32], age[16];
+
+	if (is_first) {
+		say_news(c, "welcome", FILL(V("name", c->name)));
+		return;
+	}
+	if (away_ms < AWAY_MS)
+		return;
+	engine_counts(c->engine, &counts);
+	snprintf(objects, sizeof objects, "%zu object%s", counts.objects,
+	    counts.objects == 1 ? "" : "s");
+	say_news(c, "started", FILL(V("away", clock_age(away_ms, age)),
+	    V("objects", objects)));
+}

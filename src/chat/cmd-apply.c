@@ -1,0 +1,264 @@
+/*
+ * apply, plan, diff, and a manifest pasted alone: decode, check, plan, and
+ * then show, do or ask.  All or nothing.
+ */
+#include "chat-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+#define NOTES_SHOWN	20	/* warnings and repairs in one reply */
+
+enum mode { MODE_APPLY, MODE_PLAN, MODE_DIFF };
+
+/* What was decoded, with the places for messages. */
+struct docs {
+	struct resource	**v;
+	struct place	 *places;
+	size_t		  n;
+	struct problems	  problems;
+};
+
+static void
+docs_release(struct docs *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		resource_unref(d->v[i]);
+	free(d->v);
+	free(d->places);
+	problems_release(&d->problems);
+}
+
+/* --- notes: what was repaired, what is only a warning ------------------------------- */
+
+static void
+note_repairs(const struct repairs *log, struct strv *out)
+{
+	for (size_t i = 0; i < log->n && out->n < NOTES_SHOWN; i++) {
+		const struct repair *r = &log->v[i];
+
+		if (r->before != NULL)
+			strv_addf(out, "line %d, %s: %s became %s%s", r->line,
+			    r->what, r->before, r->after,
+			    r->is_value ? " (a value)" : "");
+		else if (r->times > 1)
+			strv_addf(out, "line %d and %zu more: %s repaired",
+			    r->line, r->times - 1, r->what);
+		else
+			strv_addf(out, "line %d: %s repaired", r->line,
+			    r->what);
+	}
+}
+
+static void
+note_warnings(const struct problems *ps, struct strv *out)
+{
+	for (size_t i = 0; i < ps->n && out->n < NOTES_SHOWN; i++) {
+		const struct problem *p = &ps->v[i];
+
+		if (!p->is_warning)
+			continue;
+		if (p->line > 0)
+			strv_addf(out, "line %d: %s%s%s", p->line,
+			    p->path != NULL ? p->path : "",
+			    p->path != NULL ? ": " : "", p->what);
+		else
+			strv_addf(out, "%s%s%s",
+			    p->path != NULL ? p->path : "",
+			    p->path != NULL ? ": " : "", p->what);
+	}
+}
+
+static void
+notes_text(const struct strv *notes, struct text *out)
+{
+	for (size_t i = 0; i < notes->n; i++)
+		text_printf(out, "- %s\n", notes->v[i]);
+}
+
+/* --- what is wrong --------------------------------------------------------------------- */
+
+static void
+say_problems(struct request *q, const struct problems *ps)
+{
+	struct text block = { 0 }, list = { 0 };
+	struct strv notes = { 0 };
+	char *text = problems_text(ps), *count;
+
+	count = xasprintf("%zu problem%s:", ps->errors,
+	    ps->errors == 1 ? "" : "s");
+	text_pre(&block, NULL, text);
+	note_repairs(&q->repairs, &notes);
+	notes_text(&notes, &list);
+	say_template(q, REPLY_REFUSED, "problems", FILL(V("count", count),
+	    V("advice", repair_advice(q->manifest)), B("text", &block),
+	    B("notes", &list)));
+	strv_release(&notes);
+	text_release(&list);
+	text_release(&block);
+	free(count);
+	free(text);
+}
+
+static void
+say_no_manifest(struct request *q)
+{
+	say_template(q, REPLY_REFUSED, "no-manifest", FILL(
+	    V("command", q->command->name), V("usage", q->command->usage)));
+}
+
+/* --- showing ------------------------------------------------------------------------------ */
+
+/* diff: each field, then each object with its old and new value. */
+static void
+show_plan(struct request *q, const char *title, const struct plan *plan,
+    const struct strv *notes, enum mode mode)
+{
+	struct text steps = { 0 }, list = { 0 };
+	struct strv lines = { 0 };
+	char *summary = plan_summary(plan);
+
+	if (mode == MODE_DIFF)
+		plan_resource_lines(plan, STEPS_THREAD, &lines);
+	plan_lines(plan, STEPS_THREAD, &lines);
+	notes_text(&lines, &steps);
+	notes_text(notes, &list);
+	say_template(q, REPLY_INFO, "plan", FILL(V("title", title),
+	    V("summary", summary), V("risk", risk_name(plan->risk)),
+	    B("steps", &steps), B("notes", &list)));
+	strv_release(&lines);
+	text_release(&steps);
+	text_release(&list);
+	free(summary);
+}
+
+static void
+show_or_nothing(struct request *q, const char *title, const struct plan *plan,
+    const struct strv *notes, enum mode mode)
+{
+	struct text list = { 0 };
+
+	if (!plan_is_empty(plan)) {
+		show_plan(q, title, plan, notes, mode);
+		return;
+	}
+	notes_text(notes, &list);
+	say_template(q, REPLY_INFO, "nothing", FILL(B("notes", &list)));
+	text_release(&list);
+}
+
+/* Without a manifest: what is not yet as declared. */
+static void
+show_unsettled(struct request *q, enum mode mode)
+{
+	struct plan *plan = engine_plan_now(q->chat->engine);
+	struct strv notes = { 0 };
+
+	show_or_nothing(q, "What is declared", plan, &notes, mode);
+	plan_free(plan);
+}
+
+/* --- the way of a manifest ------------------------------------------------------------------ */
+
+static void
+plan_docs(struct request *q, struct docs *d, const char *prune,
+    enum mode mode)
+{
+	struct json *action = change_apply_action(d->v, d->n, prune);
+	struct strv notes = { 0 };
+	struct attempt ch;
+	struct err err;
+
+	if (change_try(q->chat, action, d->places, &ch, &err) == -1) {
+		if (ch.problems.errors > 0)
+			say_problems(q, &ch.problems);
+		else
+			say_wrong(q, "%s", err.msg);
+		goto out;
+	}
+	note_repairs(&q->repairs, &notes);
+	note_warnings(&d->problems, &notes);
+	note_warnings(&ch.problems, &notes);
+	if (mode == MODE_APPLY)
+		change_decide(q, action, &ch, &notes);
+	else
+		show_or_nothing(q, json_str(action, "title"), ch.plan, &notes,
+		    mode);
+out:
+	strv_release(&notes);
+	change_release(&ch);
+	json_free(action);
+}
+
+/* --prune and --selector belong together. */
+static bool
+read_prune(struct request *q, const char **prune)
+{
+	const char *selector = words_flag(&q->words, "selector");
+	bool is_asked = words_flag(&q->words, "prune") != NULL;
+
+	*prune = NULL;
+	if (!is_asked && selector == NULL)
+		return true;
+	if (!is_asked)
+		say_usage(q, "-l chooses what --prune may delete; without "
+		    "--prune it means nothing.");
+	else if (selector == NULL || selector[0] == '\0')
+		say_usage(q, "--prune deletes what the manifest lacks, so it "
+		    "needs -l to say among what.");
+	else
+		*prune = selector;
+	return *prune != NULL;
+}
+
+static void
+run_mode(struct request *q, enum mode mode)
+{
+	struct docs d = { 0 };
+	const char *prune;
+
+	if (q->words.v.n > 0 && q->doubt == NULL) {
+		say_usage(q, "The manifest goes into the lines below, into a "
+		    "file or into the message you reply to.");
+		return;
+	}
+	if (!read_prune(q, &prune))
+		return;
+	if (q->manifest == NULL) {
+		if (mode == MODE_APPLY || prune != NULL)
+			say_no_manifest(q);
+		else
+			show_unsettled(q, mode);
+		return;
+	}
+	if (manifest_decode_places(q->manifest, q->manifest_len, &d.v,
+	    &d.places, &d.n, &d.problems) == -1)
+		say_problems(q, &d.problems);
+	else if (d.n == 0)
+		say_wrong(q, "There is no document in the manifest%s.",
+		    prune != NULL ? "; with --prune that would delete "
+		    "everything" : "");
+	else
+		plan_docs(q, &d, prune, mode);
+	docs_release(&d);
+}
+
+void
+cmd_apply(struct request *q)
+{
+	run_mode(q, MODE_APPLY);
+}
+
+void
+cmd_plan(struct request *q)
+{
+	run_mode(q, MODE_PLAN);
+}
+
+void
+cmd_diff(struct request *q)
+{
+	run_mode(q, MODE_DIFF);
+}

@@ -1,0 +1,110 @@
+/* status, version: how things stand, as a whole. */
+#include "chat-int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+
+#include "cmd.h"
+
+static void
+put_system(void *arg, const struct system_view *v)
+{
+	struct text *out = arg;
+	char age[16];
+
+	text_printf(out, "- %s: %s", v->name, v->is_up ? "answers" :
+	    "does not answer");
+	if (!v->is_up && v->since_ms > 0)
+		text_printf(out, " since %s",
+		    clock_age(clock_ms() - v->since_ms, age));
+	if (!v->is_up && v->why != NULL)
+		text_printf(out, ", %s", v->why);
+	if (v->in_flight > 0)
+		text_printf(out, ", %d in hand", v->in_flight);
+	text_puts(out, "\n");
+}
+
+static void
+put_resources(struct chat *c, struct text *out)
+{
+	const struct resources *rs = engine_resources(c->engine);
+
+	for (const struct kind *k = kinds; k->name != NULL; k++) {
+		size_t n = 0, ready = 0;
+
+		for (size_t i = 0; i < resources_n(rs); i++) {
+			const struct resource *r = resources_at(rs, i);
+
+			if (r->kind != k)
+				continue;
+			n++;
+			ready += strcmp(engine_phase(c->engine, r, NULL, 0),
+			    "Ready") == 0;
+		}
+		if (n > 0)
+			text_printf(out, "- %s: %zu, %zu ready\n", k->plural,
+			    n, ready);
+	}
+	if (resources_n(rs) == 0)
+		text_puts(out, "- nothing is declared yet\n");
+}
+
+static void
+put_counts(const struct engine_counts *n, struct text *out)
+{
+	text_printf(out, "- %zu objects, %zu settled", n->objects,
+	    n->settled);
+	if (n->busy > 0)
+		text_printf(out, ", %zu being worked on", n->busy);
+	if (n->waiting > 0)
+		text_printf(out, ", %zu waiting", n->waiting);
+	if (n->backoff > 0)
+		text_printf(out, ", %zu to be tried again", n->backoff);
+	if (n->failed > 0)
+		text_printf(out, ", %zu failed", n->failed);
+	if (n->removing > 0)
+		text_printf(out, ", %zu going away", n->removing);
+	text_printf(out, "\n- %zu run%s going on, %lld repairs so far\n",
+	    n->runs, n->runs == 1 ? "" : "s", (long long)n->repairs);
+}
+
+void
+cmd_status(struct request *q)
+{
+	struct chat *c = q->chat;
+	struct engine_counts n;
+	struct text t = { 0 };
+	char age[16];
+	bool is_well;
+
+	engine_counts(c->engine, &n);
+	is_well = n.settled == n.objects;
+	text_printf(&t, "**%s**\n\n", is_well ?
+	    "Everything is as declared." : n.failed > 0 ?
+	    "Some things failed." : "Not everything is as declared yet.");
+	put_resources(c, &t);
+	put_counts(&n, &t);
+	text_puts(&t, "\n**Systems**\n");
+	engine_systems(c->engine, put_system, &t);
+	text_printf(&t, "\nhomeserver %s, version %s, up for %s",
+	    c->cfg.homeserver_url != NULL ? c->cfg.homeserver_url : "?",
+	    c->cfg.version != NULL ? c->cfg.version : "?",
+	    clock_age(clock_ms() - c->started_ms, age));
+	say(q, REPLY_INFO, &t);
+	text_release(&t);
+}
+
+void
+cmd_version(struct request *q)
+{
+	struct text t = { 0 };
+
+	text_printf(&t, "hiclaw-controller %s, instance %s",
+	    q->chat->cfg.version != NULL ? q->chat->cfg.version : "?",
+	    engine_world_config(q->chat->engine)->instance);
+	say(q, REPLY_INFO, &t);
+	text_release(&t);
+}

@@ -1,0 +1,27 @@
+/*
+ * The handlers.  Each is called with words.v (what follows the command's name)
+ * and flags taken; the tier was checked.  It answers exactly once.
+ */
+#ifndef CHAT_CMD_H
+#define CHAT_CMD_H
+
+struct request;
+
+void	cmd_apply(struct request *);
+void	cmd_plan(struct request *);
+void	cmd_diff(struct request *);
+void	cmd_delete(struct request *);
+void	cmd_get(struct request *);
+void	cmd_describe(struct request *);
+void	cmd_status(struct request *);
+void	cmd_events(struct request *);
+void	cmd_explain(struct request *);
+void	cmd_invite(struct request *);
+void	cmd_help(struct request *);
+void	cmd_whoami(struct request *);
+void	cmd_version(struct request *);
+
+struct handler { const char *name; void (*exec)(struct request *); };
+extern const struct handler handlers[];		/* ends with name == NULL */
+
+#endif

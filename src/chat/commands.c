@@ -1,0 +1,319 @@
+/*
+ * The registry of commands, read once from commands/ when chat starts.  The
+ * dispatcher (dispatch.c) checks a command's tier before it calls the handler,
+ * so a handler never has to.
+ */
+#include "commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/api.h"
+
+#include "file.h"
+
+#define COMMAND_FILE_MAX	16384	/* bytes: a page of help fits ten times */
+#define COMMANDS_MAX		200	/* more nobody can choose from */
+#define NAME_WORDS_MAX		4
+
+struct commands {
+	struct command	**v;
+	size_t		  n;
+	struct map	 *by_word;	/* name or alias -> command */
+	struct strv	  words;	/* for the nearest spelling */
+};
+
+static const char *const risks[] = { "none", "change", "delete", NULL };
+
+#define WORD_PATTERN	"[a-z0-9?-]{1,24}( [a-z0-9-]{1,24}){0,3}"
+
+static const struct field flag_rows[] = {
+	{ .name = "name", .type = FIELD_STRING, .required = true,
+	    .pattern = "[a-z][a-z-]{0,23}", .help = "written --name" },
+	{ .name = "letter", .type = FIELD_STRING, .pattern = "[a-z]",
+	    .help = "written -l" },
+	{ .name = "value", .type = FIELD_BOOL, .help = "takes a value" },
+	{ .name = "help", .type = FIELD_STRING, .required = true },
+	{ .name = NULL }
+};
+
+static const struct field command_rows[] = {
+	{ .name = "name", .type = FIELD_STRING, .required = true,
+	    .pattern = WORD_PATTERN, .help = "what people type" },
+	{ .name = "aliases", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .pattern = WORD_PATTERN, .help = "other words for it" },
+	{ .name = "usage", .type = FIELD_STRING, .required = true },
+	{ .name = "summary", .type = FIELD_STRING, .required = true,
+	    .max = 60, .help = "one line, for the list" },
+	{ .name = "group", .type = FIELD_STRING, .required = true,
+	    .help = "heading in the list" },
+	{ .name = "tier", .type = FIELD_INT, .required = true, .min = 1,
+	    .max = 3, .help = "lowest tier that may use it" },
+	{ .name = "risk", .type = FIELD_STRING, .values = risks,
+	    .help = "what it can do at worst" },
+	{ .name = "handler", .type = FIELD_STRING, .required = true },
+	{ .name = "manifest", .type = FIELD_BOOL,
+	    .help = "works on a manifest in the message" },
+	{ .name = "help", .type = FIELD_TEXT },
+	{ .name = "examples", .type = FIELD_LIST, .item = FIELD_STRING },
+	{ .name = "flags", .type = FIELD_LIST, .item = FIELD_OBJECT,
+	    .fields = flag_rows },
+	{ .name = NULL }
+};
+
+static void
+command_free(struct command *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->flags_n; i++)
+		free(c->flags[i].name);
+	free(c->flags);
+	strv_release(&c->flags_help);
+	strv_release(&c->aliases);
+	strv_release(&c->examples);
+	free(c->file);
+	free(c->name);
+	free(c->usage);
+	free(c->summary);
+	free(c->help);
+	free(c->group);
+	free(c->risk);
+	free(c);
+}
+
+void
+commands_free(struct commands *cs)
+{
+	if (cs == NULL)
+		return;
+	for (size_t i = 0; i < cs->n; i++)
+		command_free(cs->v[i]);
+	free(cs->v);
+	map_free(cs->by_word);
+	strv_release(&cs->words);
+	free(cs);
+}
+
+static void
+read_list(struct strv *out, const struct json *list)
+{
+	const struct json *v;
+
+	for (v = json_first(list); v != NULL; v = json_next(v))
+		if (json_value_str(v) != NULL)
+			strv_add(out, json_value_str(v));
+}
+
+static void
+read_flags(struct command *c, const struct json *list)
+{
+	const struct json *v;
+	const char *letter;
+	struct flag *f;
+
+	c->flags = xcalloc(json_size(list) + 1, sizeof *c->flags);
+	for (v = json_first(list); v != NULL; v = json_next(v)) {
+		f = &c->flags[c->flags_n++];
+		f->name = xstrdup(json_strd(v, "name", "?"));
+		letter = json_strd(v, "letter", "");
+		f->letter = letter[0];
+		f->has_value = json_bool(v, "value", false);
+		strv_add(&c->flags_help, json_strd(v, "help", ""));
+	}
+}
+
+static struct command *
+command_read(const struct json *o, const char *file)
+{
+	struct command *c = xcalloc(1, sizeof *c);
+
+	c->file = xstrdup(file);
+	c->name = xstrdup(json_strd(o, "name", ""));
+	c->usage = xstrdup(json_strd(o, "usage", ""));
+	c->summary = xstrdup(json_strd(o, "summary", ""));
+	c->help = xstrdup(json_strd(o, "help", ""));
+	c->group = xstrdup(json_strd(o, "group", ""));
+	c->risk = xstrdup(json_strd(o, "risk", "none"));
+	c->tier = (int)json_int(o, "tier", 1);
+	c->manifest = json_bool(o, "manifest", false);
+	read_list(&c->aliases, json_get(o, "aliases"));
+	read_list(&c->examples, json_get(o, "examples"));
+	read_flags(c, json_get(o, "flags"));
+	return c;
+}
+
+/* The line on which a key of the file stands, for messages. */
+static int
+line_of(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+	int line = 1;
+
+	for (; *text != '\0'; text += strcspn(text, "\n"),
+	    text += *text == '\n', line++)
+		if (str_starts(text, key) && text[n] == ':')
+			return line;
+	return 1;
+}
+
+static int
+find_handler(struct command *c, const char *handler, const char *text,
+    const char *const *handlers, struct err *e)
+{
+	const char *near;
+
+	for (size_t i = 0; handlers[i] != NULL; i++)
+		if (strcmp(handlers[i], handler) == 0) {
+			c->handler = i;
+			return 0;
+		}
+	near = str_nearest(handler, handlers);
+	return err_set(e, ERR_BROKEN, "%s:%d: no handler \"%.60s\"%s%s%s",
+	    c->file, line_of(text, "handler"), handler,
+	    near != NULL ? "; did you mean \"" : "",
+	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+}
+
+static int
+add_word(struct commands *cs, struct command *c, const char *key,
+    const char *word, const char *text, struct err *e)
+{
+	const struct command *other = map_find(cs->by_word, word);
+
+	if (other != NULL)
+		return err_set(e, ERR_BROKEN, "%s:%d: \"%s\" is taken by %s",
+		    c->file, line_of(text, key), word, other->file);
+	map_set(cs->by_word, word, c);
+	strv_add(&cs->words, word);
+	return 0;
+}
+
+static int
+add_command(struct commands *cs, const char *dir, const char *name,
+    const char *const *handlers, struct err *e)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	char *text = file_read(path, COMMAND_FILE_MAX, e);
+	struct problems problems = { 0 };
+	struct json *o = NULL;
+	struct command *c = NULL;
+	int rc = -1;
+
+	if (text == NULL)
+		goto out;
+	o = table_decode(command_rows, text, strlen(text), &problems);
+	if (o == NULL) {
+		const struct problem *p = NULL;
+
+		for (size_t i = 0; i < problems.n && p == NULL; i++)
+			if (!problems.v[i].is_warning)
+				p = &problems.v[i];
+		err_set(e, ERR_BROKEN, "%s:%d: %s%s%s", path,
+		    p != NULL ? p->line : 0,
+		    p != NULL && p->path != NULL ? p->path : "",
+		    p != NULL && p->path != NULL ? ": " : "",
+		    p != NULL ? p->what : "cannot be read");
+		goto out;
+	}
+	c = command_read(o, path);
+	cs->v[cs->n++] = c;
+	if (find_handler(c, json_strd(o, "handler", ""), text, handlers,
+	    e) == -1 || add_word(cs, c, "name", c->name, text, e) == -1)
+		goto out;
+	for (size_t i = 0; i < c->aliases.n; i++)
+		if (add_word(cs, c, "aliases", c->aliases.v[i], text, e) == -1)
+			goto out;
+	rc = 0;
+out:
+	json_free(o);
+	problems_release(&problems);
+	free(text);
+	free(path);
+	return rc;
+}
+
+static int
+command_cmp(const void *a, const void *b)
+{
+	const struct command *x = *(struct command *const *)a;
+	const struct command *y = *(struct command *const *)b;
+	int d = strcmp(x->group, y->group);
+
+	return d != 0 ? d : strcmp(x->name, y->name);
+}
+
+struct commands *
+commands_load(const char *dir, const char *const *handlers, struct err *e)
+{
+	struct commands *cs = xcalloc(1, sizeof *cs);
+	struct strv names = { 0 };
+	int rc = dir_list(dir, ".yaml", &names, e);
+
+	cs->by_word = map_new(NULL);
+	cs->v = xcalloc(names.n + 1, sizeof *cs->v);
+	if (rc == 0 && names.n == 0)
+		rc = err_set(e, ERR_BROKEN, "%s: no command in it", dir);
+	if (rc == 0 && names.n > COMMANDS_MAX)
+		rc = err_set(e, ERR_BROKEN, "%s: more than %d commands", dir,
+		    COMMANDS_MAX);
+	for (size_t i = 0; rc == 0 && i < names.n; i++)
+		rc = add_command(cs, dir, names.v[i], handlers, e);
+	strv_release(&names);
+	if (rc == -1) {
+		commands_free(cs);
+		return NULL;
+	}
+	qsort(cs->v, cs->n, sizeof *cs->v, command_cmp);
+	return cs;
+}
+
+size_t
+commands_n(const struct commands *cs)
+{
+	return cs->n;
+}
+
+const struct command *
+commands_at(const struct commands *cs, size_t i)
+{
+	return cs->v[i];
+}
+
+const struct command *
+commands_find(const struct commands *cs, const char *name)
+{
+	char *low = xstrdup(name);
+	const struct command *c;
+
+	str_lower(low);
+	c = map_find(cs->by_word, low);
+	free(low);
+	return c;
+}
+
+const struct command *
+commands_match(const struct commands *cs, const struct words *w, size_t *used,
+    const char **near)
+{
+	size_t n = w->raw.n < NAME_WORDS_MAX ? w->raw.n : NAME_WORDS_MAX;
+	const struct command *c;
+
+	*near = NULL;
+	for (; n > 0; n--) {
+		struct buf b = { 0 };
+
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&b, "%s%s", i > 0 ? " " : "", w->raw.v[i]);
+		c = commands_find(cs, buf_str(&b));
+		buf_release(&b);
+		if (c != NULL) {
+			*used = n;
+			return c;
+		}
+	}
+	if (w->raw.n > 0)
+		*near = str_nearest(w->raw.v[0],
+		    (const char *const *)cs->words.v);
+	return NULL;
+}

@@ -1,0 +1,283 @@
+/*
+ * From words to a handler.  The tier is a property of the command's row and is
+ * checked here, nowhere else; so are the flags and, for commands that work on
+ * a manifest, that there is one: in the message, attached, or in the message
+ * that it replies to.
+ */
+#include "chat-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/log.h"
+
+#include "cmd.h"
+
+void
+request_match(struct request *q, size_t *used, const char **near)
+{
+	q->command = commands_match(q->chat->commands, &q->words, used, near);
+}
+
+/* --- the manifest ----------------------------------------------------------------- */
+
+static void
+set_manifest(struct request *q, const char *data, size_t len)
+{
+	free(q->manifest);
+	repairs_release(&q->repairs);
+	/* With a NUL inside it is no text: the decoder will say so. */
+	if (memchr(data, '\0', len) != NULL) {
+		q->manifest = xmalloc(len + 1);
+		memcpy(q->manifest, data, len);
+		q->manifest[len] = '\0';
+		q->manifest_len = len;
+		return;
+	}
+	q->manifest = repair_manifest(data, &q->repairs);
+	q->manifest_len = strlen(q->manifest);
+}
+
+/* An attachment: ask for its bytes, then take them. */
+static enum chat_need
+from_file(struct request *q, const struct input *in,
+    const struct chat_fetched *fetched, char **what)
+{
+	if (in->is_encrypted_file || in->file_url[0] == '\0') {
+		say_wrong(q, "The file %s is encrypted, and I cannot read it. "
+		    "Send it in a room without encryption.", in->file_name);
+		return CHAT_DONE;
+	}
+	if (fetched == NULL) {
+		*what = xstrdup(in->file_url);
+		return CHAT_NEEDS_MEDIA;
+	}
+	if (fetched->error != NULL)
+		say_wrong(q, "The file %s could not be fetched: %s",
+		    in->file_name, fetched->error);
+	else
+		set_manifest(q, fetched->data, fetched->len);
+	return CHAT_DONE;
+}
+
+/* What an edited message says now: the server sends the newest edit along. */
+static const struct json *
+newest_version(const struct json *event)
+{
+	const struct json *edit = json_get(json_get(json_get(event,
+	    "unsigned"), "m.relations"), "m.replace");
+
+	return json_is(json_get(edit, "content"), JSON_OBJECT) ? edit : event;
+}
+
+static enum chat_need
+from_replied(struct request *q, const struct json *event, char **what)
+{
+	struct input_names names = { q->chat->bot, q->chat->name };
+	enum chat_need need = CHAT_DONE;
+	struct input in;
+
+	input_read(newest_version(event), &names, &in);
+	if (in.manifest != NULL) {
+		set_manifest(q, in.manifest, strlen(in.manifest));
+	} else if (in.file_url != NULL) {
+		/* Fetched next, and then it is the second thing we got. */
+		map_set(q->chat->fetching, q->event, q->chat);
+		need = from_file(q, &in, NULL, what);
+	}
+	input_release(&in);
+	return need;
+}
+
+static enum chat_need
+from_reply(struct request *q, const struct chat_fetched *fetched, char **what)
+{
+	struct json *event;
+	enum chat_need need = CHAT_DONE;
+	struct err err;
+
+	if (fetched == NULL) {
+		*what = xstrdup(q->in.reply_to);
+		return CHAT_NEEDS_EVENT;
+	}
+	if (map_remove(q->chat->fetching, q->event)) {
+		if (fetched->error != NULL)
+			say_wrong(q, "The file could not be fetched: %s",
+			    fetched->error);
+		else
+			set_manifest(q, fetched->data, fetched->len);
+		return CHAT_DONE;
+	}
+	if (fetched->error != NULL) {
+		say_wrong(q, "The message you reply to could not be fetched: "
+		    "%s", fetched->error);
+		return CHAT_DONE;
+	}
+	event = json_parse(fetched->data, fetched->len, &err);
+	if (event != NULL)
+		need = from_replied(q, event, what);
+	json_free(event);
+	return need;
+}
+
+/* --- running a command --------------------------------------------------------------- */
+
+/* The command that a manifest without a command is for. */
+static const struct command *
+paste_command(struct request *q)
+{
+	return commands_find(q->chat->commands, "apply");
+}
+
+static void
+run_handler(struct request *q, size_t used)
+{
+	const struct command *c = q->command;
+	struct err err;
+
+	/* Whoever changes is_allowed() in chat.c still has this to pass. */
+	if (q->tier == 0 || c->tier < q->tier) {
+		people_refuse(q);
+		return;
+	}
+	if (words_flags(&q->words, used, c->flags, c->flags_n, &err) == -1) {
+		say_usage(q, err.msg);
+		return;
+	}
+	log_info("chat", "%s: %s: %s", q->room, q->sender, c->name);
+	handlers[c->handler].exec(q);
+}
+
+/* Its words did not begin with a command. */
+static bool
+no_command(struct request *q, const char *near)
+{
+	if (q->words.raw.n == 0 && (q->in.looks || q->in.file_url != NULL)) {
+		q->command = paste_command(q);
+		return false;
+	}
+	if (q->words.raw.n == 0 && q->in.is_addressed) {
+		q->command = commands_find(q->chat->commands, "help");
+		return q->command == NULL;
+	}
+	if (q->words.raw.n == 0 && q->in.line[0] == '\0')
+		return true;
+	/* Some words of explanation around a manifest: ask before applying. */
+	if (q->words.raw.n > 1 && near == NULL &&
+	    (q->in.looks || q->in.is_yaml_file)) {
+		q->doubt = "The words beside the manifest are no command of "
+		    "mine, so I ask.";
+		q->command = paste_command(q);
+		return false;
+	}
+	say_template(q, REPLY_REFUSED, "unknown", FILL(
+	    V("word", q->words.raw.n > 0 ? q->words.raw.v[0] : "..."),
+	    V("near", near)));
+	return true;
+}
+
+/* True when the manifest is there, or it turned out that there is none. */
+static bool
+have_manifest(struct request *q, const struct chat_fetched *fetched,
+    char **what, enum chat_need *need)
+{
+	const struct input *in = &q->in;
+
+	*need = CHAT_DONE;
+	if (in->manifest != NULL)
+		set_manifest(q, in->manifest, strlen(in->manifest));
+	else if (in->file_url != NULL)
+		*need = from_file(q, in, fetched, what);
+	else if (in->reply_to != NULL)
+		*need = from_reply(q, fetched, what);
+	else
+		return true;
+	if (*need != CHAT_DONE)
+		return false;
+	/* If fetching failed, that was said. */
+	return q->manifest != NULL || !q->is_answered;
+}
+
+/* A .txt or .json file that nobody spoke to us about is only a file. */
+static bool
+is_just_a_file(const struct request *q)
+{
+	return q->in.file_url != NULL && !q->in.is_yaml_file &&
+	    !q->in.is_addressed && q->words.raw.n == 0 &&
+	    !input_looks(q->manifest);
+}
+
+enum chat_need
+dispatch(struct request *q, const struct chat_fetched *fetched, char **what)
+{
+	enum chat_need need;
+	const char *near = NULL;
+	size_t used = 0;
+
+	if (q->words.raw.n == 0 && strlen(q->in.line) > LINE_MAX_BYTES) {
+		say_wrong(q, "That line is too long for a command, and I see "
+		    "no manifest in it.");
+		return CHAT_DONE;
+	}
+	request_match(q, &used, &near);
+	if (q->command == NULL && no_command(q, near))
+		return CHAT_DONE;
+	if (used == 0)
+		used = q->words.raw.n;
+	if (q->command->manifest) {
+		if (!have_manifest(q, fetched, what, &need))
+			return need;
+		if (q->manifest != NULL && is_just_a_file(q))
+			return CHAT_DONE;
+	}
+	run_handler(q, used);
+	return CHAT_DONE;
+}
+
+/* --- names of things -------------------------------------------------------------------- */
+
+static int
+read_kind(const char *word, size_t len, const struct kind **kind,
+    struct err *e)
+{
+	char *name = xstrndup(word, len);
+	const char *near;
+	int rc = 0;
+
+	*kind = kind_find(name);
+	if (*kind == NULL) {
+		near = str_nearest(name, kind_words());
+		rc = near != NULL ? err_set(e, ERR_USER, "\"%.40s\" is no "
+		    "kind; did you mean %s?", name, near) :
+		    err_set(e, ERR_USER, "\"%.40s\" is no kind; the kinds are "
+		    "worker, team, human and manager", name);
+	}
+	free(name);
+	return rc;
+}
+
+int
+read_name(struct request *q, const struct strv *v, size_t *at,
+    const struct kind **kind, const char **name, struct err *e)
+{
+	const char *slash;
+
+	(void)q;
+	slash = strchr(v->v[*at], '/');
+	if (slash != NULL) {
+		if (read_kind(v->v[*at], (size_t)(slash - v->v[*at]), kind,
+		    e) == -1)
+			return -1;
+		*name = slash + 1;
+		(*at)++;
+		return 0;
+	}
+	if (read_kind(v->v[*at], strlen(v->v[*at]), kind, e) == -1)
+		return -1;
+	if (*at + 1 >= v->n)
+		return err_set(e, ERR_USER, "which %s? The name is missing",
+		    (*kind)->singular);
+	*name = v->v[*at + 1];
+	*at += 2;
+	return 0;
+}

@@ -1,0 +1,523 @@
+/*
+ * The input pipeline, in this order: an edit stands for its new content; the
+ * quoted message of a reply goes; our name in front goes; then the manifest is
+ * looked for in a fence, in bare text, in the HTML, in an attachment.  What
+ * remains in front of it is the command line.
+ *
+ * Manifests come from `body`, because there the indentation is as typed; only
+ * when it holds none is the HTML of a code block read.
+ */
+#include "input.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "hiclaw/api.h"
+
+#include "words.h"
+
+static size_t
+line_len(const char *s)
+{
+	return strcspn(s, "\n");
+}
+
+static const char *
+next_line(const char *s)
+{
+	s += line_len(s);
+	return *s == '\n' ? s + 1 : s;
+}
+
+static const char *
+skip_blanks(const char *s)
+{
+	size_t n;
+
+	while (*s != '\n' && (n = blank_len(s)) > 0)
+		s += n;
+	return s;
+}
+
+/* "\r\n" and "\r" become "\n"; everything else as it is. */
+static char *
+plain_lines(const char *s)
+{
+	struct buf b = { 0 };
+
+	for (; *s != '\0'; s++) {
+		if (*s != '\r')
+			buf_putc(&b, *s);
+		else if (s[1] != '\n')
+			buf_putc(&b, '\n');
+	}
+	return buf_take(&b);
+}
+
+/* --- reply fallback and address ---------------------------------------------- */
+
+/* The lines "> ..." that old clients put in front of a reply. */
+static const char *
+skip_fallback(const char *s)
+{
+	if (!str_starts(s, "> "))
+		return s;
+	while (*s == '>')
+		s = next_line(s);
+	while (*s == '\n')
+		s++;
+	return s;
+}
+
+/* What may stand between a name and the command. */
+static const char *
+skip_after_name(const char *s)
+{
+	s = skip_blanks(s);
+	if (*s == ':' || *s == ',')
+		s = skip_blanks(s + 1);
+	return s;
+}
+
+static bool
+ends_name(const char *s)
+{
+	return *s == '\0' || *s == ':' || *s == ',' || *s == '\n' ||
+	    blank_len(s) > 0;
+}
+
+/* At p, case aside: the word, and not the beginning of a longer one? */
+static const char *
+after_word(const char *p, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (strncasecmp(p, word, n) != 0 || !ends_name(p + n))
+		return NULL;
+	return p + n;
+}
+
+/* matrix.to/#/@user:domain, also percent-encoded: is it us? */
+static bool
+link_is(const char *url, size_t len, const char *user)
+{
+	struct buf b = { 0 };
+	const char *at;
+	bool is;
+
+	for (size_t i = 0; i < len; i++) {
+		if (len - i >= 3 && strncasecmp(url + i, "%40", 3) == 0) {
+			buf_putc(&b, '@');
+			i += 2;
+		} else if (len - i >= 3 &&
+		    strncasecmp(url + i, "%3A", 3) == 0) {
+			buf_putc(&b, ':');
+			i += 2;
+		} else
+			buf_putc(&b, url[i]);
+	}
+	at = strstr(buf_str(&b), "matrix.to/#/");
+	is = at != NULL && strncasecmp(at + 12, user, strlen(user)) == 0 &&
+	    (at[12 + strlen(user)] == '\0' || at[12 + strlen(user)] == '?');
+	buf_release(&b);
+	return is;
+}
+
+/* "[anything](https://matrix.to/#/@hiclaw:domain)" */
+static const char *
+after_link(const char *p, const char *user)
+{
+	const char *mid, *end;
+
+	if (*p != '[' || (mid = strstr(p, "](")) == NULL ||
+	    (end = strchr(mid, ')')) == NULL || memchr(p, '\n',
+	    (size_t)(end - p)) != NULL)
+		return NULL;
+	return link_is(mid + 2, (size_t)(end - mid) - 2, user) ? end + 1 :
+	    NULL;
+}
+
+/* Does the message mention us, by HTML or by m.mentions? */
+static bool
+is_mentioned(const struct json *content, const char *user)
+{
+	const char *html = json_str(content, "formatted_body"), *p;
+	const struct json *id;
+
+	id = json_first(json_get(json_get(content, "m.mentions"), "user_ids"));
+	for (; id != NULL; id = json_next(id))
+		if (str_equal(json_value_str(id), user))
+			return true;
+	for (p = html; p != NULL && (p = strstr(p, "matrix.to/#/")) != NULL;
+	    p++)
+		if (link_is(p, strcspn(p, "\"'>"), user))
+			return true;
+	return false;
+}
+
+/* Behind our name if the text begins with it, else NULL. */
+static const char *
+after_address(const char *s, const struct json *content,
+    const struct input_names *names)
+{
+	const char *p, *colon = strchr(names->user, ':');
+	char *local = xstrndup(names->user, colon != NULL ?
+	    (size_t)(colon - names->user) : strlen(names->user));
+	char *bang = xasprintf("!%s", names->name);
+
+	s = skip_blanks(s);
+	p = after_link(s, names->user);
+	if (p == NULL && strncasecmp(s, names->user,
+	    strlen(names->user)) == 0 && ends_name(s + strlen(names->user)))
+		p = s + strlen(names->user);
+	if (p == NULL && ((p = after_word(s, local)) != NULL ||
+	    (p = after_word(s, bang)) != NULL)) {
+		/* "@hiclaw:other.org" is somebody else. */
+		if (*p == ':' && isalnum((unsigned char)p[1]))
+			p = NULL;
+	}
+	if (p == NULL && (p = after_word(s, names->name)) != NULL &&
+	    *p != ':' && *p != ',' && !is_mentioned(content, names->user))
+		p = NULL;
+	free(local);
+	free(bang);
+	return p == NULL ? NULL : skip_after_name(p);
+}
+
+/* --- finding the manifest ----------------------------------------------------- */
+
+/* "```" or "~~~" at the start of the line, indented at most by blanks. */
+static const char *
+fence_at(const char *line)
+{
+	line = skip_blanks(line);
+	return str_starts(line, "```") || str_starts(line, "~~~") ? line : NULL;
+}
+
+/*
+ * The fenced blocks of the text; several are documents of one manifest.  An
+ * open fence ends with the text.  *before, *after get where the first begins
+ * and what follows the last.
+ */
+static char *
+fenced(const char *s, const char **before, const char **after)
+{
+	struct buf b = { 0 };
+	const char *line = s, *fence;
+	size_t blocks = 0;
+
+	*before = *after = NULL;
+	while (*line != '\0') {
+		char mark[4] = "";
+
+		if ((fence = fence_at(line)) == NULL) {
+			line = next_line(line);
+			continue;
+		}
+		if (blocks++ == 0)
+			*before = line;
+		else if (b.len > 0 && !str_starts(skip_blanks(
+		    next_line(line)), "---"))
+			buf_puts(&b, "---\n");
+		memcpy(mark, fence, 3);
+		for (line = next_line(line); *line != '\0';
+		    line = next_line(line)) {
+			if ((fence = fence_at(line)) != NULL &&
+			    str_starts(fence, mark)) {
+				line = next_line(line);
+				break;
+			}
+			buf_add(&b, line, line_len(line));
+			buf_putc(&b, '\n');
+		}
+		*after = line;
+	}
+	if (blocks == 0)
+		return NULL;
+	return buf_take(&b);
+}
+
+/* Words with which a line of YAML or JSON begins, but no command. */
+static const char *const yaml_starts[] = {
+	"apiversion:", "kind:", "metadata:", "spec:", "---", "#", "{", "%",
+	"\"apiversion\"", "\"kind\"", "- ",
+};
+
+static bool
+is_yaml_line(const char *line)
+{
+	const char *p = skip_blanks(line);
+
+	for (size_t i = 0; i < NELEM(yaml_starts); i++)
+		if (strncasecmp(p, yaml_starts[i],
+		    strlen(yaml_starts[i])) == 0)
+			return true;
+	/* A document separator that a keyboard changed. */
+	return dash_len(p) > 0 && p + dash_len(p) < p + line_len(p) &&
+	    dash_len(p + dash_len(p)) > 0 && ends_name(skip_blanks(p +
+	    dash_len(p) + dash_len(p + dash_len(p))));
+}
+
+bool
+input_looks(const char *text)
+{
+	for (const char *p = text; *p != '\0'; p = next_line(p)) {
+		const char *q = skip_blanks(p);
+
+		while (*q == '"' || *q == '\'' || *q == '{' || *q == ' ' ||
+		    str_starts(q, "\xe2\x80\x9c"))
+			q += *q == '\xe2' ? 3 : 1;
+		if (strncasecmp(q, "apiversion", 10) == 0)
+			q += 10;
+		else if (strncasecmp(q, "kind", 4) == 0)
+			q += 4;
+		else
+			continue;
+		if (*q == '"' || *q == '\'')
+			q++;
+		else if (str_starts(q, "\xe2\x80\x9d"))
+			q += 3;
+		q = skip_blanks(q);
+		if (*q == ':')
+			return true;
+	}
+	return manifest_looks(text, strlen(text));
+}
+
+/* The text of the first <pre><code> of the HTML, without entities. */
+static char *
+html_code(const char *html)
+{
+	static const struct { const char *name, *text; } entities[] = {
+		{ "&lt;", "<" }, { "&gt;", ">" }, { "&quot;", "\"" },
+		{ "&#39;", "'" }, { "&#x27;", "'" }, { "&nbsp;", " " },
+		{ "&amp;", "&" },
+	};
+	const char *p, *end;
+	struct buf b = { 0 };
+
+	if (html == NULL || (p = strstr(html, "<pre")) == NULL ||
+	    (p = strstr(p, "<code")) == NULL || (p = strchr(p, '>')) == NULL ||
+	    (end = strstr(++p, "</code>")) == NULL)
+		return NULL;
+	while (p < end) {
+		size_t i = 0;
+
+		while (i < NELEM(entities) && !str_starts(p, entities[i].name))
+			i++;
+		if (i < NELEM(entities)) {
+			buf_puts(&b, entities[i].text);
+			p += strlen(entities[i].name);
+		} else if (*p == '<') {
+			const char *gt = memchr(p, '>', (size_t)(end - p));
+
+			p = gt != NULL ? gt + 1 : end;
+		} else
+			buf_putc(&b, *p++);
+	}
+	return buf_take(&b);
+}
+
+/* The first line that is not empty, trimmed; yours. */
+static char *
+first_line(const char *s, size_t n)
+{
+	char *text = xstrndup(s, n), *line;
+	const char *p = text;
+	size_t len;
+
+	while (*p == '\n' || (*p != '\0' && *skip_blanks(p) == '\n'))
+		p = next_line(p);
+	p = skip_blanks(p);
+	len = line_len(p);
+	while (len > 0 && isspace((unsigned char)p[len - 1]))
+		len--;
+	line = xstrndup(p, len);
+	free(text);
+	return line;
+}
+
+static bool
+is_one_line(const char *s)
+{
+	char *line = first_line(s, strlen(s));
+	const char *at = strstr(s, line);
+	bool is = at != NULL &&
+	    strspn(at + strlen(line), " \t\n") == strlen(at + strlen(line));
+
+	free(line);
+	return is;
+}
+
+/* A command may be set in `code`. */
+static void
+strip_ticks(char *line)
+{
+	size_t n = strlen(line);
+
+	if (n >= 2 && line[0] == '`' && line[n - 1] == '`' &&
+	    strchr(line + 1, '`') == line + n - 1) {
+		memmove(line, line + 1, n - 2);
+		line[n - 2] = '\0';
+	}
+}
+
+/* What is in front of a fence, or else the one line behind it. */
+static char *
+line_beside(const char *s, const char *before, const char *after)
+{
+	char *line = first_line(s, (size_t)(before - s));
+
+	if (*line == '\0' && is_one_line(after)) {
+		free(line);
+		line = first_line(after, strlen(after));
+	}
+	return line;
+}
+
+/* Without a fence: the manifest is what follows the command line. */
+static void
+read_bare(const char *s, struct input *in)
+{
+	while (*s == '\n' || (*s != '\0' && *skip_blanks(s) == '\n'))
+		s = next_line(s);
+	in->looks = input_looks(s);
+	if (!in->looks || !is_yaml_line(s)) {
+		in->line = first_line(s, line_len(s));
+		s = next_line(s);
+	} else
+		in->line = xstrdup("");
+	if (*(s + strspn(s, " \t\n")) != '\0')
+		in->manifest = xstrdup(s);
+}
+
+static void
+read_text(const char *s, const struct json *content, struct input *in)
+{
+	const char *before, *after;
+	char *block = fenced(s, &before, &after);
+
+	if (block != NULL) {
+		in->manifest = block;
+		in->looks = input_looks(block);
+		in->is_fenced = true;
+		in->line = line_beside(s, before, after);
+	} else
+		read_bare(s, in);
+	if (in->looks)
+		return;
+	block = html_code(json_str(content, "formatted_body"));
+	if (block != NULL && input_looks(block)) {
+		free(in->manifest);
+		in->manifest = block;
+		in->looks = in->is_fenced = true;
+	} else
+		free(block);
+}
+
+/* --- attachments --------------------------------------------------------------- */
+
+int
+input_file_kind(const char *name)
+{
+	const char *dot = name != NULL ? strrchr(name, '.') : NULL;
+
+	if (dot == NULL)
+		return 0;
+	if (strcasecmp(dot, ".yaml") == 0 || strcasecmp(dot, ".yml") == 0)
+		return 2;
+	return strcasecmp(dot, ".json") == 0 || strcasecmp(dot, ".txt") == 0;
+}
+
+/* A caption, if there is one, is the command line. */
+static const char *
+read_file(const struct json *content, struct input *in)
+{
+	const char *name = json_str(content, "filename");
+	const char *body = json_strd(content, "body", "");
+	const char *caption = "";
+
+	if (name == NULL)
+		name = body;
+	else if (strcmp(name, body) != 0)
+		caption = body;
+	if (input_file_kind(name) > 0) {
+		in->file_name = xstrdup(name);
+		in->is_yaml_file = input_file_kind(name) == 2;
+		in->is_encrypted_file = json_get(content, "file") != NULL;
+		in->file_url = xstrdup(json_strd(content, "url", ""));
+	}
+	return caption;
+}
+
+/* --- all of it ------------------------------------------------------------------ */
+
+/* The content that counts: of an edit, what it puts in place. */
+static const struct json *
+read_relation(const struct json *content, struct input *in)
+{
+	const struct json *rel = json_get(content, "m.relates_to");
+	const struct json *fresh = json_get(content, "m.new_content");
+
+	if (str_equal(json_str(rel, "rel_type"), "m.replace") &&
+	    json_str(rel, "event_id") != NULL) {
+		in->edit_of = xstrdup(json_str(rel, "event_id"));
+		if (json_is(fresh, JSON_OBJECT))
+			content = fresh;
+	}
+	/* A thread's fallback points to its last message: that is no reply. */
+	if (!json_bool(rel, "is_falling_back", false))
+		in->reply_to = xstrdup(json_str(json_get(rel,
+		    "m.in_reply_to"), "event_id"));
+	return content;
+}
+
+void
+input_read(const struct json *event, const struct input_names *names,
+    struct input *in)
+{
+	const struct json *content = json_get(event, "content");
+	const char *type, *body, *s, *p;
+	char *text = NULL;
+
+	memset(in, 0, sizeof *in);
+	content = read_relation(content, in);
+	type = json_strd(content, "msgtype", "");
+	if (strcmp(type, "m.file") == 0)
+		body = read_file(content, in);
+	else
+		body = json_strd(content, "body", "");
+	in->is_message = strcmp(type, "m.text") == 0 ||
+	    in->file_url != NULL;
+	if (!in->is_message) {
+		in->line = xstrdup("");
+		return;
+	}
+	s = text = plain_lines(body);
+	if (in->reply_to != NULL)
+		s = skip_fallback(s);
+	if ((p = after_address(s, content, names)) != NULL) {
+		in->is_addressed = true;
+		s = p;
+	}
+	if (in->file_url != NULL)
+		in->line = first_line(s, strlen(s));
+	else
+		read_text(s, content, in);
+	strip_ticks(in->line);
+	free(text);
+}
+
+void
+input_release(struct input *in)
+{
+	free(in->edit_of);
+	free(in->reply_to);
+	free(in->line);
+	free(in->manifest);
+	free(in->file_url);
+	free(in->file_name);
+	memset(in, 0, sizeof *in);
+}

@@ -1,0 +1,243 @@
+/*
+ * One-time passwords: the account of a Human was made, and whoever asked for
+ * it is told the initial password once, in a direct chat.
+ *
+ * The password itself is never in a row of the outbox: the message says
+ * {{secret:human:john/password}}, and the sender puts it in as it leaves.  Once
+ * it is sent the sealed secret is wiped, and the message is redacted soon after
+ * it was read, or after password_ttl.
+ *
+ * What is on its way is kept in the store under one key, without any secret:
+ *  [{"key","user","asker","message": outbox id, "redact": outbox id}]
+ * "redact" is there from the moment the message was sent.
+ */
+#include "chat-int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/log.h"
+
+#define KV_KEY		"chat.passwords"
+#define SECRET_NAME	"password"
+
+void
+passwords_load(struct chat *c)
+{
+	char *text = store_kv_get(c->store, KV_KEY);
+	struct err err;
+
+	if (text != NULL)
+		c->passwords = json_parse(text, strlen(text), &err);
+	if (!json_is(c->passwords, JSON_ARRAY)) {
+		json_free(c->passwords);
+		c->passwords = json_array();
+	}
+	free(text);
+}
+
+static void
+save(struct chat *c)
+{
+	char *text = json_canonical(c->passwords);
+
+	store_kv_set(c->store, KV_KEY, json_size(c->passwords) > 0 ? text :
+	    NULL);
+	free(text);
+}
+
+/* --- who is told --------------------------------------------------------------------- */
+
+struct asker { char *user; };
+
+static void
+newest_actor(const struct revision_row *row, void *arg)
+{
+	struct asker *a = arg;
+
+	if (a->user == NULL && row->spec != NULL && row->actor != NULL)
+		a->user = xstrdup(row->actor);
+}
+
+/*
+ * The one who declared the Human last; if that is nobody who may know, the
+ * first admin.
+ */
+static char *
+asker_of(struct chat *c, const char *key)
+{
+	const struct world_config *wc = engine_world_config(c->engine);
+	struct asker a = { NULL };
+	struct object_view o;
+	const struct resource *human;
+	const char *slash;
+	char *kind;
+
+	if (engine_object(c->engine, key, &o) &&
+	    (slash = strchr(o.owner, '/')) != NULL) {
+		kind = xstrndup(o.owner, (size_t)(slash - o.owner));
+		store_revisions_each(c->store, kind, slash + 1, 1,
+		    newest_actor, &a);
+		free(kind);
+	}
+	if (a.user != NULL && person_tier(wc, engine_resources(c->engine),
+	    a.user, &human) != 1) {
+		free(a.user);
+		a.user = NULL;
+	}
+	if (a.user == NULL && wc->admins != NULL && wc->admins->n > 0)
+		a.user = xstrdup(wc->admins->v[0]);
+	return a.user;
+}
+
+/* --- telling -------------------------------------------------------------------------- */
+
+static int64_t
+send_password(struct chat *c, const char *room, const char *key,
+    const char *user)
+{
+	struct reply r = { .state = REPLY_INFO };
+	struct text t = { 0 };
+	char minutes[32], *mark;
+	int64_t id;
+
+	mark = xasprintf("{{secret:%s/%s}}", key, SECRET_NAME);
+	snprintf(minutes, sizeof minutes, "%lld",
+	    (long long)(c->cfg.password_ttl_ms + 59999) / 60000);
+	template_fill(c->templates, "password", FILL(V("user", user),
+	    V("password", mark), V("url", c->cfg.homeserver_url),
+	    V("minutes", minutes)), &t);
+	id = reply_send(c, room, &r, &t);
+	text_release(&t);
+	free(mark);
+	return id;
+}
+
+static bool
+is_known(struct chat *c, const char *key)
+{
+	const struct json *p;
+
+	for (p = json_first(c->passwords); p != NULL; p = json_next(p))
+		if (str_equal(json_str(p, "key"), key) &&
+		    json_get(p, "redact") == NULL)
+			return true;
+	return false;
+}
+
+void
+password_made(void *arg, const char *key, const char *user)
+{
+	struct chat *c = arg;
+	char *asker;
+	const char *room;
+	struct json *p;
+
+	store_begin(c->store);
+	if (is_known(c, key))
+		return;
+	if ((asker = asker_of(c, key)) == NULL ||
+	    (room = engine_dm(c->engine, asker)) == NULL) {
+		log_warn("chat", "%s: nobody may be told the password", key);
+		free(asker);
+		return;
+	}
+	p = json_push(c->passwords, json_object());
+	json_set_str(p, "key", key);
+	json_set_str(p, "user", user);
+	json_set_str(p, "asker", asker);
+	json_set_int(p, "message", send_password(c, room, key, user));
+	json_set_str(p, "room", room);
+	save(c);
+	log_info("chat", "%s: the initial password goes to %s", user, asker);
+	free(asker);
+}
+
+/* --- and forgetting --------------------------------------------------------------------- */
+
+static int64_t
+queue_redaction(struct chat *c, const struct json *p, int64_t when)
+{
+	struct outbox_row row = { .op = OUTBOX_REDACT,
+	    .room = json_str(p, "room"),
+	    .target = json_int(p, "message", 0), .not_before_ms = when,
+	    .content = "{\"reason\":\"a one-time password\"}" };
+
+	return store_outbox_add(c->store, &row);
+}
+
+/* True when the redaction itself has gone out: nothing is left to do. */
+static bool
+look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
+{
+	int64_t redact = json_int(p, "redact", 0);
+	char *event;
+
+	event = store_outbox_event(c->store, redact != 0 ? redact :
+	    json_int(p, "message", 0));
+	if (event == NULL)
+		return false;
+	free(event);
+	*changed = true;
+	store_begin(c->store);
+	if (redact != 0)
+		return true;
+	engine_secret_forget(c->engine, json_str(p, "key"), SECRET_NAME);
+	json_set_int(p, "redact", queue_redaction(c, p, now +
+	    c->cfg.password_ttl_ms));
+	return false;
+}
+
+void
+passwords_tick(struct chat *c, int64_t now)
+{
+	struct json *p, *kept;
+	bool changed = false;
+
+	if (json_size(c->passwords) == 0)
+		return;
+	kept = json_array();
+	for (p = json_first(c->passwords); p != NULL; p = json_next(p)) {
+		struct json *copy = json_copy(p);
+
+		if (look_at(c, copy, now, &changed))
+			json_free(copy);
+		else
+			json_push(kept, copy);
+	}
+	json_free(c->passwords);
+	c->passwords = kept;
+	if (changed)
+		save(c);
+}
+
+/* The asker has read up to an event of ours at or behind the password. */
+void
+passwords_read(struct chat *c, const char *room, const char *event,
+    const char *user)
+{
+	int64_t read = 0;
+	struct json *p;
+
+	for (p = json_first(c->passwords); p != NULL; p = json_next(p)) {
+		const char *dm;
+		int64_t redact = json_int(p, "redact", 0);
+
+		if (redact == 0 || json_bool(p, "read", false) ||
+		    !str_equal(json_str(p, "asker"), user))
+			continue;
+		dm = engine_observed(c->engine, json_strd(p, "room", ""),
+		    "room_id");
+		if (read == 0)
+			read = store_outbox_find(c->store, event);
+		if (!str_equal(dm, room) || read < json_int(p, "message", 0))
+			continue;
+		store_begin(c->store);
+		store_outbox_retry(c->store, redact, clock_ms() +
+		    READ_GRACE_MS);
+		json_set_bool(p, "read", true);
+		save(c);
+	}
+}

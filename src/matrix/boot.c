@@ -184,8 +184,10 @@ out:
 static bool
 reached_us_all_the_same(const struct mx_answer *a)
 {
-	return a->status == 502 && strstr(json_strd(a->body, "error", ""),
-	    "AlreadyCancelled") != NULL;
+	const char *why = json_strd(a->body, "error", "");
+
+	return a->status == 502 && (str_starts(why, "AlreadyCancelled") ||
+	    str_starts(why, "AlreadyCalled"));
 }
 
 static int

@@ -37,15 +37,31 @@ re_setup(void)
 }
 
 static pcre2_code *
+re_try(const char *pattern, PCRE2_SIZE *offset)
+{
+	int	error;
+
+	return pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+	    PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
+	    PCRE2_UTF, &error, offset, NULL);
+}
+
+bool
+re_valid(const char *pattern)
+{
+	PCRE2_SIZE	 offset;
+	pcre2_code	*code = re_try(pattern, &offset);
+
+	pcre2_code_free(code);
+	return code != NULL;
+}
+
+static pcre2_code *
 re_compile(const char *pattern)
 {
-	pcre2_code	*code;
 	PCRE2_SIZE	 offset;
-	int		 error;
+	pcre2_code	*code = re_try(pattern, &offset);
 
-	code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-	    PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
-	    PCRE2_UTF, &error, &offset, NULL);
 	if (code == NULL) {
 		log_error("re", "pattern %s is wrong at %zu", pattern,
 		    (size_t)offset);

@@ -95,6 +95,8 @@ struct reply {
  * the secret in just before the message leaves, so that it is never stored.
  */
 struct json *reply_content(const struct text *, const struct reply *);
+/* The name under which a room's messages are queued. */
+const char *outbox_room(struct chat *, const char *room);
 /* Queue it; gives the outbox id.  Too long a text is cut and attached. */
 int64_t	 reply_send(struct chat *, const char *room, const struct reply *,
 	    const struct text *);

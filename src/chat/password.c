@@ -8,7 +8,8 @@
  * it was read, or after password_ttl.
  *
  * What is on its way is kept in the store under one key, without any secret:
- *  [{"key","user","asker","message": outbox id, "redact": outbox id}]
+ *  [{"key","user","asker","room","message": outbox id, "redact": outbox id,
+ *    "until": ms}]
  * "redact" is there from the moment the message was sent.
  */
 #include "chat-int.h"
@@ -22,6 +23,7 @@
 
 #define KV_KEY		"chat.passwords"
 #define SECRET_NAME	"password"
+#define REDACT_PATIENCE_MS	(24 * 3600 * 1000)	/* a day of outage */
 
 void
 passwords_load(struct chat *c)
@@ -168,7 +170,10 @@ queue_redaction(struct chat *c, const struct json *p, int64_t when)
 	return store_outbox_add(c->store, &row);
 }
 
-/* True when the redaction itself has gone out: nothing is left to do. */
+/*
+ * True when nothing is left to do: the redaction has gone out, or has been
+ * tried for so long that it never will.
+ */
 static bool
 look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
 {
@@ -177,7 +182,7 @@ look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
 
 	event = store_outbox_event(c->store, redact != 0 ? redact :
 	    json_int(p, "message", 0));
-	if (event == NULL)
+	if (event == NULL && (redact == 0 || now < json_int(p, "until", 0)))
 		return false;
 	free(event);
 	*changed = true;
@@ -187,6 +192,8 @@ look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
 	engine_secret_forget(c->engine, json_str(p, "key"), SECRET_NAME);
 	json_set_int(p, "redact", queue_redaction(c, p, now +
 	    c->cfg.password_ttl_ms));
+	json_set_int(p, "until", now + c->cfg.password_ttl_ms +
+	    REDACT_PATIENCE_MS);
 	return false;
 }
 

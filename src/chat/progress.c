@@ -14,7 +14,6 @@
 #define BAR_CELLS	10
 #define CELL_FULL	"\xe2\x96\x93"
 #define CELL_EMPTY	"\xe2\x96\x91"
-#define HASH_SHOWN	12	/* digits of a plan's hash that people see */
 
 /* A run whose live message we keep up. */
 struct live {
@@ -155,8 +154,8 @@ live_text(struct chat *c, const struct run_view *v, const struct json *show,
 static void
 send_thread(struct request *q, int64_t live, const struct plan *plan)
 {
-	struct outbox_row row = { .room = q->room, .op = OUTBOX_SEND,
-	    .thread = live };
+	struct outbox_row row = { .op = OUTBOX_SEND, .thread = live,
+	    .room = outbox_room(q->chat, q->room) };
 	struct reply r = { .state = REPLY_INFO };
 	struct text steps = { 0 }, t = { 0 };
 	struct strv lines = { 0 };

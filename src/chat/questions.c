@@ -160,8 +160,8 @@ static void
 add_tap(struct chat *c, const char *room, int64_t message, const char *key)
 {
 	struct json *o = json_object();
-	struct outbox_row row = { .room = room, .op = OUTBOX_REACT,
-	    .target = message };
+	struct outbox_row row = { .room = outbox_room(c, room),
+	    .op = OUTBOX_REACT, .target = message };
 	char *json;
 
 	json_set_str(o, "key", key);

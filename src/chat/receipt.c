@@ -176,7 +176,8 @@ static int64_t
 receipt_queue(struct chat *c, const char *room, const struct ending *end,
     const struct receipt *r, bool is_here)
 {
-	struct outbox_row row = { .room = room, .op = OUTBOX_SEND };
+	struct outbox_row row = { .room = outbox_room(c, room),
+	    .op = OUTBOX_SEND };
 	struct reply reply = { .event = is_here ? end->event : NULL,
 	    .run = end->run, .answer = r->answer,
 	    .state = end->why != NULL ? REPLY_FAILED : REPLY_DONE,

@@ -74,6 +74,18 @@ reply_content(const struct text *t, const struct reply *r)
 	return content;
 }
 
+/*
+ * Messages of one room leave in order, and the order is that of one name: the
+ * key of the room's object where it has one, because news use that too.
+ */
+const char *
+outbox_room(struct chat *c, const char *room)
+{
+	const char *key = room[0] == '!' ? engine_find(c->engine, room) : NULL;
+
+	return key != NULL ? key : room;
+}
+
 static int64_t
 queue(struct chat *c, const char *room, const struct json *content,
     const char *file_name, const char *file_type, const char *file)
@@ -82,7 +94,7 @@ queue(struct chat *c, const char *room, const struct json *content,
 	char *json = json_canonical(content);
 	int64_t id;
 
-	row.room = room;
+	row.room = outbox_room(c, room);
 	row.op = OUTBOX_SEND;
 	row.content = json;
 	if (file != NULL) {

@@ -33,6 +33,7 @@ up(struct daemon *d)
 	engine_start(d->engine);
 	chat_started(d->chat, d->is_first, d->away_ms);
 	inbox_wake(d);
+	memory_settle();
 	log_info("boot", "ready: %s on %s", d->mx.bot, d->mx.url);
 }
 

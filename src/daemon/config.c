@@ -7,6 +7,7 @@
  */
 #include "hiclaw/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #include "hiclaw/re.h"
 #include "hiclaw/secure.h"
 
+#include "config-int.h"
+
 #ifndef HICLAW_COMMANDS_DIR
 #define HICLAW_COMMANDS_DIR	"commands"
 #endif
@@ -28,6 +31,7 @@
 #endif
 #define CONFIG_MAX	(256 * 1024)
 #define ENV_PREFIX	"HICLAW_CFG_"
+#define PATH_TEXT_MAX	4000
 #define STATE_DIR	"/var/lib/hiclaw"
 
 extern char **environ;
@@ -43,6 +47,8 @@ struct setting {
 	bool		 secret;
 	struct field	 field;
 };
+#define A_PATH		.min = 1, .max = PATH_TEXT_MAX, \
+	.example = STATE_DIR "/file"
 #define AT(member)	offsetof(struct config, member)
 #define TEXT(sec, nm, member, d, h, ...) \
 	{ sec, AT(member), false, { .name = nm, .type = FIELD_STRING, \
@@ -60,17 +66,17 @@ struct setting {
 static const struct setting settings[] = {
 	TEXT("homeserver", "url", homeserver.url, NULL,
 	    "base URL of the client-server API, without /_matrix",
-	    .pattern = "https?://[^/ ]+(/[^ ]*[^/ ])?",
+	    .pattern = "https?://[^/ ]+(/[^ ]*)?",
 	    .example = "http://127.0.0.1:8008"),
 	TEXT("homeserver", "domain", homeserver.domain, NULL,
 	    "server name: what stands behind the colon in user ids",
 	    .pattern = "[A-Za-z0-9.\\[\\]:-]+", .example = "example.org"),
 	TEXT("homeserver", "registration", homeserver.registration,
 	    "/etc/hiclaw/registration.yaml",
-	    "registration file that the homeserver reads as well"),
+	    "registration file that the homeserver reads as well", A_PATH),
 	TEXT("homeserver", "prefix", prefix, "hiclaw",
 	    "how the names of the bot, agents and aliases begin",
-	    .pattern = "[a-z][a-z0-9]{0,31}"),
+	    .pattern = "[a-z][a-z0-9]{0,31}", .example = "hiclaw"),
 	SECRET("homeserver", "registration_shared_secret",
 	    homeserver.registration_shared_secret,
 	    "Synapse's secret of that name: makes accounts for Humans"),
@@ -87,9 +93,10 @@ static const struct setting settings[] = {
 	    .pattern = "(\\[[0-9a-fA-F:.]+\\]|[^:\\[\\] ]+):[0-9]{1,5}",
 	    .example = "127.0.0.1:29301"),
 	TEXT(NULL, "database", database, STATE_DIR "/hiclaw.db",
-	    "the SQLite file that holds all state"),
+	    "the SQLite file that holds all state", A_PATH),
 	TEXT(NULL, "secrets_key", secrets_key, NULL,
-	    "key file that seals secrets; default: the database's name + .key"),
+	    "key file that seals secrets; default: the database's name + .key",
+	    A_PATH),
 	{ NULL, AT(admins), false, { .name = "admins", .type = FIELD_LIST,
 	    .item = FIELD_STRING, .pattern = "@[^: ]+:[^ ]+", .min = 0,
 	    .max = 1000, .help = "Matrix ids of those who may do everything",
@@ -98,9 +105,9 @@ static const struct setting settings[] = {
 	    "where agent files go; empty: nowhere",
 	    .pattern = "|file:///.+", .example = "file:///srv/hiclaw"),
 	TEXT("chat", "commands", chat.commands, HICLAW_COMMANDS_DIR,
-	    "directory of the command files"),
+	    "directory of the command files", A_PATH),
 	TEXT("chat", "templates", chat.templates, HICLAW_TEMPLATES_DIR,
-	    "directory of the reply and file templates"),
+	    "directory of the reply and file templates", A_PATH),
 	NUMBER("chat", "question_ttl", chat.question_ttl_s, 10, 86400, "300",
 	    "seconds until an unanswered question expires"),
 	NUMBER("chat", "password_ttl", chat.password_ttl_s, 60, 86400, "3600",
@@ -130,6 +137,7 @@ static void
 setting_store(struct config *c, const struct setting *s,
     const struct json *value)
 {
+	const char *given = json_value_str(value);
 	const struct json *v;
 	struct strv *list;
 	char **text;
@@ -148,9 +156,12 @@ setting_store(struct config *c, const struct setting *s,
 			strv_add(list, json_value_str(v));
 		break;
 	default:
+		/* HICLAW_CFG_X= takes back what the file sets. */
+		if (s->field.dflt == NULL && str_equal(given, ""))
+			given = NULL;
 		text = place(c, s);
 		secret_free(*text);
-		*text = xstrdup(json_value_str(value));
+		*text = xstrdup(given);
 	}
 }
 
@@ -208,6 +219,7 @@ rows_make(struct rows *r)
 		if (s->section == NULL) {
 			r->top[n++] = s->field;
 		} else if (is_first_of_section(i)) {
+			assert(r->n < NELEM(r->sections));
 			r->sections[r->n] = section_rows(s->section);
 			r->top[n].name = s->section;
 			r->top[n].type = FIELD_OBJECT;
@@ -227,28 +239,69 @@ rows_release(struct rows *r)
 
 /* --- the file --------------------------------------------------------------- */
 
-static char *
-file_text(const char *path, size_t max, struct err *err)
+char *
+config_file(const char *path, size_t max, size_t *len, struct err *err)
 {
-	struct buf b = { 0 };
-	char part[4096];
-	size_t n;
+	char *text = xmalloc(max + 2);
 	FILE *f = fopen(path, "re");
 
 	if (f == NULL) {
 		err_set(err, ERR_USER, "%s: %s", path, strerror(errno));
+		free(text);
 		return NULL;
 	}
-	buf_init(&b, max);
-	while ((n = fread(part, 1, sizeof part, f)) > 0)
-		buf_add(&b, part, n);
-	fclose(f);
-	if (b.overflow) {
-		buf_release(&b);
+	*len = fread(text, 1, max + 1, f);
+	text[*len] = '\0';
+	if (ferror(f))
+		err_set(err, ERR_USER, "%s: cannot be read", path);
+	else if (*len > max)
 		err_set(err, ERR_USER, "%s: larger than %zu bytes", path, max);
-		return NULL;
+	if (ferror(f) || *len > max) {
+		secret_free(text);
+		text = NULL;
 	}
-	return buf_take(&b);
+	fclose(f);
+	return text;
+}
+
+/*
+ * Secrets stay out of messages: a source line that may hold one is not shown,
+ * and what is wrong with a secret's value is said without the value.
+ */
+void
+config_hide(struct problems *ps, const char *const *secrets)
+{
+	for (size_t i = 0; i < ps->n; i++) {
+		struct problem *p = &ps->v[i];
+
+		if (p->source != NULL && re_match("(?is).*(secret|token|"
+		    "passw).*", p->source)) {
+			secret_free(p->source);
+			p->source = NULL;
+		}
+		for (const char *const *s = secrets; *s != NULL; s++)
+			if (str_equal(p->path, *s)) {
+				secret_free(p->what);
+				secret_free(p->source);
+				p->source = NULL;
+				p->what = xstrdup("expected a text on one line, "
+				    "in quotes");
+			}
+	}
+}
+
+/* The names of the secret settings, as problems have them. */
+static void
+hide_secrets(struct problems *ps)
+{
+	struct strv names = { 0 };
+
+	for (size_t i = 0; i < NELEM(settings); i++)
+		if (settings[i].secret)
+			strv_addf(&names, "%s.%s", settings[i].section,
+			    settings[i].field.name);
+	config_hide(ps, (const char *const *)names.v);
+	strv_release(&names);
 }
 
 static int
@@ -258,13 +311,15 @@ load_file(struct config *c, const char *path, struct err *err)
 	struct json *file = NULL;
 	struct rows rows;
 	char *text, *said;
+	size_t len;
 	int rc = -1;
 
-	if ((text = file_text(path, CONFIG_MAX, err)) == NULL)
+	if ((text = config_file(path, CONFIG_MAX, &len, err)) == NULL)
 		return -1;
 	rows_make(&rows);
-	file = table_decode(rows.top, text, strlen(text), &problems);
+	file = table_decode(rows.top, text, len, &problems);
 	if (problems.errors > 0) {
+		hide_secrets(&problems);
 		said = problems_text(&problems);
 		err_set(err, ERR_USER, "%s:\n%s", path, said);
 		free(said);
@@ -283,7 +338,7 @@ out:
 	problems_release(&problems);
 	json_free(file);
 	rows_release(&rows);
-	free(text);
+	secret_free(text);
 	return rc;
 }
 
@@ -315,8 +370,12 @@ env_value(const struct setting *s, const char *text, struct err *err)
 	case FIELD_LIST:
 		v = json_array();
 		strv_split(&parts, text, ',');
-		for (size_t i = 0; i < parts.n; i++)
-			json_push_str(v, parts.v[i]);
+		for (size_t i = 0; i < parts.n; i++) {
+			char *part = parts.v[i] + strspn(parts.v[i], " ");
+
+			part[strcspn(part, " ")] = '\0';
+			json_push_str(v, part);
+		}
 		strv_release(&parts);
 		return v;
 	default:
@@ -372,41 +431,64 @@ load_variable(struct config *c, const char *var, struct err *err)
 	return rc;
 }
 
+static void
+strip_slashes(char *url)
+{
+	size_t n = url != NULL ? strlen(url) : 0;
+
+	while (n > 0 && url[n - 1] == '/')
+		url[--n] = '\0';
+}
+
+/* Said once, here: config_check does not know where the settings are from. */
+static void
+warn_readable(const struct config *c, const char *path)
+{
+	bool any = false;
+	struct stat st;
+
+	for (size_t i = 0; i < NELEM(settings); i++)
+		any = any || (settings[i].secret && *(char *const *)
+		    ((const char *)c + settings[i].offset) != NULL);
+	if (any && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		log_warn("config", "%s holds a secret and others may read it; "
+		    "chmod o-rwx %s", path, path);
+}
+
 int
 config_load(struct config *c, const char *path, struct err *err)
 {
 	memset(c, 0, sizeof *c);
 	for (size_t i = 0; i < NELEM(settings); i++)
 		setting_default(c, &settings[i]);
-	if (path != NULL && load_file(c, path, err) == -1)
-		return -1;
+	if (path != NULL) {
+		if (load_file(c, path, err) == -1)
+			return -1;
+		warn_readable(c, path);
+	}
 	for (char **e = environ; *e != NULL; e++)
 		if (str_starts(*e, ENV_PREFIX) && strchr(*e, '=') != NULL &&
 		    load_variable(c, *e, err) == -1)
 			return -1;
-	if (c->secrets_key == NULL && c->database != NULL)
+	if (c->secrets_key == NULL)
 		c->secrets_key = xasprintf("%s.key", c->database);
-	if (path != NULL && c->homeserver.registration_shared_secret != NULL) {
-		struct stat st;
-
-		if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
-			log_warn("config", "%s holds a secret and others may "
-			    "read it: chmod 600 %s", path, path);
-	}
+	strip_slashes(c->homeserver.url);
+	if (!str_equal(c->storage.url, "file:///"))
+		strip_slashes(c->storage.url);
 	return 0;
 }
 
 /* --- checks -------------------------------------------------------------------- */
 
 static int
-require(const char *value, const char *name, const char *example,
-    struct err *err)
+require(const char *value, const char *name, const char *variable,
+    const char *example, struct err *err)
 {
 	if (value != NULL && value[0] != '\0')
 		return 0;
-	return err_set(err, ERR_USER, "%s is not set; set it in the file, for "
-	    "example %s, or by %s in the environment", name, example,
-	    ENV_PREFIX "<SECTION>_<KEY>");
+	return err_set(err, ERR_USER, "%s is not set; expected, for example, "
+	    "%s: set it in the configuration file or as "
+	    ENV_PREFIX "%s in the environment", name, example, variable);
 }
 
 static int
@@ -416,9 +498,9 @@ fits_any(const struct strv *patterns, const char *what, const char *name,
 	for (size_t i = 0; i < patterns->n; i++)
 		if (re_match(patterns->v[i], name))
 			return 0;
-	return err_set(err, ERR_USER, "%s: no %s namespace covers %s; check "
-	    "homeserver.domain and homeserver.prefix, or make the file anew "
-	    "with --generate-registration", registration, what, name);
+	return err_set(err, ERR_USER, "%s: no exclusive namespace of %s "
+	    "covers %s; check homeserver.domain and homeserver.prefix, "
+	    "or make the file anew with --generate-registration", registration, what, name);
 }
 
 static int
@@ -431,9 +513,14 @@ check_namespaces(const struct config *c, struct err *err)
 	const char *file = c->homeserver.registration;
 	int rc = 0;
 
-	if (fits_any(&c->user_regex, "user", bot, file, err) == -1 ||
-	    fits_any(&c->user_regex, "user", agent, file, err) == -1 ||
-	    fits_any(&c->alias_regex, "alias", alias, file, err) == -1)
+	if (strcmp(c->sender, p) == 0)
+		/* Synapse answers 500 to a sync by the sender. */
+		rc = err_set(err, ERR_USER, "%s: sender_localpart is the bot's "
+		    "own name; name a spare account, for example "
+		    "sender_localpart: _%s_as", file, p);
+	else if (fits_any(&c->user_regex, "users", bot, file, err) == -1 ||
+	    fits_any(&c->user_regex, "users", agent, file, err) == -1 ||
+	    fits_any(&c->alias_regex, "aliases", alias, file, err) == -1)
 		rc = -1;
 	free(bot);
 	free(agent);
@@ -441,26 +528,51 @@ check_namespaces(const struct config *c, struct err *err)
 	return rc;
 }
 
-int
-config_check(struct config *c, struct err *err)
+static int
+check_admins(const struct config *c, struct err *err)
 {
-	if (require(c->homeserver.url, "homeserver.url",
-	    "http://127.0.0.1:8008", err) == -1 ||
-	    require(c->homeserver.domain, "homeserver.domain", "example.org",
-	    err) == -1)
-		return -1;
 	if (c->admins.n == 0)
 		return err_set(err, ERR_USER, "admins is empty: nobody could "
 		    "command the controller; set it, for example "
 		    "admins: [\"@you:%s\"]", c->homeserver.domain);
 	for (size_t i = 0; i < c->admins.n; i++)
-		if (!mxid_valid(c->admins.v[i]))
+		if (c->admins.v[i][0] != '@' ||
+		    !mxid_valid(c->admins.v[i]))
 			return err_set(err, ERR_USER, "admins: \"%s\" is not a "
 			    "full Matrix id such as @you:%s", c->admins.v[i],
 			    c->homeserver.domain);
+	return 0;
+}
+
+/* An agent or the bot itself cannot be the one who gives orders. */
+static int
+check_admins_outside(const struct config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->admins.n; i++)
+		for (size_t j = 0; j < c->user_regex.n; j++)
+			if (re_match(c->user_regex.v[j], c->admins.v[i]))
+				return err_set(err, ERR_USER, "admins: %s is a "
+				    "name of the bot or an agent, by the "
+				    "namespace in %s; name a person",
+				    c->admins.v[i],
+				    c->homeserver.registration);
+	return 0;
+}
+
+int
+config_check(struct config *c, struct err *err)
+{
+	if (require(c->homeserver.url, "homeserver.url", "HOMESERVER_URL",
+	    "http://127.0.0.1:8008", err) == -1 ||
+	    require(c->homeserver.domain, "homeserver.domain",
+	    "HOMESERVER_DOMAIN", "example.org", err) == -1 ||
+	    check_admins(c, err) == -1)
+		return -1;
 	if (registration_load(c, c->homeserver.registration, err) == -1)
 		return -1;
-	return check_namespaces(c, err);
+	if (check_namespaces(c, err) == -1)
+		return -1;
+	return check_admins_outside(c, err);
 }
 
 /* --- printing and end ----------------------------------------------------------- */

@@ -71,6 +71,9 @@ void	intake_after_commit(struct daemon *);
 bool	inbox_take(struct daemon *, struct json *event);
 void	inbox_wake(struct daemon *);
 
+/* memory.c: give back what only starting needed. */
+void	memory_settle(void);
+
 void	outbox_before_commit(struct daemon *);
 void	outbox_after_commit(struct daemon *);
 void	outbox_free(struct daemon *);

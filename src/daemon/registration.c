@@ -6,12 +6,17 @@
 #include "hiclaw/config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "hiclaw/api.h"
+#include "hiclaw/log.h"
+#include "hiclaw/re.h"
 #include "hiclaw/secure.h"
+
+#include "config-int.h"
 
 #define REGISTRATION_MAX	65536
 #define TOKEN_BYTES		32
@@ -40,9 +45,9 @@ static const struct field registration_rows[] = {
 	{ .name = "url", .type = FIELD_STRING,
 	    .help = "where the homeserver reaches us" },
 	{ .name = "as_token", .type = FIELD_STRING, .required = true,
-	    .min = TOKEN_MIN, .max = 255, .help = "our token" },
+	    .help = "our token" },
 	{ .name = "hs_token", .type = FIELD_STRING, .required = true,
-	    .min = TOKEN_MIN, .max = 255, .help = "the homeserver's token" },
+	    .help = "the homeserver's token" },
 	{ .name = "sender_localpart", .type = FIELD_STRING, .required = true,
 	    .help = "a spare account; the bot is an ordinary one" },
 	{ .name = "namespaces", .type = FIELD_OBJECT, .required = true,
@@ -78,6 +83,8 @@ registration_generate(const char *domain, const char *url, const char *prefix)
 {
 	char *id = rand_hex(4), *as = rand_hex(TOKEN_BYTES);
 	char *hs = rand_hex(TOKEN_BYTES), *dom = quote_regex(domain);
+	struct json *quoted = json_string(url);
+	char *at = json_canonical(quoted);
 	struct buf b = { 0 };
 
 	buf_printf(&b,
@@ -85,7 +92,7 @@ registration_generate(const char *domain, const char *url, const char *prefix)
 	    "# Both read this file; it holds secrets: keep it private.\n"
 	    "# Synapse: add its path to app_service_config_files, restart.\n"
 	    "id: hiclaw-%s\n"
-	    "url: \"%s\"\n"
+	    "url: %s\n"
 	    "as_token: \"%s\"\n"
 	    "hs_token: \"%s\"\n"
 	    "# A spare account: the homeserver does not let it sync, so the bot\n"
@@ -100,75 +107,124 @@ registration_generate(const char *domain, const char *url, const char *prefix)
 	    "    - exclusive: true\n"
 	    "      regex: '^#%s_[a-z0-9._=/-]+:%s$'\n"
 	    "  rooms: []\n",
-	    domain, id, url, as, hs, prefix, prefix, dom, prefix, dom);
+	    domain, id, at, as, hs, prefix, prefix, dom, prefix, dom);
 	free(id);
 	secret_free(as);
 	secret_free(hs);
 	free(dom);
+	free(at);
+	json_free(quoted);
 	return buf_take(&b);
 }
 
-static void
-take_regexes(const struct json *list, struct strv *out)
+static int
+take_regexes(const struct json *list, struct strv *out, struct err *err)
 {
 	const struct json *v;
+	const char *regex;
 
-	for (v = json_first(list); v != NULL; v = json_next(v))
+	for (v = json_first(list); v != NULL; v = json_next(v)) {
+		regex = json_str(v, "regex");
+		if (!re_valid(regex))
+			return err_set(err, ERR_USER, "namespaces: \"%.200s\" "
+			    "is no regular expression", regex);
 		if (json_bool(v, "exclusive", false))
-			strv_add(out, json_str(v, "regex"));
+			strv_add(out, regex);
+	}
+	return 0;
 }
 
-static char *
-read_text(const char *path, struct err *err)
+static struct json *
+decode(const char *path, struct err *err)
 {
-	char *text = xmalloc(REGISTRATION_MAX + 1);
-	FILE *f = fopen(path, "re");
-	size_t n;
+	static const char *const secrets[] = { "as_token", "hs_token", NULL };
+	struct problems problems = { 0 };
+	struct json *r;
+	char *text, *said;
+	size_t len;
 
-	if (f == NULL) {
-		err_set(err, ERR_USER, "%s: %s; make one with "
-		    "hiclaw-controller --generate-registration", path,
-		    strerror(errno));
-		free(text);
+	if ((text = config_file(path, REGISTRATION_MAX, &len, err)) == NULL)
 		return NULL;
+	r = table_decode(registration_rows, text, len, &problems);
+	if (r == NULL) {
+		config_hide(&problems, secrets);
+		said = problems_text(&problems);
+		err_set(err, ERR_USER, "%s:\n%s", path, said);
+		free(said);
 	}
-	n = fread(text, 1, REGISTRATION_MAX, f);
-	fclose(f);
-	text[n] = '\0';
-	return text;
+	problems_release(&problems);
+	secret_free(text);
+	return r;
+}
+
+static int
+check_tokens(const struct json *r, struct err *err)
+{
+	static const char *const names[] = { "as_token", "hs_token" };
+
+	for (size_t i = 0; i < NELEM(names); i++)
+		if (strlen(json_str(r, names[i])) < TOKEN_MIN)
+			return err_set(err, ERR_USER, "%s has fewer than %d "
+			    "characters and can be guessed", names[i],
+			    TOKEN_MIN);
+	return 0;
+}
+
+static void
+warn_registration(const struct json *r, const char *path)
+{
+	struct stat st;
+
+	/* Left out, Synapse takes it as true. */
+	if (json_bool(r, "rate_limited", true))
+		log_warn("config", "%s: rate_limited is not false; the "
+		    "homeserver will slow down what agents do", path);
+	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		log_warn("config", "%s holds secrets and others may read it; "
+		    "chmod o-rwx %s", path, path);
+}
+
+static void
+forget(struct config *c)
+{
+	free(c->as_id);
+	secret_free(c->as_token);
+	secret_free(c->hs_token);
+	free(c->sender);
+	c->as_id = c->as_token = c->hs_token = c->sender = NULL;
+	strv_release(&c->user_regex);
+	strv_release(&c->alias_regex);
 }
 
 int
 registration_load(struct config *c, const char *path, struct err *err)
 {
-	struct problems problems = { 0 };
 	struct json *r;
-	char *text, *said;
+	int rc = -1;
 
-	if ((text = read_text(path, err)) == NULL)
-		return -1;
-	r = table_decode(registration_rows, text, strlen(text), &problems);
-	secret_free(text);
-	if (problems.errors > 0 || r == NULL) {
-		/* Without the source lines: they may hold the tokens. */
-		for (size_t i = 0; i < problems.n; i++) {
-			free(problems.v[i].source);
-			problems.v[i].source = NULL;
-		}
-		said = problems_text(&problems);
-		err_set(err, ERR_USER, "%s:\n%s", path, said);
-		free(said);
-		problems_release(&problems);
-		json_free(r);
+	if ((r = decode(path, err)) == NULL) {
+		if (access(path, F_OK) == -1)
+			err_set(err, ERR_USER, "%s: %s; make one with "
+			    "hiclaw-controller --generate-registration, and "
+			    "set homeserver.registration to its path", path,
+			    strerror(errno));
 		return -1;
 	}
-	problems_release(&problems);
-	c->as_id = xstrdup(json_str(r, "id"));
-	c->as_token = xstrdup(json_str(r, "as_token"));
-	c->hs_token = xstrdup(json_str(r, "hs_token"));
-	c->sender = xstrdup(json_str(r, "sender_localpart"));
-	take_regexes(json_path(r, "namespaces.users"), &c->user_regex);
-	take_regexes(json_path(r, "namespaces.aliases"), &c->alias_regex);
+	forget(c);
+	if (check_tokens(r, err) == 0 &&
+	    take_regexes(json_path(r, "namespaces.users"), &c->user_regex,
+	    err) == 0 && take_regexes(json_path(r, "namespaces.aliases"),
+	    &c->alias_regex, err) == 0) {
+		c->as_id = xstrdup(json_str(r, "id"));
+		c->as_token = xstrdup(json_str(r, "as_token"));
+		c->hs_token = xstrdup(json_str(r, "hs_token"));
+		c->sender = xstrdup(json_str(r, "sender_localpart"));
+		warn_registration(r, path);
+		rc = 0;
+	} else {
+		err_prefix(err, "%s", path);
+		forget(c);
+	}
 	json_free(r);
-	return 0;
+	return rc;
 }

@@ -68,7 +68,7 @@ def test_power_is_taken_back(sample, worker):
         lambda: person("stranger") not in
         sample.eyes.room(worker).power["users"])
     assert sample.eyes.room(worker).power["users"][ADMIN] == 100
-    report(sample, t, "devops-dan", "stranger")
+    report(sample, t, "devops-dan", "admin", "power")
 
 
 def test_name_comes_back(sample, worker):

@@ -156,7 +156,6 @@ setting_store(struct config *c, const struct setting *s,
 			strv_add(list, json_value_str(v));
 		break;
 	default:
-		/* HICLAW_CFG_X= takes back what the file sets. */
 		if (s->field.dflt == NULL && str_equal(given, ""))
 			given = NULL;
 		text = place(c, s);
@@ -264,9 +263,27 @@ config_file(const char *path, size_t max, size_t *len, struct err *err)
 	return text;
 }
 
+/* "  key: value" to "  key: ..."; a line without a key is not shown at all. */
+static void
+hide_value(struct problem *p)
+{
+	size_t at;
+	char *cut = NULL;
+
+	if (p->source == NULL)
+		return;
+	at = strspn(p->source, " ");
+	at += strspn(p->source + at, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+	if (p->source[at] == ':')
+		cut = xasprintf("%.*s: ...", (int)at, p->source);
+	secret_free(p->source);
+	p->source = cut;
+}
+
 /*
- * Secrets stay out of messages: a source line that may hold one is not shown,
- * and what is wrong with a secret's value is said without the value.
+ * Any line may hold a secret, be it under a mistyped key, so no value is shown;
+ * and what is wrong with a secret's own value is said without it.
  */
 void
 config_hide(struct problems *ps, const char *const *secrets)
@@ -274,16 +291,10 @@ config_hide(struct problems *ps, const char *const *secrets)
 	for (size_t i = 0; i < ps->n; i++) {
 		struct problem *p = &ps->v[i];
 
-		if (p->source != NULL && re_match("(?is).*(secret|token|"
-		    "passw).*", p->source)) {
-			secret_free(p->source);
-			p->source = NULL;
-		}
+		hide_value(p);
 		for (const char *const *s = secrets; *s != NULL; s++)
 			if (str_equal(p->path, *s)) {
 				secret_free(p->what);
-				secret_free(p->source);
-				p->source = NULL;
 				p->what = xstrdup("expected a text on one line, "
 				    "in quotes");
 			}
@@ -421,7 +432,16 @@ load_variable(struct config *c, const char *var, struct err *err)
 	if (s == NULL)
 		return env_unknown(var, (size_t)(eq - var), err);
 	value = env_value(s, eq + 1, err);
-	rc = value == NULL ? -1 : field_check(&s->field, value, err);
+	if (value == NULL)
+		rc = -1;
+	else if (eq[1] == '\0' && s->field.type == FIELD_STRING &&
+	    s->field.dflt == NULL)
+		rc = 0;			/* takes back what the file sets */
+	else if (json_is(value, JSON_NULL))
+		rc = err_set(err, ERR_USER, "is empty; unset it for the "
+		    "default, %s", s->field.dflt);
+	else
+		rc = field_check(&s->field, value, err);
 	if (rc == -1)
 		err_prefix(err, "%s", name);
 	else
@@ -455,21 +475,29 @@ warn_readable(const struct config *c, const char *path)
 		    "chmod o-rwx %s", path, path);
 }
 
+static int
+load_environment(struct config *c, struct err *err)
+{
+	for (char **e = environ; *e != NULL; e++)
+		if (str_starts(*e, ENV_PREFIX) && strchr(*e, '=') != NULL &&
+		    load_variable(c, *e, err) == -1)
+			return -1;
+	return 0;
+}
+
 int
 config_load(struct config *c, const char *path, struct err *err)
 {
 	memset(c, 0, sizeof *c);
 	for (size_t i = 0; i < NELEM(settings); i++)
 		setting_default(c, &settings[i]);
-	if (path != NULL) {
-		if (load_file(c, path, err) == -1)
-			return -1;
-		warn_readable(c, path);
+	if ((path != NULL && load_file(c, path, err) == -1) ||
+	    load_environment(c, err) == -1) {
+		config_release(c);
+		return -1;
 	}
-	for (char **e = environ; *e != NULL; e++)
-		if (str_starts(*e, ENV_PREFIX) && strchr(*e, '=') != NULL &&
-		    load_variable(c, *e, err) == -1)
-			return -1;
+	if (path != NULL)
+		warn_readable(c, path);
 	if (c->secrets_key == NULL)
 		c->secrets_key = xasprintf("%s.key", c->database);
 	strip_slashes(c->homeserver.url);

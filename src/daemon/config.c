@@ -315,6 +315,21 @@ hide_secrets(struct problems *ps)
 	strv_release(&names);
 }
 
+/* Said once, here: config_check does not know where the settings are from. */
+static void
+warn_readable(const struct config *c, const char *path)
+{
+	bool any = false;
+	struct stat st;
+
+	for (size_t i = 0; i < NELEM(settings); i++)
+		any = any || (settings[i].secret && *(char *const *)
+		    ((const char *)c + settings[i].offset) != NULL);
+	if (any && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		log_warn("config", "%s holds a secret and others may read it; "
+		    "chmod o-rwx %s", path, path);
+}
+
 static int
 load_file(struct config *c, const char *path, struct err *err)
 {
@@ -344,6 +359,7 @@ load_file(struct config *c, const char *path, struct err *err)
 		if (v != NULL && !json_is(v, JSON_NULL))
 			setting_store(c, s, v);
 	}
+	warn_readable(c, path);
 	rc = 0;
 out:
 	problems_release(&problems);
@@ -460,21 +476,6 @@ strip_slashes(char *url)
 		url[--n] = '\0';
 }
 
-/* Said once, here: config_check does not know where the settings are from. */
-static void
-warn_readable(const struct config *c, const char *path)
-{
-	bool any = false;
-	struct stat st;
-
-	for (size_t i = 0; i < NELEM(settings); i++)
-		any = any || (settings[i].secret && *(char *const *)
-		    ((const char *)c + settings[i].offset) != NULL);
-	if (any && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
-		log_warn("config", "%s holds a secret and others may read it; "
-		    "chmod o-rwx %s", path, path);
-}
-
 static int
 load_environment(struct config *c, struct err *err)
 {
@@ -496,8 +497,6 @@ config_load(struct config *c, const char *path, struct err *err)
 		config_release(c);
 		return -1;
 	}
-	if (path != NULL)
-		warn_readable(c, path);
 	if (c->secrets_key == NULL)
 		c->secrets_key = xasprintf("%s.key", c->database);
 	strip_slashes(c->homeserver.url);

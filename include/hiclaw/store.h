@@ -2,8 +2,8 @@
  * The state of the controller: one SQLite file in WAL mode, the only SQL of
  * the program (src/store/, a file per group of tables).  Deciding thread only.
  *
- * Every write happens inside a transaction that store_begin opened; the engine
- * opens one lazily per turn of the loop and commits it before it waits, so that
+ * Every write happens inside a transaction, opened by store_begin or by the
+ * write itself; the daemon commits it at the end of a turn of the loop, so that
  * many small writes cost one fsync.  A write that fails (disk full, corrupt)
  * ends the process with a clear message and EX_IOERR before harm is done:
  * functions that cannot otherwise fail return void.  Strings in rows given to
@@ -21,7 +21,7 @@ struct store;
  * inside), run the migrations, load or make the key that seals secrets.
  * ERR_CONFLICT when another controller holds it (msg names the pid);
  * ERR_BROKEN when the file is corrupt, from a newer version, or the key does
- * not open its secrets.  path ":memory:" is for tests (no lock).
+ * not open its secrets.  path ":memory:" is for tests (no lock; key_path may be NULL there).
  */
 struct store *store_open(const char *path, const char *key_path, struct err *);
 void	 store_close(struct store *);
@@ -142,7 +142,11 @@ int64_t	 store_outbox_add(struct store *, const struct outbox_row *);
  */
 void	 store_outbox_update(struct store *, int64_t id, const char *content,
 	    int64_t not_before_ms);
-/* PENDING and SENDING rows in order of id that are due, at most limit. */
+/*
+ * PENDING and SENDING rows in order of id that are due, at most limit; when
+ * there are more, each room has a share of them.  Not due is what waits for its
+ * time, for the event it refers to, or for an earlier edit of that.
+ */
 int	 store_outbox_each(struct store *, int64_t now_ms, int limit,
 	    void (*)(const struct outbox_row *, void *), void *);
 /* The next time a row becomes due; 0 when none waits for a time. */
@@ -151,6 +155,7 @@ void	 store_outbox_sending(struct store *, int64_t id);
 /* The attachment was uploaded: content has its url now, the bytes go. */
 void	 store_outbox_uploaded(struct store *, int64_t id, const char *content);
 void	 store_outbox_sent(struct store *, int64_t id, const char *event_id);
+/* What edits, redacts or reacts to it fails too. */
 void	 store_outbox_failed(struct store *, int64_t id, const char *why);
 void	 store_outbox_retry(struct store *, int64_t id, int64_t not_before_ms);
 /* Of one row; event_id NULL while not sent; yours.  By event: its id or 0. */

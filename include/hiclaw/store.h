@@ -21,7 +21,8 @@ struct store;
  * inside), run the migrations, load or make the key that seals secrets.
  * ERR_CONFLICT when another controller holds it (msg names the pid);
  * ERR_BROKEN when the file is corrupt, from a newer version, or the key does
- * not open its secrets.  path ":memory:" is for tests (no lock; key_path may be NULL there).
+ * not open its secrets.  path ":memory:" is for tests: no lock, and key_path
+ * may be NULL.
  */
 struct store *store_open(const char *path, const char *key_path, struct err *);
 void	 store_close(struct store *);

@@ -204,7 +204,7 @@ item_remove(struct engine *e, struct item *it)
 	struct owner *o = it->owner;
 	struct resource *r;
 	const struct kind *kind;
-	char *owner = xstrdup(o->name), *slash;
+	char *owner = xstrdup(o->name), *slash, *secrets;
 
 	item_set_state(e, it, OBJECT_REMOVING);
 	log_debug("engine", "%s: gone", it->key);
@@ -218,7 +218,9 @@ item_remove(struct engine *e, struct item *it)
 	unlink_deps(e, it);
 	owner_drop(it);
 	store_object_remove(e->store, it->key);
-	store_secrets_remove(e->store, it->key);
+	secrets = xasprintf("%s/", it->key);
+	store_secrets_remove(e->store, secrets);
+	free(secrets);
 	map_remove(e->check, it->key);
 	runs_item_gone(e, it->key);
 	map_remove(e->items, it->key);		/* frees it */

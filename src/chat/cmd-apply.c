@@ -10,6 +10,7 @@
 #include "cmd.h"
 
 #define NOTES_SHOWN	20	/* warnings and repairs in one reply */
+#define PLAN_SHOWN	40	/* lines of a dry run: four screens of a phone */
 
 enum mode { MODE_APPLY, MODE_PLAN, MODE_DIFF };
 
@@ -122,7 +123,8 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 
 	if (mode == MODE_DIFF)
 		plan_resource_lines(plan, STEPS_THREAD, &lines);
-	plan_lines(plan, STEPS_THREAD, &lines);
+	plan_lines(plan, mode == MODE_DIFF ? STEPS_THREAD : PLAN_SHOWN,
+	    &lines);
 	notes_text(&lines, &steps);
 	notes_text(notes, &list);
 	say_template(q, REPLY_INFO, "plan", FILL(V("title", title),
@@ -236,10 +238,8 @@ run_mode(struct request *q, enum mode mode)
 	if (manifest_decode_places(q->manifest, q->manifest_len, &d.v,
 	    &d.places, &d.n, &d.problems) == -1)
 		say_problems(q, &d.problems);
-	else if (d.n == 0)
-		say_wrong(q, "There is no document in the manifest%s.",
-		    prune != NULL ? "; with --prune that would delete "
-		    "everything" : "");
+	else if (d.n == 0)	/* an empty List; with --prune: everything */
+		say_wrong(q, "There is no document in the manifest.");
 	else
 		plan_docs(q, &d, prune, mode);
 	docs_release(&d);

@@ -1,0 +1,1489 @@
+/*
+ * Chat with the real engine and the real store, and a provider of the test's
+ * own that does what it is told at once.  A postman stands for the daemon: what
+ * is due in the outbox is noted down and counts as sent.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "hiclaw/chat.h"
+#include "hiclaw/clock.h"
+#include "hiclaw/log.h"
+#include "hiclaw/loop.h"
+
+#include "../../src/chat/commands.h"
+#include "../../src/chat/handlers.h"
+
+#define PATIENCE_MS	8000
+#define ADMIN		"!room:admin"
+#define BOSS		"@boss:x.org"
+#define JANE		"@jane:x.org"	/* tier 2 */
+
+/* --- a provider that does as it is told --------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char fail_key[128];
+static bool is_slow;			/* calls wait until told otherwise */
+
+static void
+obj_diff(const struct json *desired, const struct json *observed,
+    struct changes *c)
+{
+	if (!json_equal(desired, json_get(observed, "is")))
+		changes_add(c, observed == NULL ? RISK_CREATE : RISK_UPDATE,
+		    "form", NULL, NULL);
+}
+
+static const char *
+obj_handle(const struct json *observed)
+{
+	return json_str(observed, "room_id");
+}
+
+static int
+obj_ensure(void *ctx, const struct work *w, struct outcome *out,
+    struct err *err)
+{
+	const struct json *m;
+	struct json *members;
+	bool fails, slow;
+
+	do {
+		pthread_mutex_lock(&lock);
+		fails = strcmp(fail_key, w->key) == 0;
+		slow = is_slow;
+		pthread_mutex_unlock(&lock);
+		if (slow)
+			usleep(2000);
+	} while (slow);
+	if (fails)
+		return err_set(err, ERR_CONFLICT, "somebody else has it");
+	out->observed = json_object();
+	json_set(out->observed, "is", json_copy(w->desired));
+	if (str_starts(w->key, "room:"))
+		json_set_strf(out->observed, "room_id", "!%s", w->key);
+	json_set_str(out->observed, "user", json_str(w->desired, "user"));
+	json_set_str(out->observed, "name", json_str(w->desired, "name"));
+	json_set_bool(out->observed, "made", true);
+	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
+	members = json_set(out->observed, "members", json_object());
+	m = json_first(json_get(w->desired, "members"));
+	for (; m != NULL; m = json_next(m))
+		json_set_str(members, json_key(m), "join");
+	strv_add(&out->did, w->observed == NULL ? "made" : "put right");
+	return 0;
+}
+
+static int
+obj_remove(void *ctx, const struct work *w, struct outcome *out,
+    struct err *err)
+{
+	return 0;
+}
+
+static int
+prov_open(const struct provider_env *env, void **ctx, struct err *err)
+{
+	*ctx = &lock;
+	return 0;
+}
+
+static void
+prov_close(void *ctx)
+{
+}
+
+static const char *const password[] = { "password", NULL };
+#define KIND(n, s) { n, n, s, obj_diff, NULL, obj_handle, obj_ensure, \
+    obj_remove }
+static const struct object_kind obj_kinds[] = {
+	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
+	KIND("room", NULL), KIND("file", NULL), { .name = NULL }
+};
+static const struct provider prov = { "matrix", 4, obj_kinds, prov_open,
+    prov_close, NULL };
+const struct provider *const providers[] = { &prov, NULL };
+
+const struct object_kind *
+object_kind_find(const char *name, const struct provider **provider)
+{
+	for (const struct object_kind *k = obj_kinds; k->name != NULL; k++)
+		if (strcmp(k->name, name) == 0) {
+			if (provider != NULL)
+				*provider = &prov;
+			return k;
+		}
+	return NULL;
+}
+
+static void
+be_slow(bool slow)
+{
+	pthread_mutex_lock(&lock);
+	is_slow = slow;
+	pthread_mutex_unlock(&lock);
+}
+
+/* --- a house to test in --------------------------------------------------------- */
+
+struct house {
+	struct loop	*loop;
+	struct store	*store;
+	struct engine	*engine;
+	struct chat	*chat;
+	struct timer	*timer;
+	struct strv	 admins;
+	char		*dir, *commands, *templates;
+	struct json	*sent;		/* [{"id","room","op","content",...}] */
+	int64_t		 deadline, now;
+	int		 events;
+	bool		 (*until)(struct house *);
+};
+
+static void
+turn(void *arg)
+{
+	struct house *h = arg;
+
+	if (h->engine == NULL)
+		return;
+	engine_before_commit(h->engine);
+	store_commit(h->store);
+	engine_after_commit(h->engine);
+}
+
+static void
+look(void *arg)
+{
+	struct house *h = arg;
+
+	if ((h->until != NULL && h->until(h)) ||
+	    clock_mono_ms() > h->deadline)
+		loop_stop(h->loop);
+	else
+		timer_arm(h->timer, 5);
+}
+
+static bool
+wait_for(struct house *h, bool (*until)(struct house *))
+{
+	h->until = until;
+	h->deadline = clock_mono_ms() + PATIENCE_MS;
+	timer_arm(h->timer, 1);
+	loop_run(h->loop);
+	return until(h);
+}
+
+static bool
+is_quiet(struct house *h)
+{
+	struct engine_counts c;
+
+	engine_counts(h->engine, &c);
+	return c.objects > 0 && c.busy == 0 && c.waiting == 0 &&
+	    c.removing == 0 && c.runs == 0;
+}
+
+static char *
+in_tree(const char *path)
+{
+	const char *dir = getenv("srcdir");
+
+	return xasprintf("%s/%s", dir != NULL ? dir : ".", path);
+}
+
+static void
+house_open(struct house *h)
+{
+	struct engine_config cfg = { 0 };
+	struct chat_config cc = { 0 };
+	char *db = xasprintf("%s/db", h->dir);
+	char *key = xasprintf("%s/key", h->dir);
+	struct err err;
+
+	if ((h->store = store_open(db, key, &err)) == NULL)
+		fail_msg("%s", err.msg);
+	h->loop = loop_new();
+	cfg.world.domain = "x.org";
+	cfg.world.prefix = "hiclaw";
+	cfg.world.instance = "hiclaw-0123abcd";
+	cfg.world.device = "HICLAW_0123abcd";
+	cfg.world.room_version = "12";
+	cfg.world.has_storage = true;
+	cfg.world.admins = &h->admins;
+	cfg.world.soul_template = "I am {{name}}.\n";
+	cfg.threads = 4;
+	cfg.run_limit_ms = 3000;
+	cfg.live_interval_ms = 20;
+	h->engine = engine_new(h->loop, h->store, &cfg, &err);
+	assert_non_null(h->engine);
+	cc.commands_dir = h->commands;
+	cc.templates_dir = h->templates;
+	cc.homeserver_url = "http://localhost:8008";
+	cc.question_ttl_ms = 300000;
+	cc.password_ttl_ms = 3600000;
+	cc.live_interval_ms = 20;
+	cc.version = "9.9";
+	if ((h->chat = chat_new(h->store, h->engine, &cc, &err)) == NULL)
+		fail_msg("%s", err.msg);
+	engine_observe(h->engine, chat_observer(h->chat));
+	loop_before_wait(h->loop, turn, h);
+	h->timer = timer_new(h->loop, look, h);
+	engine_start(h->engine);
+	assert_true(wait_for(h, is_quiet));
+	free(db);
+	free(key);
+}
+
+static void
+house_close(struct house *h)
+{
+	engine_free(h->engine);
+	h->engine = NULL;
+	chat_free(h->chat);
+	timer_free(h->timer);
+	store_commit(h->store);
+	store_close(h->store);
+	loop_free(h->loop);
+}
+
+static int
+setup(void **state)
+{
+	struct house *h = xcalloc(1, sizeof *h);
+	char tmpl[] = "/tmp/hiclaw-chat-XXXXXX";
+
+	log_set_level(LOG_LVL_ERROR);
+	fail_key[0] = '\0';
+	be_slow(false);
+	h->dir = xstrdup(mkdtemp(tmpl));
+	h->commands = in_tree("commands");
+	h->templates = in_tree("templates");
+	h->sent = json_array();
+	strv_add(&h->admins, BOSS);
+	house_open(h);
+	*state = h;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct house *h = *state;
+	char *cmd = xasprintf("rm -rf '%s'", h->dir);
+
+	be_slow(false);
+	house_close(h);
+	clock_set_ms(0);
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+	free(h->dir);
+	free(h->commands);
+	free(h->templates);
+	json_free(h->sent);
+	strv_release(&h->admins);
+	free(h);
+	return 0;
+}
+
+/* --- the postman -------------------------------------------------------------------- */
+
+/* The HTML that every client shows, and nothing else. */
+static void
+check_html(const char *html)
+{
+	static const char *const tags[] = { "p", "br", "b", "i", "code",
+		"pre", "ul", "ol", "li", "a", "blockquote", "del" };
+
+	for (const char *p = html; (p = strchr(p, '<')) != NULL; p++) {
+		const char *name = p + 1 + (p[1] == '/');
+		size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+		bool known = false;
+
+		for (size_t i = 0; i < NELEM(tags); i++)
+			known |= strlen(tags[i]) == n &&
+			    memcmp(tags[i], name, n) == 0;
+		if (!known)
+			fail_msg("unsafe tag in %s", html);
+	}
+}
+
+static void
+check_content(const struct json *content)
+{
+	const char *body = json_str(content, "body");
+
+	assert_non_null(body);
+	assert_non_null(json_get(content, "m.mentions"));
+	assert_true(strlen(body) <= 20 * 1024);
+	if (str_equal(json_str(content, "msgtype"), "m.notice")) {
+		assert_non_null(json_str(content, "formatted_body"));
+		assert_null(strstr(body, "{{>"));
+		check_html(json_str(content, "formatted_body"));
+	} else
+		assert_string_equal(json_str(content, "msgtype"), "m.file");
+}
+
+static void
+note_row(const struct outbox_row *row, void *arg)
+{
+	struct json *list = arg, *o = json_push(list, json_object());
+	struct err err;
+
+	json_set_int(o, "id", row->id);
+	json_set_str(o, "room", row->room);
+	json_set_int(o, "op", row->op);
+	json_set_int(o, "target", row->target);
+	json_set_int(o, "thread", row->thread);
+	json_set_int(o, "not_before", row->not_before_ms);
+	json_set_str(o, "file_name", row->file_name);
+	if (row->file != NULL) {
+		char *text = xstrndup(row->file, row->file_len);
+
+		json_set_str(o, "file", text);
+		free(text);
+	}
+	json_set(o, "content", json_parse(row->content, strlen(row->content),
+	    &err));
+}
+
+/* Everything due is sent; as often as that makes more due. */
+static void
+post(struct house *h)
+{
+	for (;;) {
+		struct json *rows = json_array();
+		const struct json *r;
+		int64_t now = clock_ms();
+		size_t n;
+
+		store_begin(h->store);
+		store_outbox_each(h->store, now + 1000, 1000, note_row, rows);
+		n = json_size(rows);
+		for (r = json_first(rows); r != NULL; r = json_next(r)) {
+			int64_t id = json_int(r, "id", 0);
+			char *event = xasprintf("$out%lld", (long long)id);
+
+			if (json_int(r, "op", 0) <= OUTBOX_EDIT)
+				check_content(json_get(r, "content"));
+			store_outbox_sending(h->store, id);
+			store_outbox_sent(h->store, id, event);
+			json_push(h->sent, json_copy(r));
+			free(event);
+		}
+		store_commit(h->store);
+		json_free(rows);
+		if (n == 0)
+			return;
+	}
+}
+
+static void
+forget_sent(struct house *h)
+{
+	post(h);
+	json_free(h->sent);
+	h->sent = json_array();
+}
+
+/* The newest message whose reply is for that event; not edits. */
+static const struct json *
+reply_to(struct house *h, const char *event)
+{
+	const struct json *r, *found = NULL;
+
+	for (r = json_first(h->sent); r != NULL; r = json_next(r)) {
+		const struct json *c = json_get(r, "content");
+
+		if (json_int(r, "op", 0) == OUTBOX_SEND && str_equal(json_str(
+		    json_get(c, "io.hiclaw.reply"), "for"), event))
+			found = r;
+	}
+	return found;
+}
+
+static const char *
+state_of(const struct json *r)
+{
+	return json_strd(json_get(json_get(r, "content"), "io.hiclaw.reply"),
+	    "state", "");
+}
+
+static const char *
+body_of(const struct json *r)
+{
+	return json_strd(json_get(r, "content"), "body", "");
+}
+
+static int64_t
+question_of(const struct json *r)
+{
+	return json_int(json_get(json_get(r, "content"), "io.hiclaw.reply"),
+	    "question", 0);
+}
+
+static size_t
+sent_n(struct house *h)
+{
+	post(h);
+	return json_size(h->sent);
+}
+
+/* Replies that end a command, for this event. */
+static size_t
+finals_of(struct house *h, const char *event)
+{
+	const struct json *r;
+	size_t n = 0;
+
+	for (r = json_first(h->sent); r != NULL; r = json_next(r)) {
+		const struct json *reply = json_get(json_get(r, "content"),
+		    "io.hiclaw.reply");
+
+		n += json_int(r, "op", 0) == OUTBOX_SEND &&
+		    str_equal(json_str(reply, "for"), event) &&
+		    !str_equal(json_str(reply, "state"), "running");
+	}
+	return n;
+}
+
+/* --- speaking ----------------------------------------------------------------------- */
+
+static struct json *
+event_of(struct house *h, const char *room, const char *sender,
+    const char *type)
+{
+	struct json *e = json_object();
+
+	json_set_str(e, "type", type);
+	json_set_str(e, "room_id", room);
+	json_set_str(e, "sender", sender);
+	json_set_strf(e, "event_id", "$e%d", ++h->events);
+	json_set(e, "content", json_object());
+	return e;
+}
+
+static enum chat_need
+give(struct house *h, const struct json *event,
+    const struct chat_fetched *fetched, char **what)
+{
+	enum chat_need need;
+
+	store_begin(h->store);
+	need = chat_event(h->chat, event, fetched, what);
+	engine_before_commit(h->engine);
+	store_commit(h->store);
+	engine_after_commit(h->engine);
+	return need;
+}
+
+/* The event id, which stays as it is until the next but 15 messages. */
+static const char *
+speak_in(struct house *h, const char *room, const char *sender,
+    const char *body, const char *reply_to_event)
+{
+	static char ids[16][16];
+	char *id = ids[h->events % 16], *what = NULL;
+	struct json *e = event_of(h, room, sender, "m.room.message");
+	struct json *c = json_get(e, "content"), *rel;
+
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", body);
+	if (reply_to_event != NULL) {
+		rel = json_set(c, "m.relates_to", json_object());
+		rel = json_set(rel, "m.in_reply_to", json_object());
+		json_set_str(rel, "event_id", reply_to_event);
+	}
+	assert_int_equal(give(h, e, NULL, &what), CHAT_DONE);
+	assert_null(what);
+	str_copy(id, json_str(e, "event_id"), 16);
+	json_free(e);
+	post(h);
+	return id;
+}
+
+static const char *
+speak(struct house *h, const char *body)
+{
+	return speak_in(h, ADMIN, BOSS, body, NULL);
+}
+
+/* ... and wait until everything that follows from it is over. */
+static const struct json *
+ask(struct house *h, const char *body)
+{
+	const char *id = speak(h, body);
+
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	return reply_to(h, id);
+}
+
+static void
+expect(const struct json *r, const char *state, const char *part)
+{
+	if (r == NULL)
+		fail_msg("no reply with \"%s\"", part);
+	if (strcmp(state_of(r), state) != 0 ||
+	    strstr(body_of(r), part) == NULL)
+		fail_msg("[%s] %s\nis not [%s] with \"%s\"", state_of(r),
+		    body_of(r), state, part);
+}
+
+static void
+react(struct house *h, const char *sender, const char *target,
+    const char *key)
+{
+	struct json *e = event_of(h, ADMIN, sender, "m.reaction"), *rel;
+	char *what;
+
+	rel = json_set(json_get(e, "content"), "m.relates_to", json_object());
+	json_set_str(rel, "rel_type", "m.annotation");
+	json_set_str(rel, "event_id", target);
+	json_set_str(rel, "key", key);
+	give(h, e, NULL, &what);
+	json_free(e);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+}
+
+static const char *
+edit(struct house *h, const char *sender, const char *target,
+    const char *body)
+{
+	static char id[16];
+	struct json *e = event_of(h, ADMIN, sender, "m.room.message"), *o;
+	struct json *c = json_get(e, "content");
+	char *what;
+
+	json_set_str(c, "msgtype", "m.text");
+	json_set_strf(c, "body", "* %s", body);
+	o = json_set(c, "m.new_content", json_object());
+	json_set_str(o, "msgtype", "m.text");
+	json_set_str(o, "body", body);
+	o = json_set(c, "m.relates_to", json_object());
+	json_set_str(o, "rel_type", "m.replace");
+	json_set_str(o, "event_id", target);
+	give(h, e, NULL, &what);
+	str_copy(id, json_str(e, "event_id"), sizeof id);
+	json_free(e);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	return id;
+}
+
+static bool
+is_declared(struct house *h, const char *kind, const char *name)
+{
+	return resources_find(engine_resources(h->engine), kind_find(kind),
+	    name) != NULL;
+}
+
+#define HEAD(kind, name) "apiVersion: hiclaw.io/v1beta1\nkind: " kind \
+    "\nmetadata:\n  name: " name "\n"
+#define WORKER(name, model) HEAD("Worker", name) "spec:\n  model: " model "\n"
+#define TEAM HEAD("Team", "web") \
+    "  labels: {app: web}\n" \
+    "spec:\n  leader:\n    name: lea\n    model: m\n" \
+    "  workers:\n  - name: wim\n    model: m\n  - name: wanda\n    model: m\n"
+#define HUMAN_2 HEAD("Human", "jane") "spec:\n  displayName: Jane\n" \
+    "  matrixUserId: \"" JANE "\"\n  permissionLevel: 2\n"
+
+/* --- tests: who and where ---------------------------------------------------------------- */
+
+static void
+test_address(void **state)
+{
+	struct house *h = *state;
+	static const char *const ours[] = {
+		"@hiclaw help", "hiclaw: help", "!hiclaw help",
+		"@hiclaw:x.org help", "@hiclaw", "@hiclaw: Help",
+		"[x](https://matrix.to/#/@hiclaw:x.org) help",
+	};
+	static const char *const not_ours[] = {
+		"hello all", "help", "hiclaw is down", "yes", "@hiclaws help",
+		"```\nsome code\n```", "get workers",
+	};
+	struct json *e;
+	char *what;
+
+	forget_sent(h);
+	for (size_t i = 0; i < NELEM(not_ours); i++)
+		speak(h, not_ours[i]);
+	assert_int_equal(sent_n(h), 0);
+	for (size_t i = 0; i < NELEM(ours); i++) {
+		const struct json *r = ask(h, ours[i]);
+
+		expect(r, "info", "apply");
+	}
+	forget_sent(h);
+	/* Our own agents, notices, strangers' rooms. */
+	speak_in(h, ADMIN, "@hiclaw_lea:x.org", "@hiclaw help", NULL);
+	speak_in(h, "!elsewhere:x.org", BOSS, "@hiclaw help", NULL);
+	e = event_of(h, ADMIN, BOSS, "m.room.message");
+	json_set_str(json_get(e, "content"), "msgtype", "m.notice");
+	json_set_str(json_get(e, "content"), "body", "@hiclaw help");
+	give(h, e, NULL, &what);
+	json_free(e);
+	assert_int_equal(sent_n(h), 0);
+}
+
+static void
+invite_bot(struct house *h, const char *room, const char *sender,
+    bool is_direct)
+{
+	struct json *e = event_of(h, room, sender, "m.room.member");
+	char *what;
+
+	json_set_str(e, "state_key", "@hiclaw:x.org");
+	json_set_str(json_get(e, "content"), "membership", "invite");
+	if (is_direct)
+		json_set_bool(json_get(e, "content"), "is_direct", true);
+	give(h, e, NULL, &what);
+	json_free(e);
+}
+
+static void
+test_dm(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+
+	assert_true(chat_may_invite(h->chat, BOSS));
+	assert_false(chat_may_invite(h->chat, "@stranger:x.org"));
+	invite_bot(h, "!dm:x.org", BOSS, true);
+	invite_bot(h, "!many:x.org", BOSS, false);
+	invite_bot(h, "!bad:x.org", "@stranger:x.org", true);
+	forget_sent(h);
+	id = speak_in(h, "!dm:x.org", BOSS, "version", NULL);
+	expect(reply_to(h, id), "info", "9.9");
+	/* Somebody else in that room is not its person. */
+	speak_in(h, "!dm:x.org", "@stranger:x.org", "version", NULL);
+	speak_in(h, "!bad:x.org", "@stranger:x.org", "version", NULL);
+	speak_in(h, "!many:x.org", BOSS, "version", NULL);
+	assert_int_equal(sent_n(h), 1);
+	id = speak_in(h, "!many:x.org", BOSS, "@hiclaw version", NULL);
+	expect(reply_to(h, id), "info", "9.9");
+}
+
+static void
+test_refused(void **state)
+{
+	struct house *h = *state;
+	const char *id, *dm;
+
+	expect(ask(h, HUMAN_2), "done", "done in");
+	expect(ask(h, TEAM), "done", "done in");
+	forget_sent(h);
+	/* Once per person, then silence. */
+	id = speak_in(h, ADMIN, "@stranger:x.org", "@hiclaw get", NULL);
+	expect(reply_to(h, id), "refused", "permissionLevel: 1");
+	speak_in(h, ADMIN, "@stranger:x.org", "@hiclaw get", NULL);
+	assert_int_equal(sent_n(h), 1);
+	id = speak_in(h, ADMIN, "@stranger:x.org", TEAM, NULL);
+	assert_null(reply_to(h, id));
+	/* In a team's room: admins are sent to the right place, once. */
+	id = speak_in(h, "!room:team/web", BOSS, "@hiclaw get", NULL);
+	expect(reply_to(h, id), "refused", "admin room");
+	speak_in(h, "!room:team/web", BOSS, "@hiclaw get", NULL);
+	speak_in(h, "!room:team/web", BOSS, "yes", NULL);
+	assert_int_equal(sent_n(h), 2);
+	/* Tier 2 in a chat of their own with the bot. */
+	store_begin(h->store);
+	dm = engine_dm(h->engine, JANE);
+	assert_non_null(dm);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "whoami", NULL);
+	expect(reply_to(h, id), "info", "tier 2");
+	id = speak_in(h, "!room:dm/" JANE, JANE, "help", NULL);
+	expect(reply_to(h, id), "info", "whoami");
+	assert_null(strstr(body_of(reply_to(h, id)), "delete"));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "get teams", NULL);
+	expect(reply_to(h, id), "refused", "tier 2");
+	id = speak_in(h, "!room:dm/" JANE, JANE, "delete team web", NULL);
+	assert_null(reply_to(h, id));
+}
+
+/* Every command one tier below its own is refused, whatever its handler is. */
+static void
+test_tiers(void **state)
+{
+	struct house *h = *state;
+	struct err err;
+	struct commands *cs = commands_load(h->commands, handler_names(),
+	    &err);
+
+	expect(ask(h, HUMAN_2), "done", "done in");
+	store_begin(h->store);
+	engine_dm(h->engine, JANE);
+	assert_true(wait_for(h, is_quiet));
+	for (size_t i = 0; i < commands_n(cs); i++) {
+		const struct command *c = commands_at(cs, i);
+		const char *id;
+
+		store_begin(h->store);
+		store_kv_set(h->store, "chat.refused/" JANE, NULL);
+		store_kv_set(h->store, "chat.refused/@nobody:x.org", NULL);
+		id = speak_in(h, "!room:dm/" JANE, JANE, c->examples.v[0],
+		    NULL);
+		if (c->tier >= 2)
+			assert_string_not_equal(state_of(reply_to(h, id)),
+			    "refused");
+		else
+			expect(reply_to(h, id), "refused", "tier 2");
+		id = speak_in(h, ADMIN, "@nobody:x.org", "@hiclaw status",
+		    NULL);
+		expect(reply_to(h, id), "refused", "no Human");
+	}
+	commands_free(cs);
+}
+
+static void
+test_encrypted(void **state)
+{
+	struct house *h = *state;
+
+	forget_sent(h);
+	for (int i = 0; i < 3; i++) {
+		struct json *e = event_of(h, ADMIN, BOSS, "m.room.encrypted");
+		char *what;
+
+		give(h, e, NULL, &what);
+		json_free(e);
+	}
+	assert_int_equal(sent_n(h), 1);
+}
+
+/* --- tests: manifests ---------------------------------------------------------------------- */
+
+/* The hash of a receipt is that of the rest of it. */
+static void
+check_receipt(const struct json *r, int64_t seq, const char *prev)
+{
+	struct json *o = json_copy(json_get(json_get(r, "content"),
+	    "io.hiclaw.receipt"));
+	char *hash = xstrdup(json_str(o, "hash")), *text;
+	char want[SHA256_HEX];
+
+	assert_non_null(hash);
+	json_remove(o, "hash");
+	text = json_canonical(o);
+	sha256_hex(text, strlen(text), want);
+	assert_string_equal(hash, want);
+	assert_int_equal(json_int(o, "seq", 0), seq);
+	assert_string_equal(json_str(o, "prev"), prev);
+	assert_string_equal(json_str(o, "actor"), BOSS);
+	free(hash);
+	free(text);
+	json_free(o);
+}
+
+static const char *
+receipt_hash(const struct json *r)
+{
+	return json_strd(json_get(json_get(r, "content"),
+	    "io.hiclaw.receipt"), "hash", "");
+}
+
+static void
+test_paste(void **state)
+{
+	struct house *h = *state;
+	const struct json *r, *live = NULL, *v;
+	char *first;
+
+	forget_sent(h);
+	r = ask(h, "```yaml\n" TEAM "```");
+	expect(r, "done", "apply Team/web");
+	assert_string_equal(json_str(r, "room"), "room:admin");
+	check_receipt(r, 1, "");
+	first = xstrdup(receipt_hash(r));
+	v = json_get(json_get(r, "content"), "io.hiclaw.receipt");
+	assert_int_equal(json_size(json_get(v, "changed")), 1);
+	assert_string_equal(json_str(json_path(json_first(json_get(v,
+	    "changed")), "metadata"), "name"), "web");
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (live == NULL && strcmp(state_of(v), "running") == 0)
+			live = v;
+	assert_non_null(live);
+	assert_non_null(strstr(body_of(live), "+ account lea"));
+	assert_true(is_declared(h, "Team", "web"));
+	/* One final word for one command. */
+	assert_int_equal(finals_of(h, "$e1"), 1);
+	/* Again: nothing. */
+	r = ask(h, TEAM);
+	expect(r, "done", "Nothing to do");
+	r = ask(h, WORKER("solo", "m1"));
+	expect(r, "done", "apply Worker/solo");
+	check_receipt(r, 2, first);
+	free(first);
+}
+
+static void
+test_problems(void **state)
+{
+	struct house *h = *state;
+
+	expect(ask(h, "@hiclaw apply\n```\n" HEAD("Worker", "x")
+	    "spec:\n  modle: m\n```"), "refused", "modle");
+	assert_false(is_declared(h, "Worker", "x"));
+	/* All or nothing. */
+	expect(ask(h, WORKER("good", "m") "---\n" HEAD("Worker", "Bad_Name")
+	    "spec:\n  model: m\n"), "refused", "Nothing was applied");
+	assert_false(is_declared(h, "Worker", "good"));
+	/* References. */
+	expect(ask(h, HEAD("Human", "jim") "spec:\n  displayName: Jim\n"
+	    "  permissionLevel: 2\n  accessibleTeams: [nowhere]\n"),
+	    "refused", "nowhere");
+	/* What Element does when a message is edited. */
+	expect(ask(h, "apiVersion: hiclaw.io/v1beta1\nkind: Worker\nmetadata:"
+	    "\nname: x\nspec:\nmodel: m\n"), "refused", "indentation");
+	expect(ask(h, "@hiclaw apply"), "refused", "no manifest here");
+	expect(ask(h, "@hiclaw aplly"), "refused", "`apply`");
+}
+
+static void
+test_plan(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+
+	r = ask(h, "@hiclaw plan\n```\n" TEAM "```");
+	expect(r, "info", "nothing was changed");
+	assert_non_null(strstr(body_of(r), "+ room team/web"));
+	assert_false(is_declared(h, "Team", "web"));
+	expect(ask(h, TEAM), "done", "done in");
+	expect(ask(h, "@hiclaw plan"), "info", "Nothing to do");
+	expect(ask(h, "@hiclaw diff\n```\n" HEAD("Team", "web")
+	    "  labels: {app: web}\nspec:\n  description: new\n"
+	    "  leader:\n    name: lea\n    model: m2\n"
+	    "  workers:\n  - name: wim\n    model: m\n  - name: wanda\n"
+	    "    model: m\n```"), "info", "spec.leader.model: m -> m2");
+}
+
+static void
+test_repairs(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+
+	/* Capital letters change no value: said, and done. */
+	forget_sent(h);
+	r = ask(h, "```\nApiVersion: hiclaw.io/v1beta1\nKind: Worker\n"
+	    "metadata:\n  Name: ann\nspec:\n  model: m\n```");
+	expect(r, "done", "done in");
+	/* Curly quotes do: asked. */
+	r = ask(h, "```\n" HEAD("Worker", "bea")
+	    "spec:\n  model: \xe2\x80\x9cm1\xe2\x80\x9d\n```");
+	expect(r, "question", "curly quotes");
+	assert_false(is_declared(h, "Worker", "bea"));
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	assert_true(is_declared(h, "Worker", "bea"));
+	/* Words beside a manifest that are no command: asked. */
+	r = ask(h, "please do not apply this\n```\n" WORKER("cyd", "m")
+	    "```");
+	expect(r, "question", "no command");
+	speak(h, "No.");
+	assert_false(is_declared(h, "Worker", "cyd"));
+}
+
+static enum chat_need
+give_file(struct house *h, const char *name, const char *data,
+    const char *error, const char **id)
+{
+	static char kept[16];
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message");
+	struct json *c = json_get(e, "content");
+	struct chat_fetched got = { data, data != NULL ? strlen(data) : 0,
+		error };
+	enum chat_need need;
+	char *what = NULL;
+
+	json_set_str(c, "msgtype", "m.file");
+	json_set_str(c, "body", name);
+	json_set_str(c, "url", "mxc://x.org/file");
+	str_copy(kept, json_str(e, "event_id"), sizeof kept);
+	*id = kept;
+	need = give(h, e, NULL, &what);
+	if (need == CHAT_NEEDS_MEDIA) {
+		assert_string_equal(what, "mxc://x.org/file");
+		free(what);
+		assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	}
+	json_free(e);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	return need;
+}
+
+static void
+test_files(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+
+	assert_int_equal(give_file(h, "team.yaml", TEAM, NULL, &id),
+	    CHAT_NEEDS_MEDIA);
+	expect(reply_to(h, id), "done", "done in");
+	give_file(h, "team.yaml", NULL, "404", &id);
+	expect(reply_to(h, id), "refused", "could not be fetched");
+	assert_int_equal(finals_of(h, id), 1);
+	/* A text file of somebody's is only that, unless it is a manifest. */
+	give_file(h, "notes.txt", "dear diary\n", NULL, &id);
+	assert_null(reply_to(h, id));
+	give_file(h, "worker.txt", WORKER("tx", "m"), NULL, &id);
+	expect(reply_to(h, id), "done", "done in");
+	assert_int_equal(give_file(h, "cat.png", "x", NULL, &id), CHAT_DONE);
+	assert_null(reply_to(h, id));
+	/* A NUL inside. */
+	give_file(h, "bad.yaml", "\xff\xfe kind: Worker", NULL, &id);
+	expect(reply_to(h, id), "refused", "UTF-8");
+}
+
+/* "apply" as a reply: first the message, then perhaps the file in it. */
+static void
+test_reply(void **state)
+{
+	struct house *h = *state;
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message"), *rel;
+	struct json *c = json_get(e, "content"), *target, *tc;
+	struct chat_fetched got = { 0 };
+	char *what = NULL, *text;
+
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", "Apply");
+	rel = json_set(c, "m.relates_to", json_object());
+	rel = json_set(rel, "m.in_reply_to", json_object());
+	json_set_str(rel, "event_id", "$target");
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_EVENT);
+	assert_string_equal(what, "$target");
+	free(what);
+	target = event_of(h, ADMIN, BOSS, "m.room.message");
+	tc = json_get(target, "content");
+	json_set_str(tc, "msgtype", "m.file");
+	json_set_str(tc, "body", "w.yml");
+	json_set_str(tc, "url", "mxc://x.org/w");
+	got.data = text = json_canonical(target);
+	got.len = strlen(text);
+	assert_int_equal(give(h, e, &got, &what), CHAT_NEEDS_MEDIA);
+	assert_string_equal(what, "mxc://x.org/w");
+	free(what);
+	got.data = WORKER("rep", "m");
+	got.len = strlen(got.data);
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	assert_true(wait_for(h, is_quiet));
+	assert_true(is_declared(h, "Worker", "rep"));
+	/* A reply to a message without one. */
+	json_set_str(e, "event_id", "$again");
+	got.data = "{\"type\":\"m.room.message\",\"content\":{\"msgtype\":"
+	    "\"m.text\",\"body\":\"hello\"}}";
+	got.len = strlen(got.data);
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	post(h);
+	expect(reply_to(h, "$again"), "refused", "no manifest");
+	free(text);
+	json_free(target);
+	json_free(e);
+}
+
+/* --- tests: questions ------------------------------------------------------------------------- */
+
+static void
+test_delete(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+	const char *q;
+	int64_t question;
+
+	ask(h, TEAM);
+	ask(h, WORKER("solo", "m"));
+	r = ask(h, "@hiclaw delete team web");
+	expect(r, "question", "- room team/web");
+	question = question_of(r);
+	assert_true(question > 0);
+	assert_string_equal(json_value_str(json_first(json_get(json_get(
+	    json_get(r, "content"), "m.mentions"), "user_ids"))), BOSS);
+	q = json_str(json_get(json_get(r, "content"), "io.hiclaw.reply"),
+	    "for");
+	/* Somebody else's yes is nobody's. */
+	speak_in(h, ADMIN, "@other:x.org", "yes", NULL);
+	assert_true(is_declared(h, "Team", "web"));
+	speak(h, "yes");
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	expect(reply_to(h, q), "done", "delete Team/web");
+	assert_false(is_declared(h, "Team", "web"));
+	assert_true(is_declared(h, "Worker", "solo"));
+	expect(ask(h, "@hiclaw delete team web"), "refused", "no Team/web");
+	expect(ask(h, "@hiclaw delete"), "refused", "Usage");
+	expect(ask(h, "@hiclaw delete wroker solo"), "refused",
+	    "did you mean Worker");
+}
+
+static void
+test_reaction(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+	char *target;
+
+	ask(h, WORKER("a", "m"));
+	ask(h, WORKER("b", "m"));
+	r = ask(h, "@hiclaw rm worker/a");
+	expect(r, "question", "shall I");
+	target = xasprintf("$out%lld", (long long)json_int(r, "id", 0));
+	ask(h, "@hiclaw rm wk b");
+	/* Not somebody else, not any picture. */
+	react(h, "@other:x.org", target, "\xe2\x9c\x85");
+	react(h, BOSS, target, "\xf0\x9f\x8e\x89");
+	assert_true(is_declared(h, "Worker", "a"));
+	/* The older question, because the tap says which. */
+	react(h, BOSS, target, "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd");
+	assert_false(is_declared(h, "Worker", "a"));
+	assert_true(is_declared(h, "Worker", "b"));
+	react(h, BOSS, target, "\xf0\x9f\x91\x8d");
+	/* The other one by a reply. */
+	speak(h, "n");
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	assert_true(is_declared(h, "Worker", "b"));
+	free(target);
+}
+
+static void
+test_expiry(void **state)
+{
+	struct house *h = *state;
+	int64_t now = clock_ms();
+	size_t before;
+
+	ask(h, WORKER("a", "m"));
+	clock_set_ms(now);
+	expect(ask(h, "@hiclaw rm worker a"), "question", "5 minutes");
+	clock_set_ms(now + 299000);
+	chat_tick(h->chat);
+	before = sent_n(h);
+	clock_set_ms(now + 301000);
+	chat_tick(h->chat);
+	/* The question itself says so; that is no new message. */
+	assert_int_equal(sent_n(h), before + 1);
+	chat_tick(h->chat);
+	assert_int_equal(sent_n(h), before + 1);
+	speak(h, "yes");
+	assert_true(is_declared(h, "Worker", "a"));
+	assert_int_equal(sent_n(h), before + 1);
+}
+
+static void
+test_moved(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+	const char *id;
+
+	ask(h, TEAM);
+	id = speak(h, "@hiclaw delete team web");
+	/* Meanwhile the team got another worker. */
+	expect(ask(h, HEAD("Team", "web") "  labels: {app: web}\n"
+	    "spec:\n  leader:\n    name: lea\n    model: m\n  workers:\n"
+	    "  - name: wim\n    model: m\n  - name: wanda\n    model: m\n"
+	    "  - name: wolf\n    model: m\n"), "done", "done in");
+	speak(h, "yes");
+	post(h);
+	r = reply_to(h, id);
+	expect(r, "question", "different plan");
+	assert_true(is_declared(h, "Team", "web"));
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	assert_false(is_declared(h, "Team", "web"));
+}
+
+static void
+test_edits(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+	char *kept;
+	size_t n;
+
+	/* Not applied yet, because of an error: the edit is a new paste. */
+	id = speak(h, HEAD("Worker", "e") "spec:\n  modle: m\n");
+	expect(reply_to(h, id), "refused", "modle");
+	kept = xstrdup(id);
+	edit(h, BOSS, kept, WORKER("e", "m"));
+	expect(reply_to(h, kept), "done", "done in");
+	assert_true(is_declared(h, "Worker", "e"));
+	/* Applied: one word, nothing done. */
+	edit(h, BOSS, kept, WORKER("e", "m2"));
+	expect(reply_to(h, kept), "info", "after it was applied");
+	n = sent_n(h);
+	edit(h, BOSS, kept, WORKER("e", "m3"));
+	assert_int_equal(sent_n(h), n);
+	free(kept);
+	/* An open question falls with the edit. */
+	id = speak(h, "```\n" HEAD("Worker", "f")
+	    "spec:\n  model: \xe2\x80\x9cm\xe2\x80\x9d\n```");
+	kept = xstrdup(id);
+	expect(reply_to(h, kept), "question", "shall I");
+	edit(h, BOSS, kept, WORKER("g", "m"));
+	assert_true(is_declared(h, "Worker", "g"));
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	assert_false(is_declared(h, "Worker", "f"));
+	/* Edited commands are nothing. */
+	n = sent_n(h);
+	edit(h, BOSS, "$nothing", "@hiclaw status");
+	assert_int_equal(sent_n(h), n);
+	free(kept);
+}
+
+static void
+test_redaction(void **state)
+{
+	struct house *h = *state;
+	struct json *e;
+	const char *id;
+	char *what;
+
+	ask(h, WORKER("a", "m"));
+	id = speak(h, "@hiclaw rm worker a");
+	e = event_of(h, ADMIN, BOSS, "m.room.redaction");
+	json_set_str(json_get(e, "content"), "redacts", id);
+	give(h, e, NULL, &what);
+	json_free(e);
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	assert_true(is_declared(h, "Worker", "a"));
+}
+
+/* --- tests: deleting parts --------------------------------------------------------------------- */
+
+static void
+test_member(void **state)
+{
+	struct house *h = *state;
+	const struct resource *team;
+
+	ask(h, TEAM);
+	expect(ask(h, "@hiclaw delete worker lea"), "refused", "spec.leader");
+	expect(ask(h, "@hiclaw delete worker wim wanda"), "question",
+	    "delete 2 resources");
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	team = resources_find(engine_resources(h->engine), kind_find("team"),
+	    "web");
+	assert_non_null(team);
+	assert_int_equal(json_size(json_get(team->spec, "workers")), 0);
+	assert_non_null(json_path(team->metadata, "labels.app"));
+	expect(ask(h, "@hiclaw get worker wim"), "refused", "no Worker/wim");
+}
+
+static void
+test_prune(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+
+	ask(h, HEAD("Worker", "one") "  labels: {set: s}\nspec: {model: m}\n"
+	    "---\n" HEAD("Worker", "two") "  labels: {set: s}\n"
+	    "spec: {model: m}\n---\n" WORKER("other", "m"));
+	expect(ask(h, "@hiclaw apply --prune\n```\n" WORKER("one", "m")
+	    "```"), "refused", "needs -l");
+	expect(ask(h, "@hiclaw apply --prune -l set=s"), "refused",
+	    "no manifest");
+	expect(ask(h, "@hiclaw apply --prune -l set=s\n```\n---\n```"),
+	    "refused", "at least one document");
+	expect(ask(h, "@hiclaw apply --prune -l set=s\n```\napiVersion: v1\n"
+	    "kind: List\nitems: []\n```"), "refused", "");
+	r = ask(h, "@hiclaw apply \xe2\x80\x94prune -l set=s\n```\n"
+	    HEAD("Worker", "one") "  labels: {set: s}\nspec: {model: m}\n```");
+	expect(r, "question", "shall I");
+	assert_non_null(strstr(body_of(r), "two"));
+	assert_null(strstr(body_of(r), "other"));
+	speak(h, "ok");
+	assert_true(wait_for(h, is_quiet));
+	assert_true(is_declared(h, "Worker", "one"));
+	assert_false(is_declared(h, "Worker", "two"));
+	assert_true(is_declared(h, "Worker", "other"));
+}
+
+/* --- tests: looking ------------------------------------------------------------------------------ */
+
+static void
+test_looking(void **state)
+{
+	struct house *h = *state;
+	static const struct { const char *line, *state, *part; } rows[] = {
+		{ "get", "info", "workers" },
+		{ "get all", "info", "teams" },
+		{ "get workers", "info", "solo \xc2\xb7 m" },
+		{ "get wk", "info", "wim \xc2\xb7 m \xc2\xb7 in Team/web" },
+		{ "get worker wim", "info", "Team/web" },
+		{ "get worker lea -o yaml", "info", "role: leader" },
+		{ "get worker/solo -o yaml", "info", "kind: Worker" },
+		{ "get team web -o json", "info", "\"kind\": \"Team\"" },
+		{ "get all -o name", "info", "team/web" },
+		{ "get -l app=web", "info", "web" },
+		{ "get workers -o wide", "info", "generation 1" },
+		{ "get workers -o widf", "refused", "did you mean wide" },
+		{ "get -l ===", "refused", "" },
+		{ "get worker nobody", "refused", "no Worker/nobody" },
+		{ "get humans", "info", "There are none" },
+		{ "get wrokers", "refused", "did you mean workers" },
+		{ "describe team web", "info", "room team/web: settled" },
+		{ "describe worker wim", "info", "in Team/web" },
+		{ "describe worker solo", "info", "created by " BOSS },
+		{ "describe", "refused", "Usage" },
+		{ "describe worker nobody", "refused", "no Worker/nobody" },
+		{ "status", "info", "Everything is as declared" },
+		{ "events", "info", "Team/web" },
+		{ "events worker wim", "info", "created by" },
+		{ "events worker nobody", "info", "Nothing happened" },
+		{ "explain worker.spec.model", "info", "model" },
+		{ "explain Team spec leader", "info", "leader" },
+		{ "explain worker.spec.modle", "refused", "model" },
+		{ "explain", "refused", "Usage" },
+		{ "whoami", "info", "tier 1" },
+		{ "version", "info", "9.9" },
+		{ "help apply", "info", "--prune" },
+		{ "help who am i", "info", "whoami" },
+		{ "help nonsense", "refused", "nonsense" },
+		{ "invite me", "info", "left none" },
+		{ "invite @bad", "refused", "Matrix ID" },
+		{ "invite me nowhere", "refused", "no room nowhere" },
+		{ "get workers --foo", "refused", "unknown option" },
+		{ "xyzzy", "refused", "xyzzy" },
+	};
+
+	ask(h, TEAM);
+	ask(h, WORKER("solo", "m"));
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		char *line = xasprintf("@hiclaw %s", rows[i].line);
+		const char *id = speak(h, line);
+
+		expect(reply_to(h, id), rows[i].state, rows[i].part);
+		assert_int_equal(finals_of(h, id), 1);
+		free(line);
+	}
+}
+
+/* Too much for a message: the beginning, and the whole in a file. */
+static void
+test_long(void **state)
+{
+	struct house *h = *state;
+	struct buf b = { 0 };
+	const struct json *r, *v, *file = NULL;
+	const char *id;
+
+	for (int i = 0; i < 120; i++)
+		buf_printf(&b, "%sapiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+		    "metadata:\n  name: w%d\nspec:\n  model: m\n"
+		    "  soul: |\n    %0200d\n", i > 0 ? "---\n" : "", i, i);
+	r = ask(h, buf_str(&b));
+	buf_release(&b);
+	expect(r, "done", "apply 120 Workers");
+	/* `changed` is the attachment, and its hash is in the receipt. */
+	assert_string_equal(json_str(r, "file_name"), "receipt-1.json");
+	v = json_get(json_get(r, "content"), "io.hiclaw.receipt");
+	assert_null(json_get(v, "changed"));
+	{
+		char hash[SHA256_HEX];
+		const char *text = json_str(r, "file");
+
+		sha256_hex(text, strlen(text), hash);
+		assert_string_equal(json_str(v, "changed_sha256"), hash);
+	}
+	check_receipt(r, 1, "");
+	/* The steps that do not fit go into the thread. */
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (json_int(v, "thread", 0) != 0)
+			file = v;
+	assert_non_null(file);
+	id = speak(h, "@hiclaw get workers -o yaml");
+	expect(reply_to(h, id), "info", "120 documents");
+	file = NULL;
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (str_equal(json_str(v, "file_name"), "resources.yaml"))
+			file = v;
+	assert_non_null(file);
+	id = speak(h, "@hiclaw get workers");
+	expect(reply_to(h, id), "info", "w0");
+}
+
+/* --- tests: what the engine tells ------------------------------------------------------------------- */
+
+static void
+test_failed(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+
+	str_copy(fail_key, "room:team/web", sizeof fail_key);
+	r = ask(h, TEAM);
+	expect(r, "failed", "room team/web: somebody else has it");
+	assert_string_equal(json_str(json_get(json_get(r, "content"),
+	    "io.hiclaw.receipt"), "result"), "failed");
+	expect(ask(h, "@hiclaw events team web"), "info", "somebody else");
+	expect(ask(h, "@hiclaw status"), "info", "failed");
+}
+
+/* A controller that is killed in the middle goes on with the live message. */
+static void
+test_restart(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+	int edits = 0;
+
+	be_slow(true);
+	id = speak(h, TEAM);
+	post(h);
+	assert_string_equal(state_of(reply_to(h, id)), "running");
+	be_slow(false);
+	house_close(h);
+	house_open(h);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	expect(reply_to(h, id), "done", "done in");
+	assert_int_equal(finals_of(h, id), 1);
+	for (const struct json *v = json_first(h->sent); v != NULL;
+	    v = json_next(v))
+		if (json_int(v, "op", 0) == OUTBOX_EDIT) {
+			edits++;
+			/* The steps are still there. */
+			assert_non_null(strstr(body_of(v), "+ account lea"));
+		}
+	assert_true(edits > 0);
+}
+
+static void
+test_news(void **state)
+{
+	struct house *h = *state;
+	const struct engine_observer *o = chat_observer(h->chat);
+	struct strv did = { 0 };
+	const struct json *r;
+
+	forget_sent(h);
+	strv_add(&did, "renamed");
+	o->drift(o->arg, "room:admin", "@mallory:x.org", &did);
+	o->drift(o->arg, "room:admin", NULL, &did);
+	o->fight(o->arg, "room:admin", "@mallory:x.org", 20);
+	o->system(o->arg, "matrix", false, clock_ms() - 61000, "refused");
+	o->system(o->arg, "matrix", true, clock_ms() - 61000, NULL);
+	o->system(o->arg, "minio", false, clock_ms(), "refused");
+	o->system(o->arg, "minio", true, clock_ms() - 5000, NULL);
+	chat_started(h->chat, false, 1000);
+	chat_started(h->chat, false, 120000);
+	chat_started(h->chat, true, 0);
+	assert_int_equal(sent_n(h), 8);
+	r = json_first(h->sent);
+	assert_non_null(strstr(body_of(r), "@mallory:x.org had changed it; "
+	    "put back (renamed)"));
+	r = json_next(json_next(json_next(r)));
+	assert_non_null(strstr(body_of(r), "unreachable for 1m"));
+	strv_release(&did);
+}
+
+static void
+test_password(void **state)
+{
+	struct house *h = *state;
+	const struct json *v, *msg = NULL, *redact = NULL;
+	int64_t now = clock_ms();
+	char *event, *secret;
+
+	clock_set_ms(now);
+	ask(h, HEAD("Human", "john") "spec:\n  displayName: John\n"
+	    "  permissionLevel: 3\n");
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (strstr(body_of(v), "{{secret:") != NULL)
+			msg = v;
+	assert_non_null(msg);
+	assert_string_equal(json_str(msg, "room"), "room:dm/" BOSS);
+	assert_non_null(strstr(body_of(msg),
+	    "{{secret:human:john/password}}"));
+	assert_non_null(strstr(body_of(msg), "@john:x.org"));
+	secret = engine_secret(h->engine, "human:john", "password");
+	assert_non_null(secret);
+	assert_null(strstr(body_of(msg), secret));
+	secret_free(secret);
+	/* It was sent: the secret goes, the redaction waits for its hour. */
+	chat_tick(h->chat);
+	store_commit(h->store);
+	assert_null(engine_secret(h->engine, "human:john", "password"));
+	forget_sent(h);
+	assert_int_equal(sent_n(h), 0);
+	event = xstrdup("$out1");
+	chat_receipt(h->chat, "!room:dm/" BOSS, event, BOSS);
+	free(event);
+	clock_set_ms(now + 60000);
+	assert_int_equal(sent_n(h), 0);		/* that was an older message */
+	for (int i = 1; i < 40; i++) {
+		event = xasprintf("$out%d", i);
+		chat_receipt(h->chat, "!room:dm/" BOSS, event,
+		    "@other:x.org");
+		free(event);
+	}
+	assert_int_equal(sent_n(h), 0);
+	for (int i = 1; i < 40; i++) {
+		event = xasprintf("$out%d", i);
+		chat_receipt(h->chat, "!room:dm/" BOSS, event, BOSS);
+		free(event);
+	}
+	clock_set_ms(now + 60000 + 29000);
+	post(h);
+	clock_set_ms(now + 60000 + 31000);
+	post(h);
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (json_int(v, "op", 0) == OUTBOX_REDACT)
+			redact = v;
+	assert_non_null(redact);
+	chat_tick(h->chat);
+	secret = store_kv_get(h->store, "chat.passwords");
+	assert_null(secret);
+}
+
+static void
+test_invite(void **state)
+{
+	struct house *h = *state;
+
+	ask(h, WORKER("solo", "m"));
+	assert_false(engine_edit(h->engine, "room:nothing", NULL, NULL));
+	expect(ask(h, "@hiclaw invite me worker solo"), "info", "left none");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_address), T(test_dm), T(test_refused), T(test_tiers),
+		T(test_encrypted), T(test_paste), T(test_problems),
+		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
+		T(test_delete), T(test_reaction), T(test_expiry),
+		T(test_moved), T(test_edits), T(test_redaction),
+		T(test_member), T(test_prune), T(test_looking), T(test_long),
+		T(test_failed), T(test_restart), T(test_news),
+		T(test_password), T(test_invite),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

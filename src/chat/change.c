@@ -321,14 +321,25 @@ change_show(const struct plan *plan, const struct strv *notes)
 	return o;
 }
 
+/* Steps begin with a sign of their own: + ~ - and need no bullets. */
 void
-show_list(const struct json *show, const char *key, struct text *out)
+put_steps(const struct json *show, struct text *out)
 {
 	const struct json *v;
 
-	for (v = json_first(json_get(show, key)); v != NULL; v = json_next(v))
-		if (json_value_str(v) != NULL)
-			text_printf(out, "- %s\n", json_value_str(v));
+	v = json_first(json_get(show, "lines"));
+	for (; v != NULL; v = json_next(v))
+		text_printf(out, "%s\n", json_value_str(v));
+}
+
+void
+put_notes(const struct json *show, struct text *out)
+{
+	const struct json *v;
+
+	v = json_first(json_get(show, "notes"));
+	for (; v != NULL; v = json_next(v))
+		text_printf(out, "- %s\n", json_value_str(v));
 }
 
 /* --- doing it -------------------------------------------------------------------------- */

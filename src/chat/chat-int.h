@@ -153,8 +153,8 @@ void	 change_run(struct request *, const struct json *action,
  * "notes":[...]}.  Notes are warnings and repairs; may be NULL.
  */
 struct json *change_show(const struct plan *, const struct strv *notes);
-/* One of its lists, as a list. */
-void	 show_list(const struct json *show, const char *key, struct text *out);
+void	 put_steps(const struct json *show, struct text *out);
+void	 put_notes(const struct json *show, struct text *out);
 /* Ask or do: the way of every change that was tried with success. */
 void	 change_decide(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);

@@ -125,7 +125,8 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 		plan_resource_lines(plan, STEPS_THREAD, &lines);
 	plan_lines(plan, mode == MODE_DIFF ? STEPS_THREAD : PLAN_SHOWN,
 	    &lines);
-	notes_text(&lines, &steps);
+	for (size_t i = 0; i < lines.n; i++)
+		text_printf(&steps, "%s\n", lines.v[i]);
 	notes_text(notes, &list);
 	say_template(q, REPLY_INFO, "plan", FILL(V("title", title),
 	    V("summary", summary), V("risk", risk_name(plan->risk)),

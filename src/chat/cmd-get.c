@@ -177,12 +177,14 @@ static void
 put_wide(const struct found *f, struct text *out)
 {
 	const struct resource *r = f->resource;
+	const char *runtime = f->member != NULL ?
+	    json_str(f->member, "runtime") :
+	    spec_str(r->kind, r->spec, "runtime");
 	char age[16];
 
-	text_printf(out, " · %s · generation %lld",
-	    spec_str(r->kind, r->spec, "runtime") != NULL ?
-	    spec_str(r->kind, r->spec, "runtime") : r->kind->singular,
-	    (long long)r->generation);
+	if (runtime != NULL)
+		text_printf(out, " · %s", runtime);
+	text_printf(out, " · generation %lld", (long long)r->generation);
 	if (r->created_ms > 0)
 		text_printf(out, " · %s old",
 		    clock_age(clock_ms() - r->created_ms, age));
@@ -221,7 +223,8 @@ show_list_of(struct request *q, const struct finds *fs, bool is_wide)
 			if (strcmp(of, k->name) != 0)
 				continue;
 			if (!has)
-				text_printf(&t, "\n**%s**\n", k->plural);
+				text_printf(&t, "%s**%s**\n",
+				    text_is_empty(&t) ? "" : "\n", k->plural);
 			has = true;
 			put_item(q, f, is_wide, &t);
 		}
@@ -316,9 +319,11 @@ read_format(struct request *q, enum format *format, struct err *e)
 			return 0;
 		}
 	near = str_nearest(word, format_words);
-	return err_set(e, ERR_USER, "-o %.40s is not known; %s%s", word,
-	    near != NULL ? "did you mean " : "it is wide, yaml, json or name",
-	    near != NULL ? near : "");
+	if (near != NULL)
+		return err_set(e, ERR_USER, "-o %.40s is not known; did you "
+		    "mean %s?", word, near);
+	return err_set(e, ERR_USER, "-o %.40s is not known; it is wide, yaml, "
+	    "json or name", word);
 }
 
 /* "get", "get all", "get workers", "get worker a b", "get team/x". */

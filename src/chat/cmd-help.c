@@ -89,8 +89,6 @@ help_one(struct request *q, const struct command *c)
 		text_printf(&t, "- `%s`\n", c->examples.v[i]);
 	if (c->aliases.n > 0)
 		text_printf(&t, "\nAlso: %s.", also);
-	if (strcmp(c->risk, "delete") == 0)
-		text_puts(&t, " What deletes asks first.");
 	say(q, REPLY_INFO, &t);
 	text_release(&t);
 	free(also);

@@ -112,7 +112,8 @@ state_line(const struct run_view *v, int64_t now)
 	if (!v->over && v->failed > 0)
 		return xasprintf("%zu in trouble, %s so far", v->failed, time);
 	if (!v->over)
-		return xasprintf("%s so far", time);
+		return now - v->started_ms < 1000 ? xstrdup("begun") :
+		    xasprintf("%s so far", time);
 	if (open == 0)
 		return xasprintf("done in %s", time);
 	return xasprintf("%zu not ready after %s", open, time);
@@ -129,8 +130,8 @@ live_text(struct chat *c, const struct run_view *v, const struct json *show,
 	char *object = v->current != NULL && !v->over ?
 	    object_title(v->current) : NULL;
 
-	show_list(show, "lines", &steps);
-	show_list(show, "notes", &notes);
+	put_steps(show, &steps);
+	put_notes(show, &notes);
 	if (object != NULL) {
 		char *whole = xasprintf("%s · %s", count, object);
 
@@ -164,7 +165,7 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 
 	plan_lines(plan, STEPS_THREAD, &lines);
 	for (size_t i = 0; i < lines.n; i++)
-		text_printf(&steps, "- %s\n", lines.v[i]);
+		text_printf(&steps, "%s\n", lines.v[i]);
 	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps)),
 	    &t);
 	content = reply_content(&t, &r);

@@ -143,8 +143,8 @@ question_text(struct chat *c, const struct json *action, const char *name,
 
 	snprintf(minutes, sizeof minutes, "%lld",
 	    (long long)(c->cfg.question_ttl_ms + 59999) / 60000);
-	show_list(show, "lines", &steps);
-	show_list(show, "notes", &notes);
+	put_steps(show, &steps);
+	put_notes(show, &notes);
 	template_fill(c->templates, name, FILL(
 	    V("title", json_str(action, "title")),
 	    V("summary", json_str(show, "summary")),

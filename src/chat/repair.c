@@ -17,6 +17,7 @@
 #include "words.h"
 
 #define DEPTH_MAX	32	/* nested keys followed; deeper ones stay */
+#define PASSES_MAX	6	/* one does nearly always, one to see that */
 
 /* A key the line is below. */
 struct level { size_t indent; const struct field *fields; };
@@ -623,14 +624,14 @@ one_line(struct mender *m, struct buf *line, const char *rest)
 		mend_line(m, line);
 }
 
-char *
-repair_manifest(const char *text, struct repairs *log)
+/* All lines once. */
+static char *
+one_pass(const char *text, struct repairs *log)
 {
 	struct mender m = { .log = log };
 	struct buf line = { 0 };
 	char *plain;
 
-	memset(log, 0, sizeof *log);
 	plain = mend_ends(&m, text);
 	m.line = 1;
 	m.kind = document_kind(plain);
@@ -649,6 +650,34 @@ repair_manifest(const char *text, struct repairs *log)
 	buf_release(&line);
 	free(plain);
 	return buf_take(&m.out);
+}
+
+/*
+ * A repair can uncover another (a separator mended makes what follows a new
+ * document), so pass until there is nothing to do.  What never comes to rest
+ * is no manifest, and is left as it is for the decoder to refuse.
+ */
+char *
+repair_manifest(const char *text, struct repairs *log)
+{
+	char *out = xstrdup(text), *next;
+	size_t bad;
+
+	memset(log, 0, sizeof *log);
+	if (!utf8_valid(text, strlen(text), &bad))
+		return out;
+	for (int pass = 0; pass < PASSES_MAX; pass++) {
+		next = one_pass(out, log);
+		if (strcmp(next, out) == 0) {
+			free(next);
+			return out;
+		}
+		free(out);
+		out = next;
+	}
+	free(out);
+	repairs_release(log);
+	return xstrdup(text);
 }
 
 /* --- damage beyond repair ---------------------------------------------------------- */

@@ -675,6 +675,58 @@ test_dm(void **state)
 	expect(reply_to(h, id), "info", "9.9");
 }
 
+/* The hash of a receipt is that of the rest of it. */
+static void
+check_receipt(const struct json *r, int64_t seq, const char *prev)
+{
+	struct json *o = json_copy(json_get(json_get(r, "content"),
+	    "io.hiclaw.receipt"));
+	char *hash = xstrdup(json_str(o, "hash")), *text;
+	char want[SHA256_HEX];
+
+	assert_non_null(hash);
+	json_remove(o, "hash");
+	text = json_canonical(o);
+	sha256_hex(text, strlen(text), want);
+	assert_string_equal(hash, want);
+	assert_int_equal(json_int(o, "seq", 0), seq);
+	assert_string_equal(json_str(o, "prev"), prev);
+	assert_string_equal(json_str(o, "actor"), BOSS);
+	free(hash);
+	free(text);
+	json_free(o);
+}
+
+/* A run asked for in a direct chat: the chain's receipt is in the admin room
+ * and answers nobody there, the copy in the chat does. */
+static void
+test_dm_receipt(void **state)
+{
+	struct house *h = *state;
+	const struct json *r, *v, *in_admin = NULL;
+	const char *id;
+
+	invite_bot(h, "!dm:x.org", BOSS, true);
+	forget_sent(h);
+	id = speak_in(h, "!dm:x.org", BOSS, WORKER("dm", "m"), NULL);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	r = reply_to(h, id);
+	expect(r, "done", "apply Worker/dm");
+	assert_string_equal(json_str(r, "room"), "!dm:x.org");
+	v = json_get(json_get(r, "content"), "io.hiclaw.receipt");
+	assert_non_null(v);
+	assert_null(json_get(v, "seq"));
+	assert_int_equal(finals_of(h, id), 1);
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (str_equal(json_str(v, "room"), "room:admin"))
+			in_admin = v;
+	assert_non_null(in_admin);
+	check_receipt(in_admin, 1, "");
+	assert_null(json_get(json_get(in_admin, "content"),
+	    "io.hiclaw.reply"));
+}
+
 static void
 test_refused(void **state)
 {
@@ -764,28 +816,6 @@ test_encrypted(void **state)
 }
 
 /* --- tests: manifests ---------------------------------------------------------------------- */
-
-/* The hash of a receipt is that of the rest of it. */
-static void
-check_receipt(const struct json *r, int64_t seq, const char *prev)
-{
-	struct json *o = json_copy(json_get(json_get(r, "content"),
-	    "io.hiclaw.receipt"));
-	char *hash = xstrdup(json_str(o, "hash")), *text;
-	char want[SHA256_HEX];
-
-	assert_non_null(hash);
-	json_remove(o, "hash");
-	text = json_canonical(o);
-	sha256_hex(text, strlen(text), want);
-	assert_string_equal(hash, want);
-	assert_int_equal(json_int(o, "seq", 0), seq);
-	assert_string_equal(json_str(o, "prev"), prev);
-	assert_string_equal(json_str(o, "actor"), BOSS);
-	free(hash);
-	free(text);
-	json_free(o);
-}
 
 static const char *
 receipt_hash(const struct json *r)
@@ -1475,7 +1505,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_address), T(test_dm), T(test_refused), T(test_tiers),
+		T(test_address), T(test_dm), T(test_dm_receipt),
+		T(test_refused), T(test_tiers),
 		T(test_encrypted), T(test_paste), T(test_problems),
 		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
 		T(test_delete), T(test_reaction), T(test_expiry),

@@ -500,6 +500,54 @@ test_commands(void **state)
 	commands_free(cs);
 }
 
+/* The manual has every command, and no other. */
+static void
+test_manual(void **state)
+{
+	char *path = in_tree("man/hiclaw-commands.7"), *man, *end;
+	struct commands *cs = load_commands();
+	struct err err = { 0 };
+	size_t items = 0;
+
+	(void)state;
+	man = file_read(path, 1 << 20, &err);
+	assert_non_null(man);
+	end = strstr(man, ".Ss Questions");
+	assert_non_null(end);
+	*end = '\0';
+	for (size_t i = 0; i < commands_n(cs); i++) {
+		char *item = xasprintf("\n.It Ic %s", commands_at(cs,
+		    i)->name);
+		const char *at = strstr(man, item);
+
+		if (at == NULL || strchr(" \n", at[strlen(item)]) == NULL)
+			fail_msg("%s is not in the manual", item + 1);
+		free(item);
+	}
+	for (const char *p = strstr(man, ".Ss Commands");
+	    (p = strstr(p, "\n.It Ic ")) != NULL; p++)
+		items++;
+	assert_int_equal(items, commands_n(cs));
+	commands_free(cs);
+	free(man);
+	free(path);
+}
+
+/* What is no UTF-8 is the decoder's to refuse. */
+static void
+test_repair_bytes(void **state)
+{
+	static const char bad[] = "Kind: \xff\xe2\x80\r\n";
+	struct repairs log;
+	char *out = repair_manifest(bad, &log);
+
+	(void)state;
+	assert_string_equal(out, bad);
+	assert_int_equal(log.n, 0);
+	repairs_release(&log);
+	free(out);
+}
+
 static void
 write_file(const char *dir, const char *name, const char *text)
 {
@@ -562,6 +610,8 @@ main(void)
 		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_commands_broken),
+		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_repair_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

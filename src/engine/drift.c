@@ -4,8 +4,8 @@
  * anything; the item goes to the front of its queue, is put right, and the
  * house is told once what was done and who had done it.
  *
- * When the same object has to be put right over and over (somebody's bot
- * fights us), the repairs wait longer and longer, and that is said as well.
+ * When the same thing has to be put right over and over (somebody's bot fights
+ * us), the repairs wait longer and longer, and that is said as well.
  */
 #include "engine-int.h"
 
@@ -15,7 +15,7 @@
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
 
-#define FIGHT_REPAIRS	4		/* within the window: more is a fight */
+#define FIGHT_REPAIRS	5		/* the same, within the window */
 #define FIGHT_WINDOW_MS	60000
 #define FIGHT_WAIT_MS	10000		/* doubled each time, up to ... */
 #define FIGHT_WAIT_MAX_MS 600000
@@ -64,6 +64,21 @@ drift_hold(struct engine *e, struct item *it)
 	return wait;
 }
 
+/* Only the same repair again makes a fight. */
+static void
+count_repair(struct item *it, const struct strv *did)
+{
+	char *text = strv_join(did, "\n");
+
+	if (!str_equal(text, it->repaired)) {
+		it->repairs = 0;
+		it->repairs_since = clock_mono_ms();
+	}
+	it->repairs++;
+	free(it->repaired);
+	it->repaired = text;
+}
+
 void
 drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 {
@@ -71,7 +86,7 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 
 	it->drift_by = NULL;
 	if (did->n > 0) {
-		it->repairs++;
+		count_repair(it, did);
 		e->repairs++;
 		TELL(e, drift, it->key, by[0] != '\0' ? by : NULL, did);
 	}

@@ -43,7 +43,8 @@ struct item {
 
 	char		*drift_by;	/* who changed it, "" if found by resync;
 					 * NULL: no drift */
-	int		 repairs;	/* within the window below */
+	char		*repaired;	/* what was done the last time */
+	int		 repairs;	/* the same, within the window below */
 	int64_t		 repairs_since;	/* monotonic */
 	int		 fights;	/* times it was told to wait */
 	char		*handle;	/* under which e->handles has it */

@@ -175,6 +175,7 @@ item_free(void *arg)
 	free(it->users);
 	free(it->error);
 	free(it->drift_by);
+	free(it->repaired);
 	free(it->handle);
 	free(it->lent);
 	json_free(it->news);

@@ -596,7 +596,7 @@ test_fight_backs_off(void **state)
 
 	apply(h, WORKER("ann"), NULL, NULL);
 	assert_true(wait_for(h, all_settled));
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		h->drifts = 0;
 		engine_event(h->engine, "!room:worker/ann", ev);
 		assert_true(wait_for(h, had_drift));

@@ -97,6 +97,8 @@ from_reply(struct request *q, const struct chat_fetched *fetched, char **what)
 	struct err err;
 
 	if (fetched == NULL) {
+		/* From the beginning, perhaps after a failure half-way. */
+		map_remove(q->chat->fetching, q->event);
 		*what = xstrdup(q->in.reply_to);
 		return CHAT_NEEDS_EVENT;
 	}

@@ -164,8 +164,10 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 	char *json;
 
 	plan_lines(plan, STEPS_THREAD, &lines);
-	for (size_t i = 0; i < lines.n; i++)
+	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++)
 		text_printf(&steps, "%s\n", lines.v[i]);
+	if (steps.b.len >= REPLY_MAX / 2)
+		text_puts(&steps, "...");
 	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps)),
 	    &t);
 	content = reply_content(&t, &r);

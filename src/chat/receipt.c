@@ -18,6 +18,7 @@
  * When `changed` is longer than CHANGED_MAX it is the attachment of the same
  * event instead (canonical JSON of the list), and "changed_sha256" stands for
  * it; the hash covers that.  What is in the attachment is thus covered too.
+ * When `deleted` is that long, both are in it, as {"changed", "deleted"}.
  *
  * There is one chain, in the admin room.  A run that was asked for elsewhere
  * gets a copy there without seq, prev and hash.  The row in the store and the
@@ -56,28 +57,56 @@ count_objects(const struct ending *end)
 	return o;
 }
 
-static void
-set_changed(struct receipt *r, const struct json *resources)
+/* The list, or an empty one; yours. */
+static struct json *
+list_of(const struct json *resources, const char *key)
 {
-	const struct json *changed = json_get(resources, "changed");
-	char *text = json_canonical(changed), hash[SHA256_HEX];
+	struct json *list = json_copy(json_get(resources, key));
 
-	if (strlen(text) <= CHANGED_MAX) {
-		json_set(r->o, "changed", changed != NULL ?
-		    json_copy(changed) : json_array());
-		free(text);
+	return list != NULL ? list : json_array();
+}
+
+static size_t
+json_len(const struct json *v)
+{
+	char *text = json_canonical(v);
+	size_t n = strlen(text);
+
+	free(text);
+	return n;
+}
+
+static void
+set_lists(struct receipt *r, const struct json *resources)
+{
+	struct json *changed = list_of(resources, "changed"), *both;
+	struct json *deleted = list_of(resources, "deleted");
+	bool is_long = json_len(deleted) > CHANGED_MAX;
+	char hash[SHA256_HEX];
+
+	if (!is_long && json_len(changed) <= CHANGED_MAX) {
+		json_set(r->o, "changed", changed);
+		json_set(r->o, "deleted", deleted);
 		return;
 	}
-	sha256_hex(text, strlen(text), hash);
+	if (is_long) {
+		both = json_object();
+		json_set(both, "changed", changed);
+		json_set(both, "deleted", deleted);
+		changed = both;
+	} else
+		json_set(r->o, "deleted", deleted);
+	r->attached = json_canonical(changed);
+	sha256_hex(r->attached, strlen(r->attached), hash);
 	json_set_str(r->o, "changed_sha256", hash);
-	r->attached = text;
+	json_free(changed);
 }
 
 /* What is the same in the chain's receipt and in a copy. */
 static void
 receipt_fill(struct chat *c, const struct ending *end, struct receipt *r)
 {
-	struct json *resources = NULL, *deleted;
+	struct json *resources = NULL;
 	struct err err;
 
 	if (end->resources != NULL)
@@ -95,9 +124,7 @@ receipt_fill(struct chat *c, const struct ending *end, struct receipt *r)
 	json_set_int(r->o, "run", end->run);
 	json_set_str(r->o, "result", end->why != NULL ? "failed" : "done");
 	json_set(r->o, "objects", count_objects(end));
-	set_changed(r, resources);
-	deleted = json_copy(json_get(resources, "deleted"));
-	json_set(r->o, "deleted", deleted != NULL ? deleted : json_array());
+	set_lists(r, resources);
 	r->answer = xstrdup(json_str(resources, "answer"));
 	json_free(resources);
 }
@@ -227,8 +254,8 @@ receipt_send(struct chat *c, const struct ending *end)
 {
 	struct receipt r = { 0 };
 	struct receipt_row row = { 0 };
-	bool is_here = end->room != NULL && str_equal(end->room,
-	    admin_room(c));
+	bool has_room = end->room != NULL && end->room[0] != '\0';
+	bool is_here = has_room && str_equal(end->room, admin_room(c));
 	char *prev, *content;
 	int64_t seq;
 
@@ -242,7 +269,7 @@ receipt_send(struct chat *c, const struct ending *end)
 	row.content = content;
 	row.outbox = receipt_queue(c, "room:admin", end, &r, is_here);
 	store_receipt_add(c->store, &row);
-	if (!is_here && end->room != NULL)
+	if (!is_here && has_room)
 		send_copy(c, end);
 	free(prev);
 	free(content);

@@ -17,6 +17,7 @@
 #include "words.h"
 
 #define DEPTH_MAX	32	/* nested keys followed; deeper ones stay */
+#define SHOWN_MAX	60	/* bytes of a text in the ledger */
 #define PASSES_MAX	6	/* one does nearly always, one to see that */
 
 /* A key the line is below. */
@@ -69,8 +70,10 @@ note(struct mender *m, const char *what, bool is_value, const char *before,
 	r->line = m->line;
 	r->times = 1;
 	r->what = what;
-	r->before = xstrdup(before);
-	r->after = xstrdup(after);
+	if (before != NULL) {
+		r->before = xstrndup(before, utf8_prefix(before, SHOWN_MAX));
+		r->after = xstrndup(after, utf8_prefix(after, SHOWN_MAX));
+	}
 	r->is_value = is_value;
 }
 

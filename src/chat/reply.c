@@ -11,6 +11,8 @@
 
 #include "hiclaw/clock.h"
 
+#define HTML_MAX	(2 * REPLY_MAX)	/* it is longer by its escapes */
+
 static const char *const state_names[] = {
 	[REPLY_INFO] = "info", [REPLY_RUNNING] = "running",
 	[REPLY_DONE] = "done", [REPLY_FAILED] = "failed",
@@ -157,19 +159,19 @@ int64_t
 reply_send(struct chat *c, const char *room, const struct reply *r,
     const struct text *t)
 {
+	char *body = text_body(t), *html = text_html(t);
 	struct json *content;
-	char *body = text_body(t);
 	int64_t id;
 
-	if (strlen(body) > REPLY_MAX) {
+	if (strlen(body) > REPLY_MAX || strlen(html) > HTML_MAX) {
 		id = send_long(c, room, r, body);
-		free(body);
-		return id;
+	} else {
+		content = content_of(body, html, r);
+		id = queue(c, room, content, NULL, NULL, NULL);
+		json_free(content);
 	}
 	free(body);
-	content = reply_content(t, r);
-	id = queue(c, room, content, NULL, NULL, NULL);
-	json_free(content);
+	free(html);
 	return id;
 }
 

@@ -1353,6 +1353,41 @@ test_long(void **state)
 	expect(reply_to(h, id), "info", "w0");
 }
 
+/* As many deletions as one receipt cannot carry. */
+static void
+test_long_delete(void **state)
+{
+	struct house *h = *state;
+	struct buf b = { 0 };
+	const struct json *r, *v;
+	struct json *file;
+	struct err err;
+
+	for (int i = 0; i < 600; i++)
+		buf_printf(&b, "---\napiVersion: hiclaw.io/v1beta1\n"
+		    "kind: Human\nmetadata:\n  name: a-rather-long-name-%d\n"
+		    "  labels: {set: s}\nspec:\n  displayName: \"\\\"%d\"\n"
+		    "  permissionLevel: 3\n  matrixUserId: \"@u%d:x.org\"\n",
+		    i, i, i);
+	expect(ask(h, buf_str(&b)), "done", "apply 600 Humans");
+	buf_release(&b);
+	expect(ask(h, "@hiclaw apply --prune -l set=s\n```\n"
+	    WORKER("one", "m") "```"), "question", "shall I");
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	r = NULL;
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (json_str(v, "file") != NULL)
+			r = v;
+	expect(r, "done", "--prune");
+	file = json_parse(json_str(r, "file"), strlen(json_str(r, "file")),
+	    &err);
+	assert_int_equal(json_size(json_get(file, "deleted")), 600);
+	assert_int_equal(json_size(json_get(file, "changed")), 1);
+	json_free(file);
+}
+
 /* --- tests: what the engine tells ------------------------------------------------------------------- */
 
 static void
@@ -1512,6 +1547,7 @@ main(void)
 		T(test_delete), T(test_reaction), T(test_expiry),
 		T(test_moved), T(test_edits), T(test_redaction),
 		T(test_member), T(test_prune), T(test_looking), T(test_long),
+		T(test_long_delete),
 		T(test_failed), T(test_restart), T(test_news),
 		T(test_password), T(test_invite),
 	};

@@ -191,7 +191,8 @@ without_member(const struct resource *team, const char *name)
 }
 
 static int
-drop_member(struct attempt *ch, const char *name, struct err *e)
+drop_member(struct chat *c, struct attempt *ch, const char *name,
+    struct err *e)
 {
 	const struct json *spec;
 	struct resource *team, *r;
@@ -199,8 +200,7 @@ drop_member(struct attempt *ch, const char *name, struct err *e)
 
 	team = member_team(ch->after, name, &is_leader, &spec);
 	if (team == NULL)
-		return err_set(e, ERR_NOTFOUND, "there is no Worker/%.64s",
-		    name);
+		return name_missing(c, kind_find("Worker"), name, e);
 	if (is_leader)
 		return err_set(e, ERR_USER, "%.64s leads Team/%.64s, and a "
 		    "team needs a leader: put another one into the Team's "
@@ -221,7 +221,8 @@ drop_member(struct attempt *ch, const char *name, struct err *e)
 }
 
 static int
-try_delete(const struct json *action, struct attempt *ch, struct err *e)
+try_delete(struct chat *c, const struct json *action, struct attempt *ch,
+    struct err *e)
 {
 	const struct json *v;
 
@@ -240,9 +241,8 @@ try_delete(const struct json *action, struct attempt *ch, struct err *e)
 		if (r != NULL)
 			drop_resource(ch, r);
 		else if (strcmp(kind->name, "Worker") != 0)
-			return err_set(e, ERR_NOTFOUND, "there is no "
-			    "%s/%.64s", kind->name, name);
-		else if (drop_member(ch, name, e) == -1)
+			return name_missing(c, kind, name, e);
+		else if (drop_member(c, ch, name, e) == -1)
 			return -1;
 	}
 	return 0;
@@ -260,7 +260,7 @@ change_try(struct chat *c, const struct json *action,
 	memset(ch, 0, sizeof *ch);
 	ch->after = resources_copy(before);
 	if (str_equal(json_str(action, "do"), "delete")) {
-		if (try_delete(action, ch, e) == -1)
+		if (try_delete(c, action, ch, e) == -1)
 			return -1;
 	} else {
 		try_docs(action, ch);

@@ -52,8 +52,8 @@ enum where {
 	IN_NONE,		/* a room that is not ours: silence */
 	IN_ADMIN,
 	IN_DM,		/* with the sender */
-	IN_GUEST,		/* a room the sender invited the bot to */
-	IN_MANAGED		/* another room of ours */
+	IN_GUEST,		/* a room that an admin invited the bot to */
+	IN_MANAGED		/* a room of ours, or of others with the bot */
 };
 
 struct request {
@@ -89,7 +89,8 @@ struct reply {
 /*
  * The content of a message: m.notice with plain and HTML text, the relation
  * to the command, and "io.hiclaw.reply": {"for","state","run","question",
- * "answer"}, which programs follow.
+ * "command"}, which programs follow: "for" is the event that is answered,
+ * which for what follows from a yes is that yes; "command" is then the command.
  *
  * A text may contain {{secret:<object key>/<name>}}: the outbox's sender puts
  * the secret in just before the message leaves, so that it is never stored.
@@ -181,7 +182,7 @@ void	 questions_tick(struct chat *, int64_t now);
 void	 progress_begin(struct request *, int64_t run, const char *title,
 	    const struct json *show, const struct plan *);
 void	 progress_run(void *chat, const struct run_view *);
-void	 progress_free(struct chat *);
+struct map *progress_map(void);		/* empty, for chat.lives */
 char	*took(int64_t ms, char *dst, size_t dstsize);	/* "4.2 s" */
 
 /* How a run ended. */
@@ -231,5 +232,8 @@ void	 request_release(struct request *);
 /* Two words for one thing: "KIND NAME", "KIND/NAME"; takes one or two. */
 int	 read_name(struct request *, const struct strv *, size_t *at,
 	    const struct kind **, const char **name, struct err *) MUST_CHECK;
+/* There is none of that name; err says so, with the nearest; gives -1. */
+int	 name_missing(struct chat *, const struct kind *, const char *name,
+	    struct err *);
 
 #endif

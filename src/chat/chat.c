@@ -31,7 +31,7 @@ chat_new(struct store *store, struct engine *engine,
 	c->cfg = *cfg;
 	c->bot = bot_user(wc);
 	c->name = xstrdup(wc->prefix);
-	c->lives = map_new(free);
+	c->lives = progress_map();
 	c->fetching = map_new(NULL);
 	c->started_ms = clock_ms();
 	c->observer = (struct engine_observer){
@@ -56,7 +56,7 @@ chat_free(struct chat *c)
 {
 	if (c == NULL)
 		return;
-	progress_free(c);
+	map_free(c->lives);
 	map_free(c->fetching);
 	json_free(c->passwords);
 	commands_free(c->commands);

@@ -34,14 +34,13 @@ read_names(struct request *q, struct json *action, struct err *e)
 	return n > 0 ? 0 : err_set(e, ERR_USER, "what shall go?");
 }
 
-/* Names that are near, when one is not there. */
 static void
 say_refused(struct request *q, const struct attempt *ch, const struct err *err)
 {
 	char *text;
 
 	if (ch->problems.errors == 0) {
-		say_wrong(q, "Nothing was deleted: %s.", err->msg);
+		say_wrong(q, "Nothing was deleted: %s", err->msg);
 		return;
 	}
 	text = problems_text(&ch->problems);

@@ -246,8 +246,9 @@ cmd_describe(struct request *q)
 	r = resources_find(rs, kind, name);
 	if (r == NULL && strcmp(kind->name, "Worker") == 0)
 		r = member_team(rs, name, &is_leader, &member);
-	if (r == NULL)
-		say_wrong(q, "There is no %s/%.64s.", kind->name, name);
-	else
+	if (r == NULL) {
+		name_missing(q->chat, kind, name, &err);
+		say_wrong(q, "%s", err.msg);
+	} else
 		describe(q, r, member, is_leader);
 }

@@ -127,8 +127,7 @@ find_one(struct request *q, const struct kind *kind, const char *name,
 	store_resources_each(q->chat->store, add_deleting, &d);
 	if (out->n > before)
 		return 0;
-	return err_set(e, ERR_NOTFOUND, "There is no %s/%.64s.", kind->name,
-	    name);
+	return name_missing(q->chat, kind, name, e);
 }
 
 /* --- showing ---------------------------------------------------------------------- */
@@ -341,7 +340,7 @@ find(struct request *q, struct finds *out, struct err *e)
 		return find_all(q, kind, selector, out, e);
 	if (v->n == 1 && strchr(v->v[0], '/') != NULL &&
 	    v->v[0][strlen(v->v[0]) - 1] == '/')
-		return err_set(e, ERR_USER, "The name is missing.");
+		return err_set(e, ERR_USER, "the name is missing");
 	for (size_t at = 0; at < v->n;) {
 		if (kind != NULL && strchr(v->v[at], '/') == NULL)
 			name = v->v[at++];

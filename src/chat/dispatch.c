@@ -21,21 +21,23 @@ request_match(struct request *q, size_t *used, const char **near)
 
 /* --- the manifest ----------------------------------------------------------------- */
 
+/* Typed or pasted: what the keyboard did to it is undone. */
 static void
-set_manifest(struct request *q, const char *data, size_t len)
+set_typed(struct request *q, const char *text)
 {
-	free(q->manifest);
-	repairs_release(&q->repairs);
-	/* With a NUL inside it is no text: the decoder will say so. */
-	if (memchr(data, '\0', len) != NULL) {
-		q->manifest = xmalloc(len + 1);
-		memcpy(q->manifest, data, len);
-		q->manifest[len] = '\0';
-		q->manifest_len = len;
-		return;
-	}
-	q->manifest = repair_manifest(data, &q->repairs);
+	q->manifest = repair_manifest(text, &q->repairs);
 	q->manifest_len = strlen(q->manifest);
+}
+
+/* A file was written by a program, and means what it says.  It may hold any
+ * byte: the decoder will tell. */
+static void
+set_file(struct request *q, const char *data, size_t len)
+{
+	q->manifest = xmalloc(len + 1);
+	memcpy(q->manifest, data, len);
+	q->manifest[len] = '\0';
+	q->manifest_len = len;
 }
 
 /* An attachment: ask for its bytes, then take them. */
@@ -56,7 +58,7 @@ from_file(struct request *q, const struct input *in,
 		say_wrong(q, "The file %s could not be fetched: %s",
 		    in->file_name, fetched->error);
 	else
-		set_manifest(q, fetched->data, fetched->len);
+		set_file(q, fetched->data, fetched->len);
 	return CHAT_DONE;
 }
 
@@ -79,7 +81,7 @@ from_replied(struct request *q, const struct json *event, char **what)
 
 	input_read(newest_version(event), &names, &in);
 	if (in.manifest != NULL) {
-		set_manifest(q, in.manifest, strlen(in.manifest));
+		set_typed(q, in.manifest);
 	} else if (in.file_url != NULL) {
 		/* Fetched next, and then it is the second thing we got. */
 		map_set(q->chat->fetching, q->event, q->chat);
@@ -107,7 +109,7 @@ from_reply(struct request *q, const struct chat_fetched *fetched, char **what)
 			say_wrong(q, "The file could not be fetched: %s",
 			    fetched->error);
 		else
-			set_manifest(q, fetched->data, fetched->len);
+			set_file(q, fetched->data, fetched->len);
 		return CHAT_DONE;
 	}
 	if (fetched->error != NULL) {
@@ -187,7 +189,7 @@ have_manifest(struct request *q, const struct chat_fetched *fetched,
 
 	*need = CHAT_DONE;
 	if (in->manifest != NULL)
-		set_manifest(q, in->manifest, strlen(in->manifest));
+		set_typed(q, in->manifest);
 	else if (in->file_url != NULL)
 		*need = from_file(q, in, fetched, what);
 	else if (in->reply_to != NULL)
@@ -282,4 +284,49 @@ read_name(struct request *q, const struct strv *v, size_t *at,
 	*name = v->v[*at + 1];
 	*at += 2;
 	return 0;
+}
+
+/* --- names that are not there ---------------------------------------------------------- */
+
+static void
+add_members(const struct resource *team, struct strv *names)
+{
+	const struct json *w;
+	const char *leader = json_str(json_get(team->spec, "leader"), "name");
+
+	if (leader != NULL)
+		strv_add(names, leader);
+	for (w = json_first(json_get(team->spec, "workers")); w != NULL;
+	    w = json_next(w))
+		if (json_str(w, "name") != NULL)
+			strv_add(names, json_str(w, "name"));
+}
+
+int
+name_missing(struct chat *c, const struct kind *kind, const char *name,
+    struct err *e)
+{
+	const struct resources *rs = engine_resources(c->engine);
+	struct strv names = { 0 };
+	const char *near = NULL;
+
+	for (size_t i = 0; i < resources_n(rs); i++) {
+		const struct resource *r = resources_at(rs, i);
+
+		if (r->kind == kind)
+			strv_add(&names, r->name);
+		else if (strcmp(kind->name, "Worker") == 0 &&
+		    strcmp(r->kind->name, "Team") == 0)
+			add_members(r, &names);
+	}
+	if (names.n > 0)
+		near = str_nearest(name, (const char *const *)names.v);
+	if (near != NULL)
+		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s; did you mean "
+		    "%.64s?", kind->name, name, near);
+	else
+		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s", kind->name,
+		    name);
+	strv_release(&names);
+	return -1;
 }

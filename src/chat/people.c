@@ -13,18 +13,35 @@ admin_room(struct chat *c)
 	return engine_observed(c->engine, "room:admin", "room_id");
 }
 
-/* Is the room kept in the store as one that this person made for the bot? */
-static bool
-is_kept(struct chat *c, const char *prefix, const char *room,
-    const char *sender)
+/* Who made that room for the bot, yours; or NULL. */
+static char *
+kept_for(struct chat *c, const char *prefix, const char *room)
 {
 	char *key = xasprintf("%s/%s", prefix, room);
 	char *user = store_kv_get(c->store, key);
-	bool is = str_equal(user, sender);
 
-	free(user);
 	free(key);
-	return is;
+	return user;
+}
+
+/*
+ * A room that somebody invited the bot to.  A direct chat is for one; in any
+ * other, everybody may speak to the bot, and what they may do is their tier.
+ */
+static enum where
+where_kept(struct chat *c, const char *room, const char *sender)
+{
+	char *one = kept_for(c, "chat.dm", room);
+	char *any = kept_for(c, "chat.guest", room);
+	enum where where = IN_NONE;
+
+	if (one != NULL)
+		where = strcmp(one, sender) == 0 ? IN_DM : IN_MANAGED;
+	else if (any != NULL)
+		where = IN_GUEST;
+	free(one);
+	free(any);
+	return where;
 }
 
 enum where
@@ -39,11 +56,7 @@ where_is(struct chat *c, const char *room, const char *sender)
 		    IN_DM : IN_NONE;
 	if (key != NULL)
 		return IN_MANAGED;
-	if (is_kept(c, "chat.dm", room, sender))
-		return IN_DM;
-	if (is_kept(c, "chat.guest", room, sender))
-		return IN_GUEST;
-	return IN_NONE;
+	return where_kept(c, room, sender);
 }
 
 bool

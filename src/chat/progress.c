@@ -18,31 +18,26 @@
 /* A run whose live message we keep up. */
 struct live {
 	struct json	*show;
+	char		*answer;	/* the yes that led to it, or NULL */
 	int64_t		 due_ms;	/* of the newest edit queued */
 };
 
 static void
-live_free(struct live *l)
+live_free(void *p)
 {
-	if (l != NULL)
-		json_free(l->show);
+	struct live *l = p;
+
+	if (l == NULL)
+		return;
+	json_free(l->show);
+	free(l->answer);
 	free(l);
 }
 
-void
-progress_free(struct chat *c)
+struct map *
+progress_map(void)
 {
-	const char *key;
-	void *at;
-
-	for (at = NULL; c->lives != NULL &&
-	    map_next(c->lives, &at, &key) != NULL;) {
-		struct live *l = map_find(c->lives, key);
-
-		json_free(l->show);
-		l->show = NULL;
-	}
-	map_free(c->lives);
+	return map_new(live_free);
 }
 
 char *
@@ -73,6 +68,7 @@ live_of(struct chat *c, int64_t run, const char *resources)
 	if (resources != NULL) {
 		o = json_parse(resources, strlen(resources), &err);
 		l->show = json_copy(json_get(o, "show"));
+		l->answer = xstrdup(json_str(o, "answer"));
 		json_free(o);
 	}
 	map_set(c->lives, id, l);
@@ -197,6 +193,7 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	engine_run_live(q->chat->engine, run, id);
 	l = live_of(q->chat, run, NULL);
 	l->show = json_copy(show);
+	l->answer = xstrdup(q->answer);
 	l->due_ms = clock_ms();
 	if (plan->steps_n > STEPS_SHOWN)
 		send_thread(q, id, plan);
@@ -212,8 +209,8 @@ static void
 live_update(struct chat *c, const struct run_view *v)
 {
 	struct live *l = live_of(c, v->id, v->resources);
-	struct reply r = { .event = v->command_event, .state = REPLY_RUNNING,
-	    .run = v->id };
+	struct reply r = { .event = v->command_event, .answer = l->answer,
+	    .state = REPLY_RUNNING, .run = v->id };
 	int64_t now = clock_ms();
 	struct text t = { 0 };
 

@@ -42,9 +42,10 @@ add_reply(struct json *content, const struct reply *r)
 	o = json_set(o, "m.in_reply_to", json_object());
 	json_set_str(o, "event_id", r->event);
 	o = json_set(content, "io.hiclaw.reply", json_object());
-	json_set_str(o, "for", r->event);
+	json_set_str(o, "for", r->answer != NULL ? r->answer : r->event);
 	json_set_str(o, "state", state_names[r->state]);
-	json_set_str(o, "answer", r->answer);
+	if (r->answer != NULL)
+		json_set_str(o, "command", r->event);
 	if (r->run != 0)
 		json_set_int(o, "run", r->run);
 	if (r->question != 0)

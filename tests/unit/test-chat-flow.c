@@ -673,6 +673,13 @@ test_dm(void **state)
 	assert_int_equal(sent_n(h), 1);
 	id = speak_in(h, "!many:x.org", BOSS, "@hiclaw version", NULL);
 	expect(reply_to(h, id), "info", "9.9");
+	/* Others in such a room hear the rule once. */
+	id = speak_in(h, "!many:x.org", "@guest:x.org", "@hiclaw get", NULL);
+	expect(reply_to(h, id), "refused", "tier 1");
+	id = speak_in(h, "!many:x.org", "@guest:x.org", "@hiclaw get", NULL);
+	assert_null(reply_to(h, id));
+	id = speak_in(h, "!dm:x.org", "@other:x.org", "@hiclaw get", NULL);
+	expect(reply_to(h, id), "refused", "tier 1");
 }
 
 /* The hash of a receipt is that of the rest of it. */
@@ -975,7 +982,10 @@ test_files(void **state)
 	expect(reply_to(h, id), "done", "done in");
 	assert_int_equal(give_file(h, "cat.png", "x", NULL, &id), CHAT_DONE);
 	assert_null(reply_to(h, id));
-	/* A NUL inside. */
+	/* A file is not repaired: no phone typed it. */
+	give_file(h, "caps.yaml", "Kind: Worker\n", NULL, &id);
+	expect(reply_to(h, id), "refused", "Kind");
+	/* No text at all. */
 	give_file(h, "bad.yaml", "\xff\xfe kind: Worker", NULL, &id);
 	expect(reply_to(h, id), "refused", "UTF-8");
 }
@@ -1033,7 +1043,7 @@ test_delete(void **state)
 {
 	struct house *h = *state;
 	const struct json *r;
-	const char *q;
+	const char *q, *yes;
 	int64_t question;
 
 	ask(h, TEAM);
@@ -1049,11 +1059,17 @@ test_delete(void **state)
 	/* Somebody else's yes is nobody's. */
 	speak_in(h, ADMIN, "@other:x.org", "yes", NULL);
 	assert_true(is_declared(h, "Team", "web"));
-	speak(h, "yes");
+	yes = speak(h, "yes");
 	speak(h, "yes");
 	assert_true(wait_for(h, is_quiet));
 	post(h);
-	expect(reply_to(h, q), "done", "delete Team/web");
+	/* What follows is the answer to the yes, and knows the command. */
+	r = reply_to(h, yes);
+	expect(r, "done", "delete Team/web");
+	assert_string_equal(json_str(json_get(json_get(r, "content"),
+	    "io.hiclaw.reply"), "command"), q);
+	assert_int_equal(finals_of(h, q), 1);
+	assert_int_equal(finals_of(h, yes), 1);
 	assert_false(is_declared(h, "Team", "web"));
 	assert_true(is_declared(h, "Worker", "solo"));
 	expect(ask(h, "@hiclaw delete team web"), "refused", "no Team/web");
@@ -1124,14 +1140,13 @@ test_moved(void **state)
 	const char *id;
 
 	ask(h, TEAM);
-	id = speak(h, "@hiclaw delete team web");
+	speak(h, "@hiclaw delete team web");
 	/* Meanwhile the team got another worker. */
 	expect(ask(h, HEAD("Team", "web") "  labels: {app: web}\n"
 	    "spec:\n  leader:\n    name: lea\n    model: m\n  workers:\n"
 	    "  - name: wim\n    model: m\n  - name: wanda\n    model: m\n"
 	    "  - name: wolf\n    model: m\n"), "done", "done in");
-	speak(h, "yes");
-	post(h);
+	id = speak(h, "yes");
 	r = reply_to(h, id);
 	expect(r, "question", "different plan");
 	assert_true(is_declared(h, "Team", "web"));
@@ -1270,6 +1285,9 @@ test_looking(void **state)
 		{ "get workers -o widf", "refused", "did you mean wide" },
 		{ "get -l ===", "refused", "" },
 		{ "get worker nobody", "refused", "no Worker/nobody" },
+		{ "get worker slo", "refused", "did you mean solo?" },
+		{ "describe worker wime", "refused", "did you mean wim?" },
+		{ "delete team wev", "refused", "did you mean web?" },
 		{ "get humans", "info", "There are none" },
 		{ "get wrokers", "refused", "did you mean workers" },
 		{ "describe team web", "info", "room team/web: settled" },

@@ -11,7 +11,7 @@
 
 #include "hiclaw/clock.h"
 
-/* --- making one ------------------------------------------------------------------ */
+/* --- making one ---------------------------------------------------------- */
 
 /* "apply 1 Team, 3 Humans", or "apply Worker/alice". */
 static char *
@@ -81,7 +81,7 @@ change_delete_add(struct json *action, const struct kind *kind,
 		    json_size(names));
 }
 
-/* --- trying it -------------------------------------------------------------------- */
+/* --- trying it ----------------------------------------------------------- */
 
 static void
 put_resource(struct attempt *ch, struct resource *r)
@@ -295,7 +295,7 @@ change_release(struct attempt *ch)
 	memset(ch, 0, sizeof *ch);
 }
 
-/* --- showing it ---------------------------------------------------------------------- */
+/* --- showing it ---------------------------------------------------------- */
 
 struct json *
 change_show(const struct plan *plan, const struct strv *notes)
@@ -342,7 +342,7 @@ put_notes(const struct json *show, struct text *out)
 		text_printf(out, "- %s\n", json_value_str(v));
 }
 
-/* --- doing it -------------------------------------------------------------------------- */
+/* --- doing it ------------------------------------------------------------ */
 
 /* What the receipt will carry: each resource after the change. */
 static struct json *

@@ -75,7 +75,7 @@ struct request {
 	bool			 is_answered;
 };
 
-/* --- reply.c ---------------------------------------------------------------- */
+/* --- reply.c ------------------------------------------------------------- */
 
 enum reply_state { REPLY_INFO, REPLY_RUNNING, REPLY_DONE, REPLY_FAILED,
     REPLY_REFUSED, REPLY_QUESTION };
@@ -119,7 +119,7 @@ void	 say_file(struct request *, const struct text *, const char *name,
 void	 say_news(struct chat *, const char *template_name,
 	    const struct fill *);
 
-/* --- change.c ---------------------------------------------------------------- */
+/* --- change.c ------------------------------------------------------------ */
 /*
  * A change as JSON, so that a question can keep it:
  *  {"do": "apply", "docs": [resource...], "prune": "selector" or absent,
@@ -163,7 +163,7 @@ void	 change_decide(struct request *, const struct json *action,
 struct resource *member_team(const struct resources *, const char *name,
 	    bool *is_leader, const struct json **spec);
 
-/* --- questions.c -------------------------------------------------------------- */
+/* --- questions.c --------------------------------------------------------- */
 
 void	 question_ask(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes, const char *why,
@@ -177,7 +177,7 @@ bool	 question_withdraw(struct chat *, const char *event, const char *who,
 	    const char *how);
 void	 questions_tick(struct chat *, int64_t now);
 
-/* --- progress.c, receipt.c ------------------------------------------------------ */
+/* --- progress.c, receipt.c ----------------------------------------------- */
 
 void	 progress_begin(struct request *, int64_t run, const char *title,
 	    const struct json *show, const struct plan *);
@@ -198,7 +198,7 @@ struct ending {
 /* The receipt: in the chain, in the admin room, and where it was asked. */
 void	 receipt_send(struct chat *, const struct ending *);
 
-/* --- password.c, news.c, people.c ------------------------------------------------ */
+/* --- password.c, news.c, people.c ---------------------------------------- */
 
 void	 passwords_load(struct chat *);
 void	 password_made(void *chat, const char *key, const char *user);
@@ -222,7 +222,7 @@ void	 people_encrypted(struct chat *, const char *room);
 bool	 once(struct chat *, const char *key, const char *value);
 const char *admin_room(struct chat *);		/* room id, or NULL */
 
-/* --- dispatch.c, edit.c ------------------------------------------------------------ */
+/* --- dispatch.c, edit.c -------------------------------------------------- */
 
 /* The command of the request's words; sets request.command. */
 void	 request_match(struct request *, size_t *used, const char **near);

@@ -17,7 +17,7 @@
 
 #include "handlers.h"
 
-/* --- life ---------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 struct chat *
 chat_new(struct store *store, struct engine *engine,
@@ -81,7 +81,7 @@ request_release(struct request *q)
 	repairs_release(&q->repairs);
 }
 
-/* --- rooms people make for us ---------------------------------------------------- */
+/* --- rooms people make for us -------------------------------------------- */
 
 static int
 tier_of(struct chat *c, const char *user, const struct resource **human)
@@ -123,7 +123,7 @@ invited(struct chat *c, const struct json *event)
 	free(key);
 }
 
-/* --- edits ------------------------------------------------------------------------ */
+/* --- edits --------------------------------------------------------------- */
 
 struct applied { const char *event; bool found; };
 
@@ -166,7 +166,7 @@ take_edit(struct request *q)
 	return false;
 }
 
-/* --- messages ----------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------ */
 
 /* The outbox id of the message this replies to, 0 if that is not ours. */
 static int64_t
@@ -274,7 +274,7 @@ take_message(struct chat *c, const struct json *event,
 	return need;
 }
 
-/* --- taps and other events ------------------------------------------------------------ */
+/* --- taps and other events ----------------------------------------------- */
 
 static void
 take_reaction(struct chat *c, const struct json *event)
@@ -355,7 +355,7 @@ chat_event(struct chat *c, const struct json *event,
 	return CHAT_DONE;
 }
 
-/* --- time -------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------- */
 
 void
 chat_receipt(struct chat *c, const char *room, const char *event,

@@ -32,7 +32,7 @@ docs_release(struct docs *d)
 	problems_release(&d->problems);
 }
 
-/* --- notes: what was repaired, what is only a warning ------------------------------- */
+/* --- notes: what was repaired, what is only a warning -------------------- */
 
 static void
 note_repairs(const struct repairs *log, struct strv *out)
@@ -79,7 +79,7 @@ notes_text(const struct strv *notes, struct text *out)
 		text_printf(out, "- %s\n", notes->v[i]);
 }
 
-/* --- what is wrong --------------------------------------------------------------------- */
+/* --- what is wrong ------------------------------------------------------- */
 
 static void
 say_problems(struct request *q, const struct problems *ps)
@@ -110,7 +110,7 @@ say_no_manifest(struct request *q)
 	    V("command", q->command->name), V("usage", q->command->usage)));
 }
 
-/* --- showing ------------------------------------------------------------------------------ */
+/* --- showing ------------------------------------------------------------- */
 
 /* diff: each field, then each object with its old and new value. */
 static void
@@ -163,7 +163,7 @@ show_unsettled(struct request *q, enum mode mode)
 	plan_free(plan);
 }
 
-/* --- the way of a manifest ------------------------------------------------------------------ */
+/* --- the way of a manifest ----------------------------------------------- */
 
 static void
 plan_docs(struct request *q, struct docs *d, const char *prune,

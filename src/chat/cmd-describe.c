@@ -24,7 +24,7 @@ struct describe {
 	const char	*only;		/* runtime name of a member, or NULL */
 };
 
-/* --- objects -------------------------------------------------------------------------- */
+/* --- objects ------------------------------------------------------------- */
 
 static void
 put_members(const struct json *observed, struct text *out)
@@ -111,7 +111,7 @@ put_object(void *arg, const struct object_view *v)
 	free(title);
 }
 
-/* --- the declaration -------------------------------------------------------------------- */
+/* --- the declaration ----------------------------------------------------- */
 
 static void
 put_field(const struct json *v, struct text *out)
@@ -158,7 +158,7 @@ put_log(const struct log_row *row, void *arg)
 	    clock_age(clock_ms() - row->at_ms, age), row->text);
 }
 
-/* --- the whole ----------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static void
 put_head(struct request *q, const struct resource *r,

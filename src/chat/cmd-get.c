@@ -41,7 +41,7 @@ finds_release(struct finds *fs)
 	free(fs->v);
 }
 
-/* --- finding ---------------------------------------------------------------------- */
+/* --- finding ------------------------------------------------------------- */
 
 struct deleting { struct finds *out; const struct kind *kind; const char *name; };
 
@@ -130,7 +130,7 @@ find_one(struct request *q, const struct kind *kind, const char *name,
 	return name_missing(q->chat, kind, name, e);
 }
 
-/* --- showing ---------------------------------------------------------------------- */
+/* --- showing ------------------------------------------------------------- */
 
 static const char *
 found_name(const struct found *f)
@@ -302,7 +302,7 @@ show_names(struct request *q, const struct finds *fs)
 	text_release(&t);
 }
 
-/* --- the command -------------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------- */
 
 static int
 read_format(struct request *q, enum format *format, struct err *e)

@@ -19,7 +19,7 @@ request_match(struct request *q, size_t *used, const char **near)
 	q->command = commands_match(q->chat->commands, &q->words, used, near);
 }
 
-/* --- the manifest ----------------------------------------------------------------- */
+/* --- the manifest -------------------------------------------------------- */
 
 /* Typed or pasted: what the keyboard did to it is undone. */
 static void
@@ -124,7 +124,7 @@ from_reply(struct request *q, const struct chat_fetched *fetched, char **what)
 	return need;
 }
 
-/* --- running a command --------------------------------------------------------------- */
+/* --- running a command --------------------------------------------------- */
 
 /* The command that a manifest without a command is for. */
 static const struct command *
@@ -238,7 +238,7 @@ dispatch(struct request *q, const struct chat_fetched *fetched, char **what)
 	return CHAT_DONE;
 }
 
-/* --- names of things -------------------------------------------------------------------- */
+/* --- names of things ----------------------------------------------------- */
 
 static int
 read_kind(const char *word, size_t len, const struct kind **kind,
@@ -286,7 +286,7 @@ read_name(struct request *q, const struct strv *v, size_t *at,
 	return 0;
 }
 
-/* --- names that are not there ---------------------------------------------------------- */
+/* --- names that are not there -------------------------------------------- */
 
 static void
 add_members(const struct resource *team, struct strv *names)

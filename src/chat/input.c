@@ -56,7 +56,7 @@ plain_lines(const char *s)
 	return buf_take(&b);
 }
 
-/* --- reply fallback and address ---------------------------------------------- */
+/* --- reply fallback and address ------------------------------------------ */
 
 /* The lines "> ..." that old clients put in front of a reply. */
 static const char *
@@ -186,7 +186,7 @@ after_address(const char *s, const struct json *content,
 	return p == NULL ? NULL : skip_after_name(p);
 }
 
-/* --- finding the manifest ----------------------------------------------------- */
+/* --- finding the manifest ------------------------------------------------ */
 
 /* "```" or "~~~" at the start of the line, indented at most by blanks. */
 static const char *
@@ -417,7 +417,7 @@ read_text(const char *s, const struct json *content, struct input *in)
 		free(block);
 }
 
-/* --- attachments --------------------------------------------------------------- */
+/* --- attachments --------------------------------------------------------- */
 
 int
 input_file_kind(const char *name)
@@ -452,7 +452,7 @@ read_file(const struct json *content, struct input *in)
 	return caption;
 }
 
-/* --- all of it ------------------------------------------------------------------ */
+/* --- all of it ----------------------------------------------------------- */
 
 /* The content that counts: of an edit, what it puts in place. */
 static const struct json *

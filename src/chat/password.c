@@ -50,7 +50,7 @@ save(struct chat *c)
 	free(text);
 }
 
-/* --- who is told --------------------------------------------------------------------- */
+/* --- who is told --------------------------------------------------------- */
 
 struct asker { char *user; };
 
@@ -94,7 +94,7 @@ asker_of(struct chat *c, const char *key)
 	return a.user;
 }
 
-/* --- telling -------------------------------------------------------------------------- */
+/* --- telling ------------------------------------------------------------- */
 
 static int64_t
 send_password(struct chat *c, const char *room, const char *key,
@@ -157,7 +157,7 @@ password_made(void *arg, const char *key, const char *user)
 	free(asker);
 }
 
-/* --- and forgetting --------------------------------------------------------------------- */
+/* --- and forgetting ------------------------------------------------------ */
 
 static int64_t
 queue_redaction(struct chat *c, const struct json *p, int64_t when)

@@ -84,7 +84,7 @@ live_drop(struct chat *c, int64_t run)
 	live_free(map_take(c->lives, id));
 }
 
-/* --- the live message ----------------------------------------------------------------- */
+/* --- the live message ---------------------------------------------------- */
 
 static char *
 bar(size_t done, size_t total)
@@ -222,7 +222,7 @@ live_update(struct chat *c, const struct run_view *v)
 	text_release(&t);
 }
 
-/* --- the end ----------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------- */
 
 struct troubles { struct chat *chat; struct text text; size_t n; };
 

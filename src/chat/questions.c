@@ -55,7 +55,7 @@ question_keep(const struct question_row *row, void *arg)
 	*list = qn;
 }
 
-/* --- where questions are found ------------------------------------------------------ */
+/* --- where questions are found ------------------------------------------- */
 
 /*
  * Two ways besides the newest of a sender: by its message (replies, taps) and
@@ -131,7 +131,7 @@ question_is_open(struct request *q, int64_t message)
 	return is;
 }
 
-/* --- asking ------------------------------------------------------------------------- */
+/* --- asking -------------------------------------------------------------- */
 
 static void
 question_text(struct chat *c, const struct json *action, const char *name,
@@ -204,7 +204,7 @@ question_ask(struct request *q, const struct json *action,
 	text_release(&t);
 }
 
-/* --- answering ------------------------------------------------------------------------ */
+/* --- answering ----------------------------------------------------------- */
 
 /* Closes it, and the message tells how; false if somebody was faster. */
 static bool

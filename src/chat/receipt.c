@@ -155,7 +155,7 @@ receipt_release(struct receipt *r)
 	free(r->answer);
 }
 
-/* --- the text ------------------------------------------------------------------------ */
+/* --- the text ------------------------------------------------------------ */
 
 static char *
 objects_line(const struct ending *end)
@@ -197,7 +197,7 @@ receipt_text(struct chat *c, const struct ending *end, int64_t seq,
 	free(objects);
 }
 
-/* --- sending it ------------------------------------------------------------------------ */
+/* --- sending it ---------------------------------------------------------- */
 
 static int64_t
 receipt_queue(struct chat *c, const char *room, const struct ending *end,

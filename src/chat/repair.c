@@ -42,7 +42,7 @@ static const struct field metadata_rows[] = {
 	{ .name = "namespace" }, { .name = NULL }
 };
 
-/* --- the ledger -------------------------------------------------------------- */
+/* --- the ledger ---------------------------------------------------------- */
 
 static void
 note(struct mender *m, const char *what, bool is_value, const char *before,
@@ -88,7 +88,7 @@ repairs_release(struct repairs *log)
 	memset(log, 0, sizeof *log);
 }
 
-/* --- bytes -------------------------------------------------------------------- */
+/* --- bytes --------------------------------------------------------------- */
 
 /* Line ends and byte order marks; the lines are as people see them. */
 static char *
@@ -195,7 +195,7 @@ is_empty(const char *s)
 	return *s == '\0';
 }
 
-/* --- separators ---------------------------------------------------------------- */
+/* --- separators ---------------------------------------------------------- */
 
 /* A whole line of dashes, at least one of them no plain one: "---". */
 static bool
@@ -221,7 +221,7 @@ mend_separator(struct mender *m, struct buf *line)
 	return true;
 }
 
-/* --- keys ----------------------------------------------------------------------- */
+/* --- keys ---------------------------------------------------------------- */
 
 static const struct field *
 row_find(const struct field *rows, const char *name, size_t len)
@@ -308,7 +308,7 @@ mend_key(struct mender *m, char *key, size_t n, const struct field *rows)
 	return row;
 }
 
-/* --- quotes --------------------------------------------------------------------- */
+/* --- quotes -------------------------------------------------------------- */
 
 /* A curly quote that can open or close a scalar: '"' or '\'', or 0. */
 static char
@@ -441,7 +441,7 @@ mend_flow(struct mender *m, const char *s, struct buf *out)
 	}
 }
 
-/* --- what a value leaves open ---------------------------------------------------- */
+/* --- what a value leaves open -------------------------------------------- */
 
 /* Does a quoted scalar that begins at s end on this line? */
 static bool
@@ -503,7 +503,7 @@ mend_value(struct mender *m, const char *v, size_t indent, struct buf *out)
 	buf_puts(out, v);
 }
 
-/* --- lines ----------------------------------------------------------------------- */
+/* --- lines --------------------------------------------------------------- */
 
 /* The dashes of items in front; gives where they end. */
 static char *
@@ -683,7 +683,7 @@ repair_manifest(const char *text, struct repairs *log)
 	return xstrdup(text);
 }
 
-/* --- damage beyond repair ---------------------------------------------------------- */
+/* --- damage beyond repair ------------------------------------------------ */
 
 const char *
 repair_advice(const char *text)

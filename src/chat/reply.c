@@ -188,7 +188,7 @@ reply_update(struct chat *c, int64_t outbox, const struct reply *r,
 	json_free(content);
 }
 
-/* --- in answer to a request ---------------------------------------------------- */
+/* --- in answer to a request ---------------------------------------------- */
 
 int64_t
 say(struct request *q, enum reply_state state, const struct text *t)

@@ -214,7 +214,7 @@ text_printf(struct text *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* --- plain ------------------------------------------------------------------ */
+/* --- plain --------------------------------------------------------------- */
 
 /*
  * In plain text a block needs no fence and bold no stars; a link is its label,
@@ -261,7 +261,7 @@ text_body(const struct text *t)
 	return buf_take(&out);
 }
 
-/* --- HTML ------------------------------------------------------------------- */
+/* --- HTML ---------------------------------------------------------------- */
 
 void
 html_escape(struct buf *b, const char *s, size_t n)

@@ -278,7 +278,7 @@ words_flag(const struct words *w, const char *name)
 	return NULL;
 }
 
-/* --- answers ---------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 static const char *const yes_words[] = {
 	"yes", "y", "ok", "okay", "yep", "yeah", "sure", "confirm",

@@ -28,7 +28,7 @@
 #define BOSS		"@boss:x.org"
 #define JANE		"@jane:x.org"	/* tier 2 */
 
-/* --- a provider that does as it is told --------------------------------------- */
+/* --- a provider that does as it is told ---------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char fail_key[128];
@@ -133,7 +133,7 @@ be_slow(bool slow)
 	pthread_mutex_unlock(&lock);
 }
 
-/* --- a house to test in --------------------------------------------------------- */
+/* --- a house to test in -------------------------------------------------- */
 
 struct house {
 	struct loop	*loop;
@@ -295,7 +295,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* --- the postman -------------------------------------------------------------------- */
+/* --- the postman --------------------------------------------------------- */
 
 /* The HTML that every client shows, and nothing else. */
 static void
@@ -456,7 +456,7 @@ finals_of(struct house *h, const char *event)
 	return n;
 }
 
-/* --- speaking ----------------------------------------------------------------------- */
+/* --- speaking ------------------------------------------------------------ */
 
 static struct json *
 event_of(struct house *h, const char *room, const char *sender,
@@ -598,7 +598,7 @@ is_declared(struct house *h, const char *kind, const char *name)
 #define HUMAN_2 HEAD("Human", "jane") "spec:\n  displayName: Jane\n" \
     "  matrixUserId: \"" JANE "\"\n  permissionLevel: 2\n"
 
-/* --- tests: who and where ---------------------------------------------------------------- */
+/* --- tests: who and where ------------------------------------------------ */
 
 static void
 test_address(void **state)
@@ -822,7 +822,7 @@ test_encrypted(void **state)
 	assert_int_equal(sent_n(h), 1);
 }
 
-/* --- tests: manifests ---------------------------------------------------------------------- */
+/* --- tests: manifests ---------------------------------------------------- */
 
 static const char *
 receipt_hash(const struct json *r)
@@ -1036,7 +1036,7 @@ test_reply(void **state)
 	json_free(e);
 }
 
-/* --- tests: questions ------------------------------------------------------------------------- */
+/* --- tests: questions ---------------------------------------------------- */
 
 static void
 test_delete(void **state)
@@ -1213,7 +1213,7 @@ test_redaction(void **state)
 	assert_true(is_declared(h, "Worker", "a"));
 }
 
-/* --- tests: deleting parts --------------------------------------------------------------------- */
+/* --- tests: deleting parts ----------------------------------------------- */
 
 static void
 test_member(void **state)
@@ -1264,7 +1264,7 @@ test_prune(void **state)
 	assert_true(is_declared(h, "Worker", "other"));
 }
 
-/* --- tests: looking ------------------------------------------------------------------------------ */
+/* --- tests: looking ------------------------------------------------------ */
 
 static void
 test_looking(void **state)
@@ -1406,7 +1406,7 @@ test_long_delete(void **state)
 	json_free(file);
 }
 
-/* --- tests: what the engine tells ------------------------------------------------------------------- */
+/* --- tests: what the engine tells ---------------------------------------- */
 
 static void
 test_failed(void **state)

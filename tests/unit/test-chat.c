@@ -46,7 +46,7 @@ load_commands(void)
 	return cs;
 }
 
-/* --- words --------------------------------------------------------------------- */
+/* --- words --------------------------------------------------------------- */
 
 static void
 check_words(const char *line, const char *want)
@@ -172,7 +172,7 @@ test_answers(void **state)
 		assert_int_equal(answer_read(rows[i].text), rows[i].want);
 }
 
-/* --- corpus -------------------------------------------------------------------- */
+/* --- corpus -------------------------------------------------------------- */
 
 static void
 expect_str(const char *file, const struct json *expect, const char *key,
@@ -353,7 +353,7 @@ test_clean(void **state)
 	clean_dir("tests/data/good", 1);
 }
 
-/* --- text and templates ----------------------------------------------------------- */
+/* --- text and templates -------------------------------------------------- */
 
 static void
 test_text(void **state)
@@ -440,7 +440,7 @@ test_templates(void **state)
 	free(dir);
 }
 
-/* --- commands ---------------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------ */
 
 static void
 test_commands(void **state)

@@ -15,6 +15,13 @@ struct json;
 /* NULL with ERR_USER "line L column C: ..." for bad JSON, depth over 64,
  * invalid UTF-8, duplicate keys, trailing bytes, numbers that are not finite. */
 struct json *json_parse(const char *, size_t, struct err *);
+/*
+ * What servers relay of their users: like json_parse, but valid JSON never
+ * fails: \u0000 and lone surrogates become U+FFFD, what is nested deeper than
+ * 60 becomes null, numbers out of any range become 0.
+ */
+struct json *json_parse_relayed(const char *, size_t, struct err *);
+char	*json_soften(const char *, size_t);	/* the text it parses; yours */
 /* For our own text, which cannot be wrong: ends the process if it is. */
 struct json *json_must(const char *);
 void	 json_free(struct json *);

@@ -109,18 +109,23 @@ put_transaction(struct daemon *d, struct httpd_req *req, const char *id)
 		goto out;
 	}
 	sha256_hex(req->body, req->body_len, hash);
+	if ((body = json_parse_relayed(req->body, req->body_len, &err)) ==
+	    NULL) {
+		/* Cut short on the way, or no homeserver at all. */
+		log_error("intake", "transaction %s is not readable: %s", txn,
+		    err.msg);
+		reply_error(req, 400, "M_NOT_JSON", err.msg);
+		goto out;
+	}
 	store_begin(d->store);
 	if (store_txn_seen(d->store, txn, hash)) {
 		log_debug("intake", "transaction %s: seen before", txn);
 		reply_later(d, req, 200, "{}");
 		goto out;
 	}
-	if ((body = json_parse(req->body, req->body_len, &err)) == NULL ||
-	    transaction_events(body, take_event, d, &skipped, &err) == -1) {
+	if (transaction_events(body, take_event, d, &skipped, &err) == -1)
 		/* Refusing would make the homeserver send it for ever. */
-		log_error("intake", "transaction %s is not readable: %s", txn,
-		    err.msg);
-	}
+		log_error("intake", "transaction %s: %s", txn, err.msg);
 	if (skipped > 0)
 		log_warn("intake", "transaction %s: %zu events without id, "
 		    "type, sender or room skipped", txn, skipped);

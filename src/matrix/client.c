@@ -133,7 +133,7 @@ take_answer(const char *method, const char *path, struct http_res *res,
 	struct err bad = {0};
 
 	a->status = res->status;
-	a->body = json_parse(buf_str(&res->body), res->body.len, &bad);
+	a->body = json_parse_relayed(buf_str(&res->body), res->body.len, &bad);
 	if (!json_is(a->body, JSON_OBJECT) && !json_is(a->body, JSON_ARRAY)) {
 		json_free(a->body);
 		a->body = NULL;

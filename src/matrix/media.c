@@ -17,7 +17,7 @@ judge_bytes(const char *method, const char *path, const struct http_res *res,
 
 	if (res->status >= 200 && res->status < 300)
 		return 0;
-	*body = json_parse(buf_str(&res->body), res->body.len, &bad);
+	*body = json_parse_relayed(buf_str(&res->body), res->body.len, &bad);
 	return mx_judge(method, path, res->status, res->retry_after_s,
 	    json_strd(*body, "errcode", ""), *body, e);
 }
@@ -40,7 +40,7 @@ mx_upload(const struct mx *mx, const char *name, const char *type,
 	rv = http_call(&req, &res, e);
 	if (rv == -1 || (rv = judge_bytes("POST", path, &res, &body, e)) == -1)
 		goto out;
-	body = json_parse(buf_str(&res.body), res.body.len, &bad);
+	body = json_parse_relayed(buf_str(&res.body), res.body.len, &bad);
 	uri = json_str(body, "content_uri");
 	if (uri == NULL || !str_starts(uri, "mxc://") ||
 	    strlen(uri) > MX_ID_MAX)

@@ -327,10 +327,56 @@ test_many_keys(void **state)
 	buf_release(&b);
 }
 
+static void
+test_relayed(void **state)
+{
+	static const struct { const char *text, *want; } rows[] = {
+		{ "{\"a\":\"x\\u0000y\"}", "{\"a\":\"x\xef\xbf\xbdy\"}" },
+		{ "[\"\\ud800\"]", "[\"\xef\xbf\xbd\"]" },
+		{ "[\"\\udc00\\u0041\"]", "[\"\xef\xbf\xbd" "A\"]" },
+		{ "[\"\\ud83d\\ude00\\u0000\"]",
+		    "[\"\xf0\x9f\x98\x80\xef\xbf\xbd\"]" },
+		{ "[1e999,2]", "[0,2]" },
+		{ "[\"a\\\\\\u0000\\\"]\"]",
+		    "[\"a\\\\\xef\xbf\xbd\\\"]\"]" },
+	};
+	struct buf deep = { 0 };
+	struct json *v;
+	struct err err;
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		v = json_parse_relayed(rows[i].text, strlen(rows[i].text),
+		    &err);
+		assert_non_null(v);
+		text = json_canonical(v);
+		assert_string_equal(text, rows[i].want);
+		free(text);
+		json_free(v);
+	}
+	buf_puts(&deep, "{\"event_id\":\"$e\",\"x\":");
+	for (int i = 0; i < 5000; i++)
+		buf_puts(&deep, "[{\"k]\\\"\":");
+	buf_puts(&deep, "1");
+	for (int i = 0; i < 5000; i++)
+		buf_puts(&deep, "}]");
+	buf_puts(&deep, "}");
+	v = json_parse_relayed(deep.data, deep.len, &err);
+	assert_non_null(v);
+	assert_string_equal(json_str(v, "event_id"), "$e");
+	json_free(v);
+	buf_release(&deep);
+	assert_null(json_parse_relayed("{\"a\":", 5, &err));
+	assert_null(json_parse_relayed("[\"\\u00", 6, &err));
+	assert_null(json_parse_relayed("\"\\", 2, &err));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest	tests[] = {
+		cmocka_unit_test(test_relayed),
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_length),

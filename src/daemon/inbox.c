@@ -221,7 +221,7 @@ handle(struct daemon *d, int64_t row, const struct json *event,
 		return;
 	}
 	need = chat_event(d->chat, event, got, &what);
-	if (need == CHAT_DONE || got != NULL) {
+	if (need == CHAT_DONE) {
 		free(what);
 		row_done(d, row);
 		return;

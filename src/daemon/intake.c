@@ -117,6 +117,11 @@ put_transaction(struct daemon *d, struct httpd_req *req, const char *id)
 		reply_error(req, 400, "M_NOT_JSON", err.msg);
 		goto out;
 	}
+	if (!json_is(json_get(body, "events"), JSON_ARRAY)) {
+		reply_error(req, 400, "M_BAD_JSON",
+		    "expected an object with an \"events\" array");
+		goto out;
+	}
 	store_begin(d->store);
 	if (store_txn_seen(d->store, txn, hash)) {
 		log_debug("intake", "transaction %s: seen before", txn);

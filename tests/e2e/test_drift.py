@@ -107,10 +107,11 @@ def test_stranger_is_shown_out(sample, worker):
     ("m.room.avatar", {"url": "mxc://hiclaw.localhost/none"}),
 ])
 def test_state_comes_back(sample, worker, kind, content):
-    before = sample.eyes.room(worker).state.get((kind, ""))
+    # The one member that counts: Synapse adds others when it makes a room.
+    field = next(iter(content))
+    before = sample.eyes.room(worker).get(kind, field)
     repaired(sample, lambda: state_put(sample, worker, kind, content),
-             lambda: sample.eyes.room(worker).state[kind, ""]["content"]
-             == (before["content"] if before else {}))
+             lambda: sample.eyes.room(worker).get(kind, field) == before)
 
 
 def test_space_child_comes_back(sample, worker):

@@ -142,7 +142,8 @@ def test_people_got_accounts_and_passwords(sample):
     def gone():
         return not [e for e in sample.admin.history(dm)
                     if any(p in str(e["content"]) for p in got.values())]
-    eventually(gone, 45, 0.5, "redaction of the passwords")
+    # A receipt is seen by the next resync; then they stay half a minute.
+    eventually(gone, 90, 0.5, "redaction of the passwords")
 
 
 def test_people_can_come_in(sample):

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "hiclaw/api.h"
+#include "hiclaw/file.h"
 
-#include "file.h"
 
 #define COMMAND_FILE_MAX	16384	/* bytes: a page of help fits ten times */
 #define COMMANDS_MAX		200	/* more nobody can choose from */

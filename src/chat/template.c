@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file.h"
 
 #define TEMPLATE_MAX	8192	/* bytes of one template: a reply is a screen */
 

@@ -4,7 +4,6 @@
  */
 #include "daemon.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 #include "hiclaw/api.h"
 #include "hiclaw/clock.h"
 #include "hiclaw/fault.h"
+#include "hiclaw/file.h"
 #include "hiclaw/http.h"
 #include "hiclaw/log.h"
 
@@ -290,28 +290,6 @@ on_system(void *arg, const char *provider, bool is_up, int64_t since_ms,
 		timer_arm(d->feed_timer, 0);
 }
 
-static char *
-read_file(const char *dir, const char *name, size_t max, struct err *err)
-{
-	char *path = xasprintf("%s/%s", dir, name);
-	struct buf b = { 0 };
-	char part[4096];
-	size_t n;
-	FILE *f = fopen(path, "re");
-
-	if (f == NULL) {
-		err_set(err, ERR_BROKEN, "%s: %s", path, strerror(errno));
-		free(path);
-		return NULL;
-	}
-	buf_init(&b, max);
-	while ((n = fread(part, 1, sizeof part, f)) > 0)
-		buf_add(&b, part, n);
-	fclose(f);
-	free(path);
-	return buf_take(&b);
-}
-
 static void
 mx_fill(struct daemon *d)
 {
@@ -363,10 +341,13 @@ daemon_open(struct daemon *d, struct err *err)
 	struct engine_config ec;
 	struct chat_config cc = { 0 };
 	struct config *c = &d->cfg;
+	char *path;
 
 	mx_fill(d);
-	if ((d->soul = read_file(c->chat.templates, "SOUL.md", SOUL_MAX,
-	    err)) == NULL)
+	path = xasprintf("%s/SOUL.md", c->chat.templates);
+	d->soul = file_read(path, SOUL_MAX, err);
+	free(path);
+	if (d->soul == NULL)
 		return -1;
 	if ((d->store = store_open(c->database, c->secrets_key, err)) == NULL)
 		return -1;

@@ -14,8 +14,8 @@
 #include "hiclaw/api.h"
 #include "hiclaw/json.h"
 
+#include "hiclaw/file.h"
 #include "../../src/chat/commands.h"
-#include "../../src/chat/file.h"
 #include "../../src/chat/handlers.h"
 #include "../../src/chat/input.h"
 #include "../../src/chat/repair.h"

@@ -1,5 +1,5 @@
 /* Small files, read whole and checked.  Called when chat starts. */
-#include "file.h"
+#include "hiclaw/file.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* Reading small files of ours: commands/ and templates/. */
-#ifndef CHAT_FILE_H
-#define CHAT_FILE_H
+/* Reading small files whole: commands/, templates/. */
+#ifndef HICLAW_FILE_H
+#define HICLAW_FILE_H
 
 #include "hiclaw/err.h"
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/file.h"
 
 #define TEMPLATE_MAX	8192	/* bytes of one template: a reply is a screen */
 

@@ -51,15 +51,21 @@ struct plan *plan_make(const struct plan_input *);
 void	 plan_free(struct plan *);
 bool	 plan_is_empty(const struct plan *);	/* no steps, no resources */
 
-/* "2 to create, 1 to update, none to delete", and who loses or gains access. */
+/* "2 to create, 1 to change", and who loses or gains access. */
 char	*plan_summary(const struct plan *);		/* yours */
 /*
- * The steps for people: "+ room team/frontend", "~ room worker/bob: name
- * \"a\" -> \"b\"", "- account dave"; at most max lines and then "and 12 more".
- * Values are cut at 60 characters; file contents are shown as line counts.
+ * The steps for people: "create room team/frontend", "change room worker/bob:
+ * add @ann:example.org", "delete account dave"; at most max lines and then
+ * "and 12 more".  Values are cut at 60 characters; of file contents only the
+ * number of lines is told.
  */
 void	 plan_lines(const struct plan *, size_t max, struct strv *);
-/* The changed fields of resources: "~ Team/frontend  spec.description: ..." */
+/*
+ * The same, shorter: "create account alice, bob and 8 more".  True: something
+ * was left out.
+ */
+bool	 plan_groups(const struct plan *, size_t max, struct strv *);
+/* The changed fields of resources: "change Team/frontend: spec.model ..." */
 void	 plan_resource_lines(const struct plan *, size_t max, struct strv *);
 /* For people: "room team/frontend" of "room:team/frontend"; yours. */
 char	*object_title(const char *key);

@@ -298,21 +298,25 @@ change_release(struct attempt *ch)
 /* --- showing it ---------------------------------------------------------- */
 
 struct json *
-change_show(const struct plan *plan, const struct strv *notes)
+change_show(struct chat *c, const struct plan *plan, const struct strv *notes)
 {
 	struct json *o = json_object(), *list;
 	struct strv lines = { 0 };
-	char *summary = plan_summary(plan);
+	char *summary = plan_summary(plan), *line;
 
 	json_set_str(o, "summary", summary);
 	json_set_str(o, "risk", risk_name(plan->risk));
 	/* Without objects the fields are all there is to see. */
 	if (plan->steps_n == 0)
 		plan_resource_lines(plan, STEPS_SHOWN, &lines);
-	plan_lines(plan, STEPS_SHOWN, &lines);
+	if (plan_groups(plan, STEPS_SHOWN, &lines))
+		json_set_bool(o, "more", true);
 	list = json_set(o, "lines", json_array());
-	for (size_t i = 0; i < lines.n; i++)
-		json_push_str(list, lines.v[i]);
+	for (size_t i = 0; i < lines.n; i++) {
+		line = short_ids(c, lines.v[i]);
+		json_push_str(list, line);
+		free(line);
+	}
 	list = json_set(o, "notes", json_array());
 	for (size_t i = 0; notes != NULL && i < notes->n; i++)
 		json_push_str(list, notes->v[i]);
@@ -321,7 +325,6 @@ change_show(const struct plan *plan, const struct strv *notes)
 	return o;
 }
 
-/* Steps begin with a sign of their own: + ~ - and need no bullets. */
 void
 put_steps(const struct json *show, struct text *out)
 {
@@ -329,7 +332,7 @@ put_steps(const struct json *show, struct text *out)
 
 	v = json_first(json_get(show, "lines"));
 	for (; v != NULL; v = json_next(v))
-		text_printf(out, "%s\n", json_value_str(v));
+		text_printf(out, "- %s\n", json_value_str(v));
 }
 
 void
@@ -411,7 +414,7 @@ void
 change_run(struct request *q, const struct json *action,
     const struct attempt *ch, const struct strv *notes)
 {
-	struct json *show = change_show(ch->plan, notes);
+	struct json *show = change_show(q->chat, ch->plan, notes);
 	struct json *resources = change_resources(q, ch, show);
 	char *text = json_canonical(resources);
 	struct run_request rq = { .actor = q->sender, .room = q->room,

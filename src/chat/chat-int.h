@@ -151,9 +151,11 @@ void	 change_run(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);
 /*
  * What is shown of a plan, as JSON: {"summary","risk","lines":[...],
- * "notes":[...]}.  Notes are warnings and repairs; may be NULL.
+ * "more":true if lines leaves something out, "notes":[...]}.  Notes are
+ * warnings and repairs; may be NULL.
  */
-struct json *change_show(const struct plan *, const struct strv *notes);
+struct json *change_show(struct chat *, const struct plan *,
+	    const struct strv *notes);
 void	 put_steps(const struct json *show, struct text *out);
 void	 put_notes(const struct json *show, struct text *out);
 /* Ask or do: the way of every change that was tried with success. */
@@ -218,6 +220,8 @@ enum where where_is(struct chat *, const char *room, const char *sender);
 void	 people_refuse(struct request *);
 void	 people_elsewhere(struct request *);
 void	 people_encrypted(struct chat *, const char *room);
+/* A line of ours with "@ann" for "@ann:domain" where it is our domain; yours. */
+char	*short_ids(struct chat *, const char *line);
 /* The first call with this key is true, all others false; durable. */
 bool	 once(struct chat *, const char *key, const char *value);
 const char *admin_room(struct chat *);		/* room id, or NULL */

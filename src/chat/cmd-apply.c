@@ -119,14 +119,18 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 {
 	struct text steps = { 0 }, list = { 0 };
 	struct strv lines = { 0 };
-	char *summary = plan_summary(plan);
+	char *summary = plan_summary(plan), *line;
 
-	if (mode == MODE_DIFF)
+	if (mode == MODE_DIFF) {
 		plan_resource_lines(plan, STEPS_THREAD, &lines);
-	plan_lines(plan, mode == MODE_DIFF ? STEPS_THREAD : PLAN_SHOWN,
-	    &lines);
-	for (size_t i = 0; i < lines.n; i++)
-		text_printf(&steps, "%s\n", lines.v[i]);
+		plan_lines(plan, STEPS_THREAD, &lines);
+	} else
+		plan_groups(plan, PLAN_SHOWN, &lines);
+	for (size_t i = 0; i < lines.n; i++) {
+		line = short_ids(q->chat, lines.v[i]);
+		text_printf(&steps, "- %s\n", line);
+		free(line);
+	}
 	notes_text(notes, &list);
 	say_template(q, REPLY_INFO, "plan", FILL(V("title", title),
 	    V("summary", summary), V("risk", risk_name(plan->risk)),

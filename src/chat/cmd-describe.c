@@ -12,22 +12,39 @@
 
 #include "cmd.h"
 
-#define OBJECTS_SHOWN	30	/* lines: three screens of a phone */
+#define OBJECTS_SHOWN	30	/* names or lines: three phone screens */
 #define MEMBERS_SHOWN	20	/* of one room */
 #define EVENTS_LAST	5
 #define FIELD_SHOWN	60	/* characters of one value */
 
 struct describe {
 	struct chat	*chat;
-	struct text	 rooms, objects;
-	size_t		 objects_n, more;
+	struct text	 rooms, settled, open;
+	size_t		 rooms_n, settled_n, open_n;
 	const char	*only;		/* runtime name of a member, or NULL */
+	const char	*user;		/* of a Human: whose rooms are meant */
+	char		*kind;		/* of the last one in `settled` */
 };
 
 /* --- objects ------------------------------------------------------------- */
 
+/* "alice" for an agent of ours, "@ann" for a person, all of it for others. */
 static void
-put_members(const struct json *observed, struct text *out)
+put_member(struct chat *c, const char *user, const char *how,
+    struct text *out)
+{
+	char *name = short_ids(c, user);
+	char *agent = xasprintf("@%s_", c->name);
+
+	text_value(out, name + (str_starts(name, agent) ? strlen(agent) : 0));
+	if (str_equal(how, "invite"))
+		text_puts(out, " (invited)");
+	free(agent);
+	free(name);
+}
+
+static void
+put_members(struct chat *c, const struct json *observed, struct text *out)
 {
 	const struct json *m;
 	size_t n = 0;
@@ -36,13 +53,13 @@ put_members(const struct json *observed, struct text *out)
 	    m = json_next(m)) {
 		const char *how = json_value_str(m);
 
-		if (!str_equal(how, "join") && !str_equal(how, "invite"))
+		if ((!str_equal(how, "join") && !str_equal(how, "invite")) ||
+		    str_equal(json_key(m), c->bot))
 			continue;
 		if (n++ >= MEMBERS_SHOWN)
 			continue;
 		text_puts(out, n == 1 ? ": " : ", ");
-		text_printf(out, "%s%s", json_key(m),
-		    str_equal(how, "invite") ? " (invited)" : "");
+		put_member(c, json_key(m), how, out);
 	}
 	if (n > MEMBERS_SHOWN)
 		text_printf(out, " and %zu more", n - MEMBERS_SHOWN);
@@ -67,7 +84,11 @@ put_room(struct describe *d, const struct object_view *v)
 		free(url);
 	} else
 		text_value(&d->rooms, title);
-	put_members(observed, &d->rooms);
+	if (d->user == NULL)
+		put_members(d->chat, observed, &d->rooms);
+	else if (str_equal(json_str(json_get(observed, "members"), d->user),
+	    "invite"))
+		text_puts(&d->rooms, " (invited)");
 	text_puts(&d->rooms, "\n");
 	json_free(observed);
 	free(title);
@@ -87,28 +108,81 @@ key_is_of(const char *key, const char *name)
 	return false;
 }
 
+/* A Human has no rooms, but is in some: from what the rooms want. */
+static void
+put_room_of(void *arg, const struct object_view *v)
+{
+	struct describe *d = arg;
+	struct json *desired;
+	struct err err;
+
+	if (!str_starts(v->key, "room:") || v->desired == NULL ||
+	    strstr(v->desired, d->user) == NULL)
+		return;
+	desired = json_parse(v->desired, strlen(v->desired), &err);
+	if (json_get(json_get(desired, "members"), d->user) != NULL &&
+	    d->rooms_n++ < OBJECTS_SHOWN)
+		put_room(d, v);
+	json_free(desired);
+}
+
+/*
+ * What is in place needs only its name: "- room: worker/a, worker/b".  Objects
+ * come sorted by key, so those of one kind stand together.
+ */
+static void
+put_settled(struct describe *d, const char *key)
+{
+	size_t n = strcspn(key, ":");
+
+	if (d->kind != NULL && strlen(d->kind) == n &&
+	    strncmp(d->kind, key, n) == 0) {
+		text_puts(&d->settled, ", ");
+	} else {
+		free(d->kind);
+		d->kind = xstrndup(key, n);
+		if (!text_is_empty(&d->settled))
+			text_puts(&d->settled, "\n");
+		text_printf(&d->settled, "- %s: ", d->kind);
+	}
+	text_value(&d->settled, key[n] == ':' ? key + n + 1 : key);
+}
+
+static void
+put_open(struct describe *d, const struct object_view *v)
+{
+	char *title = object_title(v->key);
+
+	text_printf(&d->open, "- %s: **%s**", title,
+	    object_state_name(v->state));
+	if (v->error != NULL)
+		text_printf(&d->open, ", %s", v->error);
+	text_puts(&d->open, "\n");
+	free(title);
+}
+
 static void
 put_object(void *arg, const struct object_view *v)
 {
 	struct describe *d = arg;
-	char *title;
+	bool is_settled = v->state == OBJECT_SETTLED;
 
 	if (d->only != NULL && !key_is_of(v->key, d->only))
 		return;
-	if (str_starts(v->key, "room:"))
+	if (str_starts(v->key, "room:") && d->rooms_n++ < OBJECTS_SHOWN)
 		put_room(d, v);
-	if (d->objects_n == OBJECTS_SHOWN) {
-		d->more++;
-		return;
-	}
-	d->objects_n++;
-	title = object_title(v->key);
-	text_printf(&d->objects, "- %s: %s", title,
-	    object_state_name(v->state));
-	if (v->error != NULL)
-		text_printf(&d->objects, ", %s", v->error);
-	text_puts(&d->objects, "\n");
-	free(title);
+	if (is_settled && d->settled_n++ < OBJECTS_SHOWN)
+		put_settled(d, v->key);
+	else if (!is_settled && d->open_n++ < OBJECTS_SHOWN)
+		put_open(d, v);
+}
+
+/* "- and 170 more", after as many as are shown. */
+static void
+put_rest(size_t n, struct text *out)
+{
+	if (n > OBJECTS_SHOWN)
+		text_printf(out, "- and %zu more\n", n - OBJECTS_SHOWN);
 }
 
 /* --- the declaration ----------------------------------------------------- */
@@ -176,7 +250,7 @@ put_head(struct request *q, const struct resource *r,
 		    phase);
 	if (why[0] != '\0')
 		text_printf(out, "%s\n", why);
-	text_printf(out, "generation %lld, changed %s\n",
+	text_printf(out, "Generation %lld, changed %s\n",
 	    (long long)r->generation, clock_iso(r->updated_ms, iso));
 }
 
@@ -193,7 +267,9 @@ static void
 describe(struct request *q, const struct resource *r,
     const struct json *member, bool is_leader)
 {
-	struct describe d = { .chat = q->chat };
+	char *user = strcmp(r->kind->name, "Human") == 0 ?
+	    human_user(engine_world_config(q->chat->engine), r) : NULL;
+	struct describe d = { .chat = q->chat, .user = user };
 	struct text t = { 0 }, spec = { 0 }, log = { 0 };
 	char *owner = xasprintf("%s/%s", r->kind->name, r->name);
 
@@ -201,13 +277,21 @@ describe(struct request *q, const struct resource *r,
 		d.only = json_strd(member, "workerName",
 		    json_strd(member, "name", "?"));
 	put_head(q, r, member, is_leader, &t);
+	if (user != NULL)
+		text_printf(&t, "Matrix ID %s\n", user);
 	put_spec(member != NULL ? member : r->spec, &spec);
 	put_section(&t, "Declared", &spec);
 	engine_objects(q->chat->engine, owner, put_object, &d);
+	if (user != NULL)
+		engine_objects(q->chat->engine, NULL, put_room_of, &d);
+	put_rest(d.rooms_n, &d.rooms);
 	put_section(&t, "Rooms", &d.rooms);
-	if (d.more > 0)
-		text_printf(&d.objects, "- and %zu more\n", d.more);
-	put_section(&t, "Objects", &d.objects);
+	put_rest(d.open_n, &d.open);
+	put_section(&t, "Not yet as declared", &d.open);
+	if (d.settled_n > 0)
+		text_puts(&d.settled, "\n");
+	put_rest(d.settled_n, &d.settled);
+	put_section(&t, "In place", &d.settled);
 	store_log_each(q->chat->store, owner, EVENTS_LAST, put_log, &log);
 	put_section(&t, "Lately", &log);
 	say(q, REPLY_INFO, &t);
@@ -215,7 +299,10 @@ describe(struct request *q, const struct resource *r,
 	text_release(&spec);
 	text_release(&log);
 	text_release(&d.rooms);
-	text_release(&d.objects);
+	text_release(&d.settled);
+	text_release(&d.open);
+	free(d.kind);
+	free(user);
 	free(owner);
 }
 

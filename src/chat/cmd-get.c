@@ -158,9 +158,10 @@ put_traits(const struct found *f, struct text *out)
 	const char *model = json_str(spec, "model");
 
 	if (f->member == NULL && strcmp(kind, "Team") == 0)
-		text_printf(out, " · led by %s, %zu workers", json_strd(
+		text_printf(out, " · led by %s, %zu worker%s", json_strd(
 		    json_get(spec, "leader"), "name", "?"),
-		    json_size(json_get(spec, "workers")));
+		    json_size(json_get(spec, "workers")),
+		    json_size(json_get(spec, "workers")) == 1 ? "" : "s");
 	else if (strcmp(kind, "Human") == 0)
 		text_printf(out, " · %s, tier %lld",
 		    json_strd(spec, "displayName", "?"),
@@ -221,9 +222,10 @@ show_list_of(struct request *q, const struct finds *fs, bool is_wide)
 
 			if (strcmp(of, k->name) != 0)
 				continue;
+			if (!has && !text_is_empty(&t))
+				text_puts(&t, "\n");
 			if (!has)
-				text_printf(&t, "%s**%s**\n",
-				    text_is_empty(&t) ? "" : "\n", k->plural);
+				text_printf(&t, "**%s**\n", k->plural);
 			has = true;
 			put_item(q, f, is_wide, &t);
 		}

@@ -23,11 +23,13 @@ help_all(struct request *q)
 
 		if (!may_use(q, c))
 			continue;
-		if (strcmp(group, c->group) != 0)
-			text_printf(&t, "%s**%s**\n", group[0] != '\0' ?
-			    "\n" : "", c->group);
+		if (strcmp(group, c->group) != 0) {
+			if (group[0] != '\0')
+				text_puts(&t, "\n");
+			text_printf(&t, "**%s**\n", c->group);
+		}
 		group = c->group;
-		text_printf(&t, "- `%s` %s\n", c->name, c->summary);
+		text_printf(&t, "- `%s`: %s\n", c->name, c->summary);
 	}
 	if (q->tier == 1)
 		text_puts(&t, "\nTo make something, paste a manifest. ");
@@ -63,10 +65,11 @@ put_help(const char *help, struct text *out)
 	for (const char *s = help; *s != '\0';) {
 		size_t n = strcspn(s, "\n");
 		char *line = xstrndup(s, n);
+		bool goes_on = s[n] == '\n' && s[n + 1] != '\0' &&
+		    s[n + 1] != '\n' && n > 0;
 
 		text_value(out, line);
-		text_puts(out, s[n] == '\n' && s[n + 1] != '\n' ? " " :
-		    "\n");
+		text_puts(out, goes_on ? " " : "\n");
 		free(line);
 		s += n + (s[n] == '\n');
 	}

@@ -90,7 +90,10 @@ invite(struct request *q, const char *user, const char *only)
 			    title);
 		free(title);
 	}
-	if (r.keys.n == 0)
+	if (r.keys.n == 0 && str_equal(user, q->sender))
+		text_printf(&t, "You have left none of the rooms you belong "
+		    "to%s.", only != NULL ? " under that name" : "");
+	else if (r.keys.n == 0)
 		text_printf(&t, "%s has left none of the rooms they belong "
 		    "to%s.", user, only != NULL ? " under that name" : "");
 	else if (done > 0)

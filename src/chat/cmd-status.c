@@ -27,6 +27,17 @@ put_system(void *arg, const struct system_view *v)
 	text_puts(out, "\n");
 }
 
+/* "1 team, ready", "3 humans, all ready", "3 humans, 2 ready". */
+static void
+put_kind(const struct kind *k, size_t n, size_t ready, struct text *out)
+{
+	text_printf(out, "- %zu %s, ", n, n == 1 ? k->singular : k->plural);
+	if (ready < n)
+		text_printf(out, "%zu ready\n", ready);
+	else
+		text_printf(out, "%sready\n", n == 1 ? "" : "all ");
+}
+
 static void
 put_resources(struct chat *c, struct text *out)
 {
@@ -45,8 +56,7 @@ put_resources(struct chat *c, struct text *out)
 			    "Ready") == 0;
 		}
 		if (n > 0)
-			text_printf(out, "- %s: %zu, %zu ready\n", k->plural,
-			    n, ready);
+			put_kind(k, n, ready, out);
 	}
 	if (resources_n(rs) == 0)
 		text_puts(out, "- nothing is declared yet\n");
@@ -55,8 +65,11 @@ put_resources(struct chat *c, struct text *out)
 static void
 put_counts(const struct engine_counts *n, struct text *out)
 {
-	text_printf(out, "- %zu objects, %zu settled", n->objects,
-	    n->settled);
+	if (n->settled == n->objects)
+		text_printf(out, "- %zu objects, all settled", n->objects);
+	else
+		text_printf(out, "- %zu objects, %zu settled", n->objects,
+		    n->settled);
 	if (n->busy > 0)
 		text_printf(out, ", %zu being worked on", n->busy);
 	if (n->waiting > 0)
@@ -67,8 +80,13 @@ put_counts(const struct engine_counts *n, struct text *out)
 		text_printf(out, ", %zu failed", n->failed);
 	if (n->removing > 0)
 		text_printf(out, ", %zu going away", n->removing);
-	text_printf(out, "\n- %zu run%s going on, %lld repairs so far\n",
-	    n->runs, n->runs == 1 ? "" : "s", (long long)n->repairs);
+	text_puts(out, "\n");
+	if (n->runs > 0)
+		text_printf(out, "- %zu run%s going on\n", n->runs,
+		    n->runs == 1 ? "" : "s");
+	if (n->repairs > 0)
+		text_printf(out, "- %lld repair%s so far\n",
+		    (long long)n->repairs, n->repairs == 1 ? "" : "s");
 }
 
 void

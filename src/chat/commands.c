@@ -233,13 +233,27 @@ out:
 	return rc;
 }
 
+/* What people look for first stands first; an operator's own groups between. */
+static int
+group_rank(const char *group)
+{
+	static const char *const first[] = { "Look", "Change" };
+
+	for (size_t i = 0; i < NELEM(first); i++)
+		if (strcmp(group, first[i]) == 0)
+			return (int)i;
+	return (int)NELEM(first) + (strcmp(group, "About") == 0);
+}
+
 static int
 command_cmp(const void *a, const void *b)
 {
 	const struct command *x = *(struct command *const *)a;
 	const struct command *y = *(struct command *const *)b;
-	int d = strcmp(x->group, y->group);
+	int d = group_rank(x->group) - group_rank(y->group);
 
+	if (d == 0)
+		d = strcmp(x->group, y->group);
 	return d != 0 ? d : strcmp(x->name, y->name);
 }
 

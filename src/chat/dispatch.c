@@ -325,8 +325,8 @@ name_missing(struct chat *c, const struct kind *kind, const char *name,
 		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s; did you mean "
 		    "%.64s?", kind->name, name, near);
 	else
-		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s", kind->name,
-		    name);
+		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s; \"get %s\" "
+		    "lists what there is", kind->name, name, kind->plural);
 	strv_release(&names);
 	return -1;
 }

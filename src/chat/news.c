@@ -30,7 +30,11 @@ news_drift(void *arg, const char *key, const char *sender,
     const struct strv *did)
 {
 	struct chat *c = arg;
-	char *title = object_title(key), *what = strv_join(did, ", "), *line;
+	char *title = object_title(key), *line, *what;
+
+	line = strv_join(did, ", ");
+	what = short_ids(c, line);
+	free(line);
 
 	store_begin(c->store);
 	say_news(c, "drift", FILL(V("object", title),

@@ -157,11 +157,14 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 	struct text steps = { 0 }, t = { 0 };
 	struct strv lines = { 0 };
 	struct json *content;
-	char *json;
+	char *json, *line;
 
 	plan_lines(plan, STEPS_THREAD, &lines);
-	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++)
-		text_printf(&steps, "%s\n", lines.v[i]);
+	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
+		line = short_ids(q->chat, lines.v[i]);
+		text_printf(&steps, "- %s\n", line);
+		free(line);
+	}
 	if (steps.b.len >= REPLY_MAX / 2)
 		text_puts(&steps, "...");
 	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps)),
@@ -195,7 +198,7 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	l->show = json_copy(show);
 	l->answer = xstrdup(q->answer);
 	l->due_ms = clock_ms();
-	if (plan->steps_n > STEPS_SHOWN)
+	if (json_bool(show, "more", false))
 		send_thread(q, id, plan);
 	q->is_answered = true;
 	text_release(&t);

@@ -185,7 +185,7 @@ question_ask(struct request *q, const struct json *action,
 	struct text t = { 0 };
 	char *json;
 
-	json_set(kept, "show", change_show(ch->plan, notes));
+	json_set(kept, "show", change_show(c, ch->plan, notes));
 	json_set_str(kept, "why", why);
 	question_text(c, kept, is_again ? "again" : "question", why, &t);
 	row.message = reply_send(c, q->room, &r, &t);

@@ -9,10 +9,13 @@
 
 #define VALUE_MAX	60	/* characters of one value */
 #define CHANGES_MAX	3	/* of one object, on its line */
+#define NAMES_MAX	6	/* objects of one kind, on one line */
+#define ARROW		" \xe2\x86\x92 "
 #define ELLIPSIS	"\xe2\x80\xa6"
 
-static const char signs[] = {
-	[STEP_CREATE] = '+', [STEP_UPDATE] = '~', [STEP_DELETE] = '-',
+static const char *const verbs[] = {
+	[STEP_CREATE] = "create", [STEP_UPDATE] = "change",
+	[STEP_DELETE] = "delete",
 };
 
 char *
@@ -37,11 +40,15 @@ line_count(const char *s)
 	return n;
 }
 
+/* "12", "-3", "245 bytes": a measure, not somebody's words. */
 static bool
-is_number(const char *s)
+is_measure(const char *s)
 {
 	s += *s == '-';
-	return *s != '\0' && s[strspn(s, "0123456789")] == '\0';
+	if (*s < '0' || *s > '9')
+		return false;
+	s += strspn(s, "0123456789");
+	return *s == '\0' || strcmp(s, " bytes") == 0;
 }
 
 /* At most VALUE_MAX characters, none of which moves the cursor. */
@@ -63,7 +70,7 @@ static void
 put_value(struct buf *b, const char *s)
 {
 	const char *newline = strchr(s, '\n');
-	const char *quote = is_number(s) ? "" : "\"";
+	const char *quote = is_measure(s) ? "" : "\"";
 
 	if (newline != NULL && newline[1] != '\0') {
 		buf_printf(b, "%zu lines", line_count(s));
@@ -74,28 +81,71 @@ put_value(struct buf *b, const char *s)
 	buf_puts(b, quote);
 }
 
+/* The user of "member @ann:example.org", or NULL. */
+static const char *
+member_of(const struct change *c)
+{
+	return str_starts(c->what, "member ") ? c->what + strlen("member ") :
+	    NULL;
+}
+
+/* The change of power that comes with a change of membership, or NULL. */
+static const struct change *
+power_of(const struct changes *cs, const char *user)
+{
+	size_t i;
+
+	for (i = 0; i < cs->n; i++)
+		if (str_starts(cs->v[i].what, "power ") &&
+		    strcmp(cs->v[i].what + strlen("power "), user) == 0)
+			return &cs->v[i];
+	return NULL;
+}
+
+/* Told already with who comes or goes? */
+static bool
+is_told(const struct changes *cs, const struct change *c)
+{
+	const char *user;
+	size_t i;
+
+	for (i = 0; i < cs->n; i++) {
+		user = member_of(&cs->v[i]);
+		if (user != NULL && (cs->v[i].from == NULL ||
+		    cs->v[i].to == NULL) && power_of(cs, user) == c)
+			return true;
+	}
+	return false;
+}
+
 /* A name out of a desired or observed form: cut like any value. */
 static void
-put_change(struct buf *b, const struct change *c)
+put_change(struct buf *b, const struct changes *cs, const struct change *c)
 {
-	bool is_member = str_starts(c->what, "member ");
+	const char *user = member_of(c);
+	const struct change *power;
 
-	if (is_member && c->from == NULL)
-		buf_puts(b, "+ ");
-	if (is_member && c->to == NULL)
-		buf_puts(b, "- ");
-	put_cut(b, c->what);
-	if (is_member && (c->from == NULL || c->to == NULL))
+	if (user != NULL && (c->from == NULL || c->to == NULL)) {
+		buf_puts(b, c->from == NULL ? "add " : "remove ");
+		put_cut(b, user);
+		power = c->from == NULL ? power_of(cs, user) : NULL;
+		if (power != NULL && power->to != NULL) {
+			buf_puts(b, " (power ");
+			put_cut(b, power->to);
+			buf_putc(b, ')');
+		}
 		return;
+	}
+	put_cut(b, c->what);
 	if (c->from != NULL) {
 		buf_putc(b, ' ');
 		put_value(b, c->from);
 	}
-	if (c->to != NULL) {
-		buf_puts(b, " -> ");
+	buf_puts(b, ARROW);
+	if (c->to != NULL)
 		put_value(b, c->to);
-	} else
-		buf_puts(b, " removed");
+	else
+		buf_puts(b, "none");
 }
 
 /* --- lines ---------------------------------------------------------------- */
@@ -103,18 +153,21 @@ put_change(struct buf *b, const struct change *c)
 static char *
 step_line(const struct step *s)
 {
+	const struct changes *cs = &s->changes;
 	struct buf b = { 0 };
 	char *title = object_title(s->key);
-	size_t i;
+	size_t i, n = 0;
 
-	buf_printf(&b, "%c %s", signs[s->verb], title);
+	buf_printf(&b, "%s %s", verbs[s->verb], title);
 	free(title);
-	for (i = 0; i < s->changes.n && i < CHANGES_MAX; i++) {
-		buf_puts(&b, i == 0 ? ": " : ", ");
-		put_change(&b, &s->changes.v[i]);
+	for (i = 0; i < cs->n; i++) {
+		if (is_told(cs, &cs->v[i]) || n++ >= CHANGES_MAX)
+			continue;
+		buf_puts(&b, n == 1 ? ": " : ", ");
+		put_change(&b, cs, &cs->v[i]);
 	}
-	if (s->changes.n > CHANGES_MAX)
-		buf_printf(&b, ", %zu more", s->changes.n - CHANGES_MAX);
+	if (n > CHANGES_MAX)
+		buf_printf(&b, ", %zu more", n - CHANGES_MAX);
 	return buf_take(&b);
 }
 
@@ -133,6 +186,58 @@ plan_lines(const struct plan *p, size_t max, struct strv *out)
 		strv_addf(out, "and %zu more", p->steps_n - max);
 }
 
+/* Do these two stand on one line?  Only what has no changes to tell. */
+static bool
+is_alike(const struct step *a, const struct step *b)
+{
+	size_t n = strcspn(a->key, ":");
+
+	return a->verb == b->verb && a->changes.n == 0 &&
+	    b->changes.n == 0 && strncmp(a->key, b->key, n) == 0 &&
+	    b->key[n] == ':';
+}
+
+/* The step and those after it that are like it; gives how many. */
+static size_t
+put_group(const struct plan *p, size_t at, bool *is_cut, struct strv *out)
+{
+	struct buf b = { 0 };
+	char *first = step_line(&p->steps[at]);
+	const char *colon;
+	size_t n = 1;
+
+	buf_puts(&b, first);
+	free(first);
+	for (; at + n < p->steps_n && is_alike(&p->steps[at],
+	    &p->steps[at + n]); n++) {
+		colon = strchr(p->steps[at + n].key, ':');
+		if (n < NAMES_MAX && colon != NULL)
+			buf_printf(&b, ", %s", colon + 1);
+	}
+	if (n > NAMES_MAX) {
+		buf_printf(&b, " and %zu more", n - NAMES_MAX);
+		*is_cut = true;
+	}
+	strv_add(out, buf_str(&b));
+	buf_release(&b);
+	return n;
+}
+
+bool
+plan_groups(const struct plan *p, size_t max, struct strv *out)
+{
+	bool is_cut = false;
+	size_t i = 0, lines;
+
+	for (lines = 0; i < p->steps_n && lines < max; lines++)
+		i += put_group(p, i, &is_cut, out);
+	if (i < p->steps_n) {
+		strv_addf(out, "and %zu more", p->steps_n - i);
+		is_cut = true;
+	}
+	return is_cut;
+}
+
 /* Texts of field changes are compact already and need no quotes. */
 static char *
 field_line(const struct plan_resource *r, const struct field_change *f)
@@ -140,7 +245,7 @@ field_line(const struct plan_resource *r, const struct field_change *f)
 	bool is_item = str_ends(f->path, "]");
 	struct buf b = { 0 };
 
-	buf_printf(&b, "%c %s/%s  %s: ", signs[r->verb], r->kind->name,
+	buf_printf(&b, "%s %s/%s %s: ", verbs[r->verb], r->kind->name,
 	    r->name, f->path);
 	if (is_item && f->from == NULL)
 		buf_puts(&b, "added");
@@ -150,12 +255,12 @@ field_line(const struct plan_resource *r, const struct field_change *f)
 		if (f->from != NULL)
 			put_cut(&b, f->from);
 		else
-			buf_puts(&b, "(none)");
-		buf_puts(&b, " -> ");
+			buf_puts(&b, "none");
+		buf_puts(&b, ARROW);
 		if (f->to != NULL)
 			put_cut(&b, f->to);
 		else
-			buf_puts(&b, "(none)");
+			buf_puts(&b, "none");
 	}
 	return buf_take(&b);
 }
@@ -170,7 +275,7 @@ plan_resource_lines(const struct plan *p, size_t max, struct strv *out)
 	for (i = 0; i < p->resources_n; i++) {
 		r = &p->resources[i];
 		if (r->verb != STEP_UPDATE && n++ < max)
-			strv_addf(out, "%c %s/%s", signs[r->verb],
+			strv_addf(out, "%s %s/%s", verbs[r->verb],
 			    r->kind->name, r->name);
 		for (k = 0; k < r->fields.n; k++) {
 			if (n++ >= max)
@@ -187,14 +292,10 @@ plan_resource_lines(const struct plan *p, size_t max, struct strv *out)
 /* --- summary -------------------------------------------------------------- */
 
 static void
-put_count(struct buf *b, const char *before, size_t n, const char *what)
+put_count(struct buf *b, size_t n, const char *what)
 {
-	buf_puts(b, before);
-	if (n == 0)
-		buf_puts(b, "none");
-	else
-		buf_printf(b, "%zu", n);
-	buf_puts(b, what);
+	if (n > 0)
+		buf_printf(b, "%s%zu to %s", b->len > 0 ? ", " : "", n, what);
 }
 
 static const char *
@@ -212,9 +313,9 @@ plan_summary(const struct plan *p)
 		return xstrdup("nothing to do");
 	if (p->steps_n == 0)
 		return xstrdup("nothing outside changes");
-	put_count(&b, "", p->creates, " to create");
-	put_count(&b, ", ", p->updates, " to update");
-	put_count(&b, ", ", p->deletes, " to delete");
+	put_count(&b, p->creates, "create");
+	put_count(&b, p->updates, "change");
+	put_count(&b, p->deletes, "delete");
 	if (p->gains > 0)
 		buf_printf(&b, "; %zu %s access", p->gains,
 		    persons(p->gains, "person gains", "people gain"));

@@ -432,7 +432,7 @@ test_templates(void **state)
 	    V("risk", "create"), B("steps", &block)), &t);
 	body = text_body(&t);
 	assert_string_equal(body, "apply would do this, and nothing was "
-	    "changed:\ns\n\n- one\n- two\n\nRisk: create.");
+	    "changed:\ns. Risk: create.\n\n- one\n- two");
 	free(body);
 	text_release(&t);
 	text_release(&block);

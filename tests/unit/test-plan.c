@@ -289,7 +289,7 @@ test_from_nothing(void **state)
 	assert_int_equal(p->gains, 4);
 	assert_int_equal(p->losses, 0);
 	text = plan_summary(p);
-	assert_string_equal(text, "26 to create, 2 to update, none to delete; "
+	assert_string_equal(text, "26 to create, 2 to change; "
 	    "4 people gain access");
 	free(text);
 	world_free(w);
@@ -367,68 +367,56 @@ static const struct {
 	{ "state of a container", "model: qwen3.6-plus",
 	    "model: qwen3.6-plus\n  state: Sleeping", RISK_RESTART, 0, 0, "" },
 	{ "description", "Builds the \"shop\"", "Sells", RISK_UPDATE, 0, 0,
-	    "~ room team/frontend: topic \"Builds the \"shop\"\" -> "
+	    "change room team/frontend: topic \"Builds the \"shop\"\" \xe2\x86\x92 "
 	    "\"Sells\"" },
 	{ "a worker less", "    - name: bob\n      workerName: bob-fe\n", "",
 	    RISK_DELETE, 0, 3,
-	    "~ room space/frontend: - member @eve:elsewhere.org\n"
-	    "~ room team/frontend: - member @hiclaw_bob-fe:example.org\n"
-	    "- room worker/bob-fe\n"
-	    "- file agents/bob-fe/SOUL.md\n"
-	    "- account bob-fe" },
+	    "change room space/frontend: remove @eve:elsewhere.org\n"
+	    "change room team/frontend: remove @hiclaw_bob-fe:example.org\n"
+	    "delete room worker/bob-fe\n"
+	    "delete file agents/bob-fe/SOUL.md\n"
+	    "delete account bob-fe" },
 	{ "a worker more", "    - name: bob\n", "    - name: carol\n"
 	    "    - name: bob\n", RISK_UPDATE, 2, 0,
-	    "+ account carol\n"
-	    "+ file agents/carol/SOUL.md\n"
-	    "+ room worker/carol\n"
-	    "~ room team/frontend: + member @hiclaw_carol:example.org" },
+	    "create account carol\n"
+	    "create file agents/carol/SOUL.md\n"
+	    "create room worker/carol\n"
+	    "change room team/frontend: add @hiclaw_carol:example.org" },
 	{ "a new Human", "kind: Human\nmetadata:\n  name: ada", 
 	    "kind: Human\nmetadata:\n  name: max\nspec:\n"
 	    "  displayName: Max\n  permissionLevel: 1\n---\n"
 	    "apiVersion: hiclaw.io/v1beta1\nkind: Human\nmetadata:\n"
 	    "  name: ada", RISK_UPDATE, 1, 0,
-	    "+ human max\n"
-	    "~ room admin: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room leader/frontend: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room space: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room space/frontend: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room team/frontend: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room worker/alice: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room worker/bob-fe: + member @max:example.org, "
-	    "power @max:example.org -> 100\n"
-	    "~ room worker/devops: + member @max:example.org, "
-	    "power @max:example.org -> 100" },
+	    "create human max\n"
+	    "change room admin: add @max:example.org (power 100)\n"
+	    "change room leader/frontend: add @max:example.org (power 100)\n"
+	    "change room space: add @max:example.org (power 100)\n"
+	    "change room space/frontend: add @max:example.org (power 100)\n"
+	    "change room team/frontend: add @max:example.org (power 100)\n"
+	    "change room worker/alice: add @max:example.org (power 100)\n"
+	    "change room worker/bob-fe: add @max:example.org (power 100)\n"
+	    "change room worker/devops: add @max:example.org (power 100)" },
 	{ "tier 3 to 2", "permissionLevel: 3", "permissionLevel: 2",
 	    RISK_PERMISSION, 0, 0, "" },
 	{ "tier 2 to 3", "permissionLevel: 2", "permissionLevel: 3",
 	    RISK_UPDATE, 0, 0, "" },
 	{ "names a worker less", "[devops, bob]", "[devops]", RISK_UPDATE,
-	    0, 1, "~ room space/frontend: - member @eve:elsewhere.org\n"
-	    "~ room worker/bob-fe: - member @eve:elsewhere.org" },
+	    0, 1, "change room space/frontend: remove @eve:elsewhere.org\n"
+	    "change room worker/bob-fe: remove @eve:elsewhere.org" },
 	{ "names a worker more", "[devops, bob]", "[devops, bob, alice]",
 	    RISK_PERMISSION, 1, 0,
-	    "~ room worker/alice: + member @eve:elsewhere.org" },
+	    "change room worker/alice: add @eve:elsewhere.org" },
 	{ "no team admin", "  admin:\n    name: pm\n", "", RISK_PERMISSION,
 	    1, 1,
-	    "~ room leaderdm/frontend: + member @admin:example.org, "
-	    "- member @pm-zhang:example.org, "
-	    "power @admin:example.org -> 100, 1 more\n"
-	    "~ room space/frontend: power @pm-zhang:example.org 75 removed\n"
-	    "~ room team/frontend: + member @admin:example.org, "
-	    "power @admin:example.org -> 100, "
-	    "power @pm-zhang:example.org 75 removed\n"
-	    "~ room worker/alice: + member @admin:example.org, "
-	    "power @admin:example.org -> 100, "
-	    "power @pm-zhang:example.org 75 removed\n"
-	    "~ room worker/bob-fe: + member @admin:example.org, "
-	    "power @admin:example.org -> 100, "
-	    "power @pm-zhang:example.org 75 removed" },
+	    "change room leaderdm/frontend: add @admin:example.org (power 100), "
+	    "remove @pm-zhang:example.org\n"
+	    "change room space/frontend: power @pm-zhang:example.org 75 \xe2\x86\x92 none\n"
+	    "change room team/frontend: add @admin:example.org (power 100), "
+	    "power @pm-zhang:example.org 75 \xe2\x86\x92 none\n"
+	    "change room worker/alice: add @admin:example.org (power 100), "
+	    "power @pm-zhang:example.org 75 \xe2\x86\x92 none\n"
+	    "change room worker/bob-fe: add @admin:example.org (power 100), "
+	    "power @pm-zhang:example.org 75 \xe2\x86\x92 none" },
 	{ "a deny less strict", "model: qwen3.6-plus\n---\n"
 	    "apiVersion: hiclaw.io/v1beta1\nkind: Human",
 	    "model: qwen3.6-plus\n  channelPolicy:\n"
@@ -492,7 +480,7 @@ test_unfinished(void **state)
 	forget(house_view(&h, "room:worker/solo"));
 	p = house_plan(&h, h.rs);
 	text = lines_of(p, 10);
-	assert_string_equal(text, "+ room worker/solo");
+	assert_string_equal(text, "create room worker/solo");
 	assert_int_equal(p->risk, RISK_NONE);
 	assert_false(plan_is_empty(p));
 	free(text);
@@ -548,7 +536,7 @@ test_drift(void **state)
 	v->state = OBJECT_BACKOFF;
 	p = house_plan(&h, h.rs);
 	text = lines_of(p, 10);
-	assert_string_equal(text, "~ room worker/solo: name 2 lines -> "
+	assert_string_equal(text, "change room worker/solo: name 2 lines \xe2\x86\x92 "
 	    "\"Worker solo\"");
 	free(text);
 	plan_free(p);
@@ -619,10 +607,10 @@ test_words(void **state)
 	p = house_plan_yaml(&h, next);
 	text = resource_lines_of(p, 10);
 	assert_string_equal(text,
-	    "~ Team/frontend-team  spec.description: Builds the \"shop\" -> "
+	    "change Team/frontend-team spec.description: Builds the \"shop\" \xe2\x86\x92 "
 	    "Sells \\u00e4 lot of things to very many people who never ask\xe2\x80\xa6\n"
-	    "~ Human/ada  spec.permissionLevel: 1 -> 2\n"
-	    "~ Human/eve  spec.accessibleWorkers[bob]: removed");
+	    "change Human/ada spec.permissionLevel: 1 \xe2\x86\x92 2\n"
+	    "change Human/eve spec.accessibleWorkers[bob]: removed");
 	free(text);
 	text = resource_lines_of(p, 1);
 	assert_non_null(strstr(text, "\nand 2 more"));
@@ -631,8 +619,7 @@ test_words(void **state)
 	assert_non_null(strstr(text, "\nand 6 more"));
 	free(text);
 	text = plan_summary(p);
-	assert_string_equal(text, "none to create, 8 to update, none to "
-	    "delete; 2 people lose access");
+	assert_string_equal(text, "8 to change; 2 people lose access");
 	free(text);
 	plan_free(p);
 	free(next);
@@ -642,8 +629,9 @@ test_words(void **state)
 	*strstr(after, "---\n") = '\0';		/* the Manager alone */
 	p = house_plan_yaml(&h, after);
 	text = resource_lines_of(p, 10);
-	assert_string_equal(text, "- Worker/devops\n- Team/frontend-team\n"
-	    "- Human/ada\n- Human/eve\n- Human/pm");
+	assert_string_equal(text, "delete Worker/devops\n"
+	    "delete Team/frontend-team\ndelete Human/ada\n"
+	    "delete Human/eve\ndelete Human/pm");
 	free(text);
 	plan_free(p);
 	free(after);

@@ -141,8 +141,9 @@ void	 queue_select(struct engine *);	/* before the commit */
 void	 queue_submit(struct engine *);	/* after it */
 void	 tasks_free(struct engine *);
 void	 queue_tick(struct engine *);
+/* since_ms: wall clock when the call that failed began. */
 void	 system_answer(struct engine *, struct system *, bool is_up,
-	    const char *why);
+	    int64_t since_ms, const char *why);
 
 /* drift.c */
 void	 drift_found(struct engine *, struct item *, const char *sender);

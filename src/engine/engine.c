@@ -539,6 +539,7 @@ engine_system(struct engine *e, const char *provider, bool is_up,
 	for (size_t i = 0; i < e->systems_n; i++)
 		if (strcmp(e->systems[i].provider->name, provider) == 0) {
 			store_begin(e->store);
-			system_answer(e, &e->systems[i], is_up, why);
+			system_answer(e, &e->systems[i], is_up,
+			    clock_ms(), why);
 		}
 }

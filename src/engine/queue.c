@@ -41,6 +41,7 @@ struct task {
 	struct outcome	 out;
 	struct err	 err;
 	int		 rc;
+	int64_t		 started_ms;	/* wall clock */
 	struct task	*next;		/* selected, not yet submitted */
 	struct task	*all, **all_prev;	/* in e->tasks, for the end */
 };
@@ -341,9 +342,9 @@ task_done(struct job *job)
 	}
 	/* An answer of any kind shows that the system is there. */
 	if (t->rc == 0 || t->err.kind != ERR_RETRY)
-		system_answer(e, it->system, true, NULL);
+		system_answer(e, it->system, true, 0, NULL);
 	else
-		system_answer(e, it->system, false, t->err.msg);
+		system_answer(e, it->system, false, t->started_ms, t->err.msg);
 	if (t->rc == -1) {
 		task_failed(e, t);
 	} else {
@@ -378,7 +379,8 @@ retry_all(struct engine *e, struct system *s)
 }
 
 void
-system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
+system_answer(struct engine *e, struct system *s, bool is_up, int64_t since_ms,
+    const char *why)
 {
 	int64_t wait;
 
@@ -396,7 +398,7 @@ system_answer(struct engine *e, struct system *s, bool is_up, const char *why)
 	free(s->why);
 	s->why = xstrdup(why);
 	if (s->failures++ == 0)
-		s->down_since_ms = clock_ms();
+		s->down_since_ms = since_ms;
 	if (s->failures < DOWN_FAILURES)
 		return;
 	wait = (int64_t)250 << (s->failures - DOWN_FAILURES < 5 ?
@@ -451,6 +453,7 @@ queue_submit(struct engine *e)
 
 	while ((t = e->starting) != NULL) {
 		e->starting = t->next;
+		t->started_ms = clock_ms();
 		pool_submit(t->item->system->pool, &t->job);
 	}
 }

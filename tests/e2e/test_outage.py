@@ -29,7 +29,7 @@ def plain_lines(stack, since_ms):
             if e["type"] == "m.room.message" and e["sender"] == stack.bot
             and e["origin_server_ts"] >= since_ms
             and REPLY not in e["content"]
-            and "m.new_content" not in e["content"]]
+            and "m.relates_to" not in e["content"]]
 
 
 def started_making(stack):

@@ -78,8 +78,8 @@ struct run {
 };
 
 /* An event for a handle that nobody has yet. */
-struct stray { char *handle; struct json *event; };
-#define STRAYS_MAX	2048	/* a burst of createRooms has ~10 each */
+struct stray { char *handle, *event; };	/* canonical JSON */
+#define STRAYS_MAX	512	/* 16 rooms in the making have ~10 each */
 
 #define OBSERVERS_MAX	2	/* chat, and the daemon itself */
 /* Tell all observers who want to know. */
@@ -126,6 +126,8 @@ void	 item_set_observed(struct engine *, struct item *, const struct json *);
 void	 item_set_error(struct item *, const char *);
 /* Look at the item again before this turn ends. */
 void	 item_touch(struct engine *, struct item *);
+/* Is there something to do for it now?  It may have changed in the queue. */
+bool	 item_is_due(const struct item *);
 void	 items_check(struct engine *);
 struct json *item_resolved(struct engine *, struct item *);
 void	 item_view(const struct item *, struct object_view *);
@@ -137,6 +139,7 @@ int	 systems_open(struct engine *, struct err *);
 void	 systems_close(struct engine *);
 struct system *system_of(struct engine *, const struct provider *);
 void	 queue_push(struct engine *, struct item *);
+void	 queue_drop(struct item *);
 void	 queue_select(struct engine *);	/* before the commit */
 void	 queue_submit(struct engine *);	/* after it */
 void	 tasks_free(struct engine *);

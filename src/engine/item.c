@@ -209,6 +209,7 @@ item_remove(struct engine *e, struct item *it)
 
 	item_set_state(e, it, OBJECT_REMOVING);
 	log_debug("engine", "%s: gone", it->key);
+	queue_drop(it);
 	item_set_handle(e, it, NULL);
 	for (size_t i = 0; i < it->refs.n; i++) {
 		struct item *dep = item_find(e, it->refs.v[i]);
@@ -429,12 +430,19 @@ dep_missing(struct engine *e, struct item *it, bool *has_failed)
 
 /* Items that need this one are still there: it goes after them. */
 static bool
-is_needed(struct item *it)
+is_needed(const struct item *it)
 {
 	for (size_t i = 0; i < it->users_n; i++)
 		if (strv_has(&it->users[i]->deps, it->key))
 			return true;
 	return false;
+}
+
+bool
+item_is_due(const struct item *it)
+{
+	return it->state == OBJECT_DIRTY ||
+	    (it->state == OBJECT_REMOVING && !is_needed(it));
 }
 
 static void

@@ -120,6 +120,22 @@ queue_push(struct engine *e, struct item *it)
 	}
 }
 
+/* It is about to be freed. */
+void
+queue_drop(struct item *it)
+{
+	struct item **at;
+
+	if (!it->queued)
+		return;
+	for (at = &it->system->head; *at != it; at = &(*at)->next)
+		;
+	if ((*at = it->next) == NULL)
+		it->system->tail = at;
+	it->next = NULL;
+	it->queued = false;
+}
+
 static struct item *
 queue_pop(struct system *s)
 {
@@ -436,6 +452,8 @@ queue_select(struct engine *e)
 		struct system *s = &e->systems[i];
 
 		while (system_takes(s) && (it = queue_pop(s)) != NULL) {
+			if (!item_is_due(it))
+				continue;
 			store_begin(e->store);
 			t = task_new(e, it);
 			item_set_state(e, it, OBJECT_BUSY);

@@ -3,7 +3,7 @@
 import pathlib
 
 import pytest
-from stack import ROOT
+from stack import DOMAIN, ROOT
 
 CORPUS = sorted(p for p in (ROOT / "tests" / "data" / "bad").glob("*")
                 if p.suffix in (".yaml", ".yml") and p.stat().st_size < 900000)
@@ -26,8 +26,9 @@ def world(stack):
 @pytest.mark.parametrize("path", PART, ids=lambda p: p.name)
 def test_corpus_over_the_wire(stack, path):
     before = world(stack)
-    event = stack.admin.attach(stack.room, path.read_bytes(), path.name)
-    refused(stack, event)
+    # The corpus is written for another server name.
+    data = path.read_bytes().replace(b"example.org", DOMAIN.encode())
+    refused(stack, stack.admin.attach(stack.room, data, path.name))
     assert world(stack) == before
 
 

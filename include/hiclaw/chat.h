@@ -46,7 +46,7 @@ struct chat_fetched {
  */
 enum chat_need chat_event(struct chat *, const struct json *event,
 	    const struct chat_fetched *, char **what);
-/* The bot was invited: by an admin, a tier-1 Human or one of ours it should
+/* The bot was invited: by an admin, a Human of any tier or one of ours it should
  * join (true), else refuse (false). */
 bool	chat_may_invite(struct chat *, const char *sender);
 /* Somebody read up to this event: one-time passwords go. */

@@ -96,7 +96,7 @@ chat_may_invite(struct chat *c, const char *sender)
 	const struct resource *human;
 
 	return is_our_user(engine_world_config(c->engine), sender) ||
-	    tier_of(c, sender, &human) == 1;
+	    tier_of(c, sender, &human) > 0;
 }
 
 /*

@@ -81,16 +81,64 @@ notes_text(const struct strv *notes, struct text *out)
 
 /* --- what is wrong ------------------------------------------------------- */
 
+/* The line itself and a caret below it. */
+static void
+put_source(const struct problem *p, struct text *out)
+{
+	struct buf b = { 0 };
+	int column = 1;
+
+	buf_printf(&b, "%s\n", p->source);
+	for (const char *s = p->source; *s != '\0' && column < p->column; s++) {
+		if (((unsigned char)*s & 0xc0) == 0x80)
+			continue;
+		buf_putc(&b, *s == '\t' ? '\t' : ' ');
+		column++;
+	}
+	if (p->column > 0)
+		buf_putc(&b, '^');
+	text_pre(out, NULL, buf_str(&b));
+	buf_release(&b);
+}
+
+/* In words, because a phone cuts long lines of code; the code below it. */
+static void
+put_problem(const struct problem *p, struct text *out)
+{
+	if (p->line > 0)
+		text_printf(out, "**line %d**", p->line);
+	else if (p->doc > 0)
+		text_printf(out, "**document %d**", p->doc);
+	if (p->line > 0 && p->column > 0)
+		text_printf(out, ", column %d", p->column);
+	if (p->path != NULL)
+		text_printf(out, "%s`%s`", p->line + p->doc > 0 ? ": " : "",
+		    p->path);
+	text_printf(out, "%s%s\n", p->path != NULL || p->line + p->doc > 0 ?
+	    ": " : "", p->what);
+	if (p->source != NULL && p->source[0] != '\0') {
+		put_source(p, out);
+		text_puts(out, "\n");
+	}
+}
+
+static void
+put_problems(const struct problems *ps, struct text *out)
+{
+	for (size_t i = 0; i < ps->n; i++)
+		if (!ps->v[i].is_warning)
+			put_problem(&ps->v[i], out);
+}
+
 static void
 say_problems(struct request *q, const struct problems *ps)
 {
 	struct text block = { 0 }, list = { 0 };
 	struct strv notes = { 0 };
-	char *text = problems_text(ps), *count;
-
-	count = xasprintf("%zu problem%s:", ps->errors,
+	char *count = xasprintf("%zu problem%s:", ps->errors,
 	    ps->errors == 1 ? "" : "s");
-	text_pre(&block, NULL, text);
+
+	put_problems(ps, &block);
 	note_repairs(&q->repairs, &notes);
 	notes_text(&notes, &list);
 	say_template(q, REPLY_REFUSED, "problems", FILL(V("count", count),
@@ -100,7 +148,6 @@ say_problems(struct request *q, const struct problems *ps)
 	text_release(&list);
 	text_release(&block);
 	free(count);
-	free(text);
 }
 
 static void
@@ -233,6 +280,11 @@ run_mode(struct request *q, enum mode mode)
 	}
 	if (!read_prune(q, &prune))
 		return;
+	/* A yes to that message would do the same again, perhaps much later. */
+	if (mode == MODE_APPLY && q->in.manifest == NULL &&
+	    q->in.file_url == NULL && q->in.reply_to != NULL)
+		question_withdraw(q->chat, q->in.reply_to, q->sender,
+		    "superseded by your reply.");
 	if (q->manifest == NULL) {
 		if (mode == MODE_APPLY || prune != NULL)
 			say_no_manifest(q);

@@ -367,8 +367,13 @@ cmd_get(struct request *q)
 	else if (find(q, &fs, &err) == -1)
 		say_wrong(q, "%s", err.msg);
 	else if (fs.n == 0) {
-		text_puts(&t, "There are none. Paste a manifest to make one; "
-		    "`explain worker` tells what it may say.");
+		if (words_flag(&q->words, "selector") != NULL)
+			text_printf(&t, "Nothing has the label %s.",
+			    words_flag(&q->words, "selector"));
+		else
+			text_puts(&t, "There are none. Paste a manifest to "
+			    "make one; `explain worker` tells what it may "
+			    "say.");
 		say(q, REPLY_INFO, &t);
 	} else if (format == FORMAT_NAME)
 		show_names(q, &fs);

@@ -35,9 +35,9 @@ help_all(struct request *q)
 		text_puts(&t, "\nTo make something, paste a manifest. ");
 	else
 		text_puts(&t, "\n");
-	text_printf(&t, "`help apply` tells more about one. ");
+	text_printf(&t, "`help apply` tells more about one.");
 	if (q->where != IN_DM)
-		text_printf(&t, "Begin with `@%s` here; in a direct chat "
+		text_printf(&t, " Begin with `@%s` here; in a direct chat "
 		    "with me the name is not needed.", q->chat->name);
 	say(q, REPLY_INFO, &t);
 	text_release(&t);

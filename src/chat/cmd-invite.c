@@ -91,11 +91,11 @@ invite(struct request *q, const char *user, const char *only)
 		free(title);
 	}
 	if (r.keys.n == 0 && str_equal(user, q->sender))
-		text_printf(&t, "You have left none of the rooms you belong "
-		    "to%s.", only != NULL ? " under that name" : "");
+		text_printf(&t, "You have not left %s.", only != NULL ?
+		    "that room" : "any of your rooms");
 	else if (r.keys.n == 0)
-		text_printf(&t, "%s has left none of the rooms they belong "
-		    "to%s.", user, only != NULL ? " under that name" : "");
+		text_printf(&t, "%s has not left %s.", user, only != NULL ?
+		    "that room" : "any of their rooms");
 	else if (done > 0)
 		text_printf(&t, "\nNew invitations for %s are on their way.",
 		    user);

@@ -260,13 +260,31 @@ read_kind(const char *word, size_t len, const struct kind **kind,
 	return rc;
 }
 
+/* "delete bob": the kind is missing, and there is a bob. */
+static void
+kind_forgotten(struct chat *c, const char *name, struct err *e)
+{
+	const struct resources *rs = engine_resources(c->engine);
+	const struct json *member;
+	bool is_leader;
+
+	for (const struct kind *k = kinds; k->name != NULL; k++)
+		if (resources_find(rs, k, name) != NULL) {
+			err_set(e, ERR_USER, "the kind is missing: \"%s "
+			    "%.64s\"?", k->singular, name);
+			return;
+		}
+	if (member_team(rs, name, &is_leader, &member) != NULL)
+		err_set(e, ERR_USER, "the kind is missing: \"worker %.64s\"?",
+		    name);
+}
+
 int
 read_name(struct request *q, const struct strv *v, size_t *at,
     const struct kind **kind, const char **name, struct err *e)
 {
 	const char *slash;
 
-	(void)q;
 	slash = strchr(v->v[*at], '/');
 	if (slash != NULL) {
 		if (read_kind(v->v[*at], (size_t)(slash - v->v[*at]), kind,
@@ -276,8 +294,10 @@ read_name(struct request *q, const struct strv *v, size_t *at,
 		(*at)++;
 		return 0;
 	}
-	if (read_kind(v->v[*at], strlen(v->v[*at]), kind, e) == -1)
+	if (read_kind(v->v[*at], strlen(v->v[*at]), kind, e) == -1) {
+		kind_forgotten(q->chat, v->v[*at], e);
 		return -1;
+	}
 	if (*at + 1 >= v->n)
 		return err_set(e, ERR_USER, "which %s? The name is missing",
 		    (*kind)->singular);

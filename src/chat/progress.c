@@ -120,15 +120,17 @@ live_text(struct chat *c, const struct run_view *v, const struct json *show,
     struct text *out)
 {
 	struct text steps = { 0 }, notes = { 0 };
-	char *cells = bar(v->settled, v->total);
-	char *count = xasprintf("%zu/%zu", v->settled, v->total);
+	bool has_bar = v->total > 0;
+	char *cells = has_bar ? bar(v->settled, v->total) : NULL;
+	char *count = has_bar ? xasprintf("%zu/%zu", v->settled, v->total) :
+	    NULL;
 	char *state = state_line(v, clock_ms());
 	char *object = v->current != NULL && !v->over ?
 	    object_title(v->current) : NULL;
 
 	put_steps(show, &steps);
 	put_notes(show, &notes);
-	if (object != NULL) {
+	if (object != NULL && has_bar) {
 		char *whole = xasprintf("%s · %s", count, object);
 
 		free(count);

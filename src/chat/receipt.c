@@ -171,7 +171,7 @@ objects_line(const struct ending *end)
 	if (end->failed > 0)
 		buf_printf(&b, "%zu not ready, ", end->failed);
 	if (b.len == 0)
-		buf_puts(&b, "Nothing had to be done outside.  ");
+		buf_puts(&b, "Nothing outside had to change, ");
 	b.data[b.len - 2] = '\0';
 	return buf_take(&b);
 }

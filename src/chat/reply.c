@@ -213,6 +213,16 @@ say_template(struct request *q, enum reply_state state, const char *name,
 	return id;
 }
 
+/* An error as a sentence; a first word that is a path stays what it is. */
+static void
+make_sentence(char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+
+	if (n > 0 && s[n] == ' ')
+		s[0] = (char)(s[0] - 'a' + 'A');
+}
+
 void
 say_wrong(struct request *q, const char *fmt, ...)
 {
@@ -222,6 +232,7 @@ say_wrong(struct request *q, const char *fmt, ...)
 	va_start(ap, fmt);
 	what = xvasprintf(fmt, ap);
 	va_end(ap);
+	make_sentence(what);
 	say_template(q, REPLY_REFUSED, "wrong", FILL(V("what", what)));
 	free(what);
 }
@@ -230,10 +241,13 @@ void
 say_usage(struct request *q, const char *what)
 {
 	const struct command *c = q->command;
+	char *sentence = xstrdup(what);
 
-	say_template(q, REPLY_REFUSED, "usage", FILL(V("what", what),
+	make_sentence(sentence);
+	say_template(q, REPLY_REFUSED, "usage", FILL(V("what", sentence),
 	    V("usage", c->usage),
 	    V("example", c->examples.n > 0 ? c->examples.v[0] : NULL)));
+	free(sentence);
 }
 
 void

@@ -673,6 +673,15 @@ test_dm(void **state)
 	assert_int_equal(sent_n(h), 1);
 	id = speak_in(h, "!many:x.org", BOSS, "@hiclaw version", NULL);
 	expect(reply_to(h, id), "info", "9.9");
+	/* A Human of tier 3 may talk to it too, of what its tier allows. */
+	ask(h, HEAD("Human", "vic") "spec:\n  displayName: V\n"
+	    "  permissionLevel: 3\n  matrixUserId: \"@vic:x.org\"\n");
+	assert_true(chat_may_invite(h->chat, "@vic:x.org"));
+	invite_bot(h, "!vic:x.org", "@vic:x.org", true);
+	id = speak_in(h, "!vic:x.org", "@vic:x.org", "whoami", NULL);
+	expect(reply_to(h, id), "info", "tier 3");
+	id = speak_in(h, "!vic:x.org", "@vic:x.org", "get", NULL);
+	expect(reply_to(h, id), "refused", "tier 1");
 	/* Others in such a room hear the rule once. */
 	id = speak_in(h, "!many:x.org", "@guest:x.org", "@hiclaw get", NULL);
 	expect(reply_to(h, id), "refused", "tier 1");
@@ -999,6 +1008,7 @@ test_reply(void **state)
 	struct json *c = json_get(e, "content"), *target, *tc;
 	struct chat_fetched got = { 0 };
 	char *what = NULL, *text;
+	const char *id;
 
 	json_set_str(c, "msgtype", "m.text");
 	json_set_str(c, "body", "Apply");
@@ -1023,6 +1033,21 @@ test_reply(void **state)
 	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
 	assert_true(wait_for(h, is_quiet));
 	assert_true(is_declared(h, "Worker", "rep"));
+	/* It settles what was asked about that message. */
+	id = speak(h, "please take this\n" WORKER("asked", "m"));
+	expect(reply_to(h, id), "question", "shall I");
+	json_set_str(e, "event_id", "$settles");
+	json_set_str(rel, "event_id", id);
+	got.data = "{\"type\":\"m.room.message\",\"content\":{\"msgtype\":"
+	    "\"m.text\",\"body\":\"```\\napiVersion: hiclaw.io/v1beta1\\n"
+	    "kind: Worker\\nmetadata: {name: asked}\\n"
+	    "spec: {model: m}\\n```\"}}";
+	got.len = strlen(got.data);
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	assert_true(wait_for(h, is_quiet));
+	assert_true(is_declared(h, "Worker", "asked"));
+	id = speak(h, "@hiclaw yes");
+	expect(reply_to(h, id), "refused", "no open question");
 	/* A reply to a message without one. */
 	json_set_str(e, "event_id", "$again");
 	got.data = "{\"type\":\"m.room.message\",\"content\":{\"msgtype\":"
@@ -1288,6 +1313,11 @@ test_looking(void **state)
 		{ "get worker slo", "refused", "did you mean solo?" },
 		{ "describe worker wime", "refused", "did you mean wim?" },
 		{ "delete team wev", "refused", "did you mean web?" },
+		{ "delete solo", "refused", "\"worker solo\"?" },
+		{ "describe wim", "refused", "\"worker wim\"?" },
+		{ "get -l app=none", "info", "Nothing has the label app=none" },
+		{ "explain team.spec.leader", "info",
+		    "- `name` (string, required): Name of the member" },
 		{ "get humans", "info", "There are none" },
 		{ "get wrokers", "refused", "did you mean workers" },
 		{ "describe team web", "info", "room: leader/web, " },
@@ -1308,10 +1338,10 @@ test_looking(void **state)
 		{ "help apply", "info", "--prune" },
 		{ "help who am i", "info", "whoami" },
 		{ "help nonsense", "refused", "nonsense" },
-		{ "invite me", "info", "left none" },
+		{ "invite me", "info", "not left " },
 		{ "invite @bad", "refused", "Matrix ID" },
 		{ "invite me nowhere", "refused", "no room nowhere" },
-		{ "get workers --foo", "refused", "unknown option" },
+		{ "get workers --foo", "refused", "Unknown option" },
 		{ "xyzzy", "refused", "xyzzy" },
 	};
 
@@ -1549,7 +1579,7 @@ test_invite(void **state)
 
 	ask(h, WORKER("solo", "m"));
 	assert_false(engine_edit(h->engine, "room:nothing", NULL, NULL));
-	expect(ask(h, "@hiclaw invite me worker solo"), "info", "left none");
+	expect(ask(h, "@hiclaw invite me worker solo"), "info", "not left ");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

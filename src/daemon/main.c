@@ -50,8 +50,8 @@ static const char usage_text[] =
 "Examples\n"
 "  hiclaw-controller --generate-registration --domain example.org \\\n"
 "      --url http://127.0.0.1:29301 > registration.yaml\n"
-"  hiclaw-controller --config /etc/hiclaw/hiclaw.yaml --check-config\n"
-"  hiclaw-controller --config /etc/hiclaw/hiclaw.yaml\n"
+"  hiclaw-controller --config /etc/hiclaw/controller.yaml --check-config\n"
+"  hiclaw-controller --config /etc/hiclaw/controller.yaml\n"
 "\n"
 "Settings: hiclaw-controller.conf(5).  Commands in chat: hiclaw-commands(7).\n";
 

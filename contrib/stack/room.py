@@ -148,7 +148,9 @@ class Screen:
             sys.stdout.write("".join(f"  {x}\n" for x in cut))
             self.drawn = 0 if is_final else len(cut)
         else:
-            told = lines if is_final else lines[:1]
+            # The steps once; then only where it stands, which comes last.
+            told = lines if self.last is None or is_final else \
+                [" ".join(lines[-2:])]
             if told != self.last:
                 print("".join(f"  {x}\n" for x in told), end="")
             self.last = told
@@ -238,9 +240,11 @@ def cmd_accept(c, a):
 
 
 def state_of(c, room):
-    """Name, alias, type, members of one room."""
+    """Name, alias, type, members of one room.  The admin of the quick start
+    administers its homeserver too, and so sees rooms that it is not in."""
     out = {"name": room, "alias": "", "space": False, "members": []}
-    for e in c.call("GET", f"{V3}/rooms/{quote(room)}/state"):
+    for e in c.call("GET", f"/_synapse/admin/v1/rooms/{quote(room)}/state")[
+            "state"]:
         t, content = e["type"], e["content"]
         if t == "m.room.name":
             out["name"] = content.get("name") or room
@@ -257,14 +261,18 @@ def state_of(c, room):
 
 
 def cmd_built(c, a):
-    joined = c.call("GET", V3 + "/joined_rooms")["joined_rooms"]
-    rooms = sorted((state_of(c, r) for r in joined),
-                   key=lambda r: (not r["space"], r["alias"], r["name"]))
+    listed = c.call("GET", "/_synapse/admin/v1/rooms",
+                    query={"limit": 200, "order_by": "name"})
+    rooms = [state_of(c, r["room_id"]) for r in listed["rooms"]
+             if r["creator"] == c.bot and r["joined_local_members"]]
+    rooms.sort(key=lambda r: (not r["space"], not r["alias"], r["alias"]))
     width = max([len(r["name"]) for r in rooms] + [4])
     for r in rooms:
-        kind = "space" if r["space"] else "room"
+        kind = "space" if r["space"] else "room" if r["alias"] else "chat"
         print(f"  {kind:5}  {r['name']:{width}}  "
               + ", ".join(sorted(r["members"])))
+    if listed["total_rooms"] > len(listed["rooms"]):
+        print(f"  and more: {listed['total_rooms']} rooms in all")
     if any(m.endswith("?") for r in rooms for m in r["members"]):
         print("  (a name with ? is invited and has not come yet)")
     return 0

@@ -43,6 +43,8 @@ struct work {
 struct outcome {
 	struct json	*observed;	/* NULL: not there (or not known) */
 	struct json	*secrets;	/* to be sealed under the object */
+	bool		 has_answer;	/* the system answered, so that even a
+					 * failure with ERR_RETRY is no outage */
 	struct strv	 did;		/* what was written: "renamed", ...;
 					 * empty when nothing was */
 };

@@ -166,6 +166,7 @@ feed_done(struct job *job)
 	struct feed *f = (struct feed *)job;
 	struct daemon *d = f->daemon;
 	int64_t next_ms = d->cfg.engine.resync_s * 1000;
+	bool was_first = f->since == NULL;
 
 	d->feed_busy = false;
 	if (f->rc == 0) {
@@ -184,6 +185,9 @@ feed_done(struct job *job)
 		next_ms = AGAIN_MS;
 	}
 	feed_free(f);
+	/* The first answer is megabytes where there are many rooms. */
+	if (was_first)
+		memory_settle();
 	if (d->feed_again) {
 		d->feed_again = false;
 		feed_now(d);

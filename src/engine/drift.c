@@ -34,6 +34,14 @@ drift_found(struct engine *e, struct item *it, const char *sender)
 	item_touch(e, it);
 }
 
+void
+drift_forget(struct item *it)
+{
+	free(it->drift_by);
+	it->drift_by = NULL;
+	it->urgent = false;
+}
+
 /* How long must the next repair of this item wait?  0: not at all. */
 int64_t
 drift_hold(struct engine *e, struct item *it)
@@ -95,11 +103,23 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 
 /* --- events that came before their object was known ----------------------- */
 
+/* Only while something is in hand that may turn out to be meant. */
+static bool
+is_making(const struct engine *e)
+{
+	for (size_t i = 0; i < e->systems_n; i++)
+		if (e->systems[i].in_hand > 0)
+			return true;
+	return false;
+}
+
 void
 stray_keep(struct engine *e, const char *handle, const struct json *event)
 {
 	struct stray *s;
 
+	if (!is_making(e))
+		return;
 	if (e->strays == NULL)
 		e->strays = xcalloc(STRAYS_MAX, sizeof *e->strays);
 	s = &e->strays[e->strays_at];
@@ -107,9 +127,9 @@ stray_keep(struct engine *e, const char *handle, const struct json *event)
 	if (e->strays_n < STRAYS_MAX)
 		e->strays_n++;
 	free(s->handle);
-	json_free(s->event);
+	free(s->event);
 	s->handle = xstrdup(handle);
-	s->event = json_copy(event);
+	s->event = json_canonical(event);
 }
 
 /* The item has its handle now: what was said of it before is news. */
@@ -125,10 +145,10 @@ strays_replay(struct engine *e, struct item *it)
 			continue;
 		if (it->news == NULL)
 			it->news = json_array();
-		json_push(it->news, s->event);
+		json_push(it->news, json_must(s->event));
 		free(s->handle);
-		s->handle = NULL;
-		s->event = NULL;
+		free(s->event);
+		s->handle = s->event = NULL;
 	}
 }
 

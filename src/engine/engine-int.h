@@ -36,6 +36,8 @@ struct item {
 
 	enum object_state state;
 	bool		 queued, urgent;
+	bool		 asked_for;	/* changed by the apply that goes on */
+	bool		 was_tried;	/* may be there although not observed */
 	struct item	*next;		/* in the queue of its system */
 	int		 fails;		/* tries in a row that failed */
 	int64_t		 retry_ms;	/* monotonic; not before; 0: any time */
@@ -150,8 +152,11 @@ void	 system_answer(struct engine *, struct system *, bool is_up,
 
 /* drift.c */
 void	 drift_found(struct engine *, struct item *, const char *sender);
-/* After a repair: reports it, and gives the ms to wait if this is a fight. */
+/* Nothing is to be put right any more, or somebody asked for something else. */
+void	 drift_forget(struct item *);
+/* After a repair: reports it. */
 void	 drift_repaired(struct engine *, struct item *, const struct strv *did);
+/* The ms to wait before the next one, if this is a fight. */
 int64_t	 drift_hold(struct engine *, struct item *);
 void	 stray_keep(struct engine *, const char *handle, const struct json *);
 void	 strays_replay(struct engine *, struct item *);

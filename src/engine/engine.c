@@ -58,6 +58,7 @@ load_object(const struct object_row *row, void *arg)
 
 	it->desired = xstrdup(row->desired);
 	it->observed = xstrdup(row->observed);
+	it->was_tried = true;	/* perhaps, and then we died */
 	strv_add(&l->keys, row->key);
 	strv_add(&l->deps, row->deps);
 }
@@ -169,7 +170,7 @@ engine_free(struct engine *e)
 	map_free(e->check);
 	for (size_t i = 0; i < e->strays_n; i++) {
 		free(e->strays[i].handle);
-		json_free(e->strays[i].event);
+		free(e->strays[i].event);
 	}
 	free(e->strays);
 	strv_release(&e->dms);
@@ -310,6 +311,19 @@ put_object(struct engine *e, const struct item *it)
 	free(deps);
 }
 
+/*
+ * What is asked for is new: try at once, and what is done now is done for whoever
+ * asked, not because of drift (but a repair in hand is still one).
+ */
+static void
+reset(struct item *it)
+{
+	it->retry_ms = 0;
+	it->fails = 0;
+	if (it->state != OBJECT_BUSY)
+		drift_forget(it);
+}
+
 /* The item shall be what the world says from now on. */
 static void
 sync_object(struct engine *e, const struct object *o)
@@ -318,8 +332,7 @@ sync_object(struct engine *e, const struct object *o)
 
 	free(it->desired);
 	it->desired = xstrdup(o->desired);
-	it->retry_ms = 0;
-	it->fails = 0;
+	reset(it);
 	item_set_deps(e, it, it->desired, &o->deps);
 	put_object(e, it);
 	item_touch(e, it);
@@ -366,8 +379,7 @@ sync_world(struct engine *e)
 		if (it->desired != NULL && world_find(w, key) == NULL) {
 			free(it->desired);
 			it->desired = NULL;
-			it->retry_ms = 0;
-			it->fails = 0;
+			reset(it);
 			put_object(e, it);
 			item_touch(e, it);
 		}

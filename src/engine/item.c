@@ -270,6 +270,7 @@ item_set_state(struct engine *e, struct item *it, enum object_state state)
 	if (state == OBJECT_SETTLED) {
 		it->fails = 0;
 		it->retry_ms = 0;
+		it->asked_for = false;
 		item_set_error(it, NULL);
 	}
 	runs_item(e, it);
@@ -445,10 +446,18 @@ item_is_due(const struct item *it)
 	    (it->state == OBJECT_REMOVING && !is_needed(it));
 }
 
+/* Never seen, but the answer to its creation may have been lost. */
+static bool
+may_be_there(const struct item *it)
+{
+	return it->observed != NULL || (it->was_tried && it->system != NULL &&
+	    it->system->ctx != NULL);
+}
+
 static void
 item_check_removal(struct engine *e, struct item *it)
 {
-	if (it->observed == NULL)
+	if (!may_be_there(it))
 		item_remove(e, it);
 	else if (is_needed(it))
 		item_set_state(e, it, OBJECT_REMOVING);
@@ -477,6 +486,7 @@ item_check(struct engine *e, struct item *it)
 		return;
 	}
 	if (is_settled(e, it)) {
+		drift_forget(it);
 		item_set_state(e, it, OBJECT_SETTLED);
 		return;
 	}
@@ -488,6 +498,9 @@ item_check(struct engine *e, struct item *it)
 		item_set_error(it, text);
 		free(text);
 		it->retry_ms = 0;
+		/* Those who wait for this one want to know, and so on. */
+		if (has_failed != (it->state == OBJECT_FAILED))
+			touch_users(e, it);
 		item_set_state(e, it,
 		    has_failed ? OBJECT_FAILED : OBJECT_WAITING);
 		return;

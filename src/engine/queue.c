@@ -23,6 +23,7 @@
 #include "hiclaw/secure.h"
 
 #define DOWN_FAILURES	3		/* in a row: one 429 is no outage */
+#define STUBBORN_TRIES	2		/* less: one object alone is no outage */
 #define BACKOFF_MIN_MS	500
 #define BACKOFF_MAX_MS	60000		/* a minute: people wait for it */
 #define PROBE_MAX_MS	5000		/* an outage ends within seconds */
@@ -241,6 +242,7 @@ task_new(struct engine *e, struct item *it)
 	t->kind = it->kind;
 	t->ctx = it->system->ctx;
 	t->desired = item_resolved(e, it);
+	it->was_tried = true;
 	if (it->observed != NULL)
 		t->observed = json_parse(it->observed, strlen(it->observed),
 		    &err);
@@ -339,6 +341,39 @@ news_take(struct engine *e, const char *key)
 	json_free(news);
 }
 
+/*
+ * An answer of any kind shows that the system is there.  An object that fails
+ * again and again while others do not says something about itself only.
+ */
+static void
+system_hears(struct engine *e, struct task *t)
+{
+	struct system *s = t->item->system;
+
+	if (t->rc == 0 || t->err.kind != ERR_RETRY || t->out.has_answer)
+		system_answer(e, s, true, 0, NULL);
+	else if (!s->is_up || t->item->fails < STUBBORN_TRIES)
+		system_answer(e, s, false, t->started_ms, t->err.msg);
+}
+
+/*
+ * Made without an error and still not as it was told to be (a file system
+ * without modes, say): doing it again at once would never end.
+ */
+static int
+check_rest(struct task *t)
+{
+	struct changes c = { 0 };
+	int rc = 0;
+
+	t->kind->diff(t->desired, t->out.observed, &c);
+	if (c.n > 0)
+		rc = err_set(&t->err, ERR_RETRY, "%s does not stay as it was "
+		    "made: %s", t->key, c.v[0].what);
+	changes_release(&c);
+	return rc;
+}
+
 static void
 task_done(struct job *job)
 {
@@ -356,11 +391,11 @@ task_done(struct job *job)
 		secrets_store(e, t);
 		item_set_observed(e, it, t->out.observed);
 	}
-	/* An answer of any kind shows that the system is there. */
-	if (t->rc == 0 || t->err.kind != ERR_RETRY)
-		system_answer(e, it->system, true, 0, NULL);
-	else
-		system_answer(e, it->system, false, t->started_ms, t->err.msg);
+	if (t->rc == 0 && t->desired == NULL)
+		it->was_tried = false;
+	system_hears(e, t);
+	if (t->rc == 0 && t->desired != NULL)
+		t->rc = check_rest(t);
 	if (t->rc == -1) {
 		task_failed(e, t);
 	} else {

@@ -226,6 +226,40 @@ run_objects(const struct run *r)
 	return text;
 }
 
+static bool
+is_resting(const struct item *it)
+{
+	return it->state == OBJECT_BACKOFF || it->state == OBJECT_FAILED;
+}
+
+/*
+ * Is the run to wait for this item of its plan?  What was in trouble before and
+ * has nothing to do with the request is not its affair; when nothing else was
+ * asked for, asking again means trying again, now.
+ */
+static void
+run_take(struct engine *e, struct run *r, const struct plan *plan,
+    struct item *it)
+{
+	bool is_new;
+
+	if (it == NULL || it->state == OBJECT_SETTLED)
+		return;
+	is_new = it->asked_for;
+	it->asked_for = false;
+	if (is_resting(it) && !is_new) {
+		if (plan->resources_n > 0) {
+			r->total--;
+			return;
+		}
+		it->retry_ms = 0;
+		item_touch(e, it);
+	}
+	map_set(r->open, it->key, &mark);
+	if (is_new && it->state == OBJECT_FAILED)
+		map_set(r->troubled, it->key, &mark);
+}
+
 int64_t
 run_start(struct engine *e, const struct plan *plan,
     const struct run_request *q)
@@ -246,13 +280,9 @@ run_start(struct engine *e, const struct plan *plan,
 	r->creates = plan->creates;
 	r->updates = plan->updates;
 	r->deletes = plan->deletes;
-	for (size_t i = 0; i < plan->steps_n; i++) {
-		const struct item *it = item_find(e, plan->steps[i].key);
-
-		if (it != NULL && it->state != OBJECT_SETTLED)
-			map_set(r->open, plan->steps[i].key, &mark);
-	}
 	r->total = plan->steps_n;
+	for (size_t i = 0; i < plan->steps_n; i++)
+		run_take(e, r, plan, item_find(e, plan->steps[i].key));
 	r->changed = true;
 	row.actor = r->actor;
 	row.room = r->room;

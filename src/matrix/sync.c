@@ -44,9 +44,12 @@ nothing(void)
 	return none;
 }
 
-/* Yours. */
+/*
+ * Yours.  Later syncs leave out what the bot itself did: the results of its
+ * calls said so already, and a room it made would come with its whole state.
+ */
 static char *
-filter_text(bool is_first)
+filter_text(const char *bot, bool is_first)
 {
 	struct json *f = json_object(), *room, *types, *part;
 	char *text;
@@ -65,6 +68,11 @@ filter_text(bool is_first)
 	types = json_set(part, "types", json_array());
 	push_all(types, state_types);
 	push_all(types, message_types);
+	if (!is_first) {
+		json_push_str(json_set(part, "not_senders", json_array()), bot);
+		json_push_str(json_set(json_get(room, "state"), "not_senders",
+		    json_array()), bot);
+	}
 	text = json_canonical(f);
 	json_free(f);
 	return text;
@@ -81,7 +89,7 @@ mx_sync(const struct mx *mx, const char *since, struct json **answer,
 	 * first sync never waits.
 	 */
 	struct mx_answer a = {0};
-	char *filter = filter_text(since == NULL), *path;
+	char *filter = filter_text(mx->bot, since == NULL), *path;
 	char wait[16];
 	int rv;
 

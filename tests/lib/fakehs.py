@@ -67,6 +67,7 @@ class FakeHs:
         self.calls, self.faults, self.record = [], [], record
         self.counted = {"all": 0, "write": 0}
         self.queue, self.wake, self.waiting = [], asyncio.Event(), []
+        self.mute = ()
         self.push_down, self.txn, self.pushed = False, 0, 0
         self.want_port, self.cut, self.transports = port, False, set()
         self.serial = 0
@@ -561,6 +562,8 @@ class FakeHs:
         since = call.query.get("since")
         at = int(since[1:]) if since else 0
         wait = int(call.query.get("timeout", 0)) / 1000
+        told = json.loads(call.query.get("filter", "{}")).get("room", {})
+        self.mute = told.get("timeline", {}).get("not_senders", ())
         answer = self.sync_now(user, at, since is None)
         if wait and since and not answer["rooms"]:
             return self.loop.create_task(self.sync_later(user, at, wait))
@@ -588,14 +591,18 @@ class FakeHs:
         for room_id, news in touched.items():
             room = self.rooms[room_id]
             now = room.membership(user)
+            news = [e for e in news if e["sender"] not in self.mute]
+            if not news and not is_full and now != "invite":
+                continue
             if now == "join":
                 joined = any(e["type"] == "m.room.member"
                              and e.get("state_key") == user
                              and e["content"]["membership"] == "join"
                              for e in news)
                 timeline = news[-SYNC_LIMIT:]
-                entry = {"state": {"events": list(room.state.values())
-                                   if is_full or joined else []},
+                entry = {"state": {"events": [
+                    e for e in room.state.values()
+                    if (is_full or joined) and e["sender"] not in self.mute]},
                          "timeline": {"events": timeline,
                                       "limited": len(news) > SYNC_LIMIT}}
                 if timeline:

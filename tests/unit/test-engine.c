@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <pthread.h>
@@ -28,6 +29,8 @@ static struct strv calls;		/* "ensure room:team/x", ... */
 static char fail_key[128];		/* this one fails ... */
 static enum err_kind fail_kind;		/* ... like this */
 static bool is_down;			/* everything fails with ERR_RETRY */
+static bool is_restless;		/* what is made is never as told */
+static int slow_ms;			/* how long each call takes */
 static char lost_key[128];		/* observe() says it is gone */
 
 static void
@@ -97,8 +100,13 @@ obj_handle(const struct json *observed)
 static int
 told_to_fail(const char *key, struct err *err)
 {
-	int rc = 0;
+	int rc = 0, ms;
 
+	pthread_mutex_lock(&lock);
+	ms = slow_ms;
+	pthread_mutex_unlock(&lock);
+	if (ms > 0)
+		usleep((useconds_t)ms * 1000);
 	pthread_mutex_lock(&lock);
 	if (is_down)
 		rc = err_set(err, ERR_RETRY, "nobody answers");
@@ -116,7 +124,8 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	if (told_to_fail(w->key, err) == -1)
 		return -1;
 	out->observed = json_object();
-	json_set(out->observed, "is", json_copy(w->desired));
+	if (!is_restless)
+		json_set(out->observed, "is", json_copy(w->desired));
 	json_set_strf(out->observed, "room_id", "!%s", w->key);
 	json_set_str(out->observed, "user", json_str(w->desired, "user"));
 	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
@@ -132,7 +141,10 @@ obj_remove(void *ctx, const struct work *w, struct outcome *out,
     struct err *err)
 {
 	note("remove", w->key);
-	return told_to_fail(w->key, err);
+	if (told_to_fail(w->key, err) == -1)
+		return -1;
+	strv_add(&out->did, "taken away");
+	return 0;
 }
 
 static int
@@ -346,7 +358,8 @@ setup(void **state)
 	log_set_level(LOG_LVL_ERROR);
 	calls_forget();
 	fail_key[0] = lost_key[0] = '\0';
-	is_down = false;
+	is_down = is_restless = false;
+	slow_ms = 0;
 	h->dir = xstrdup(mkdtemp(tmpl));
 	strv_add(&h->admins, "@boss:x.org");
 	house_open(h);
@@ -616,8 +629,9 @@ test_event_before_its_room(void **state)
 	struct json *ev = json_must("{\"sender\":\"@eve:x.org\","
 	    "\"content\":{\"name\":\"early\"}}");
 
-	engine_event(h->engine, "!room:worker/ann", ev);
 	apply(h, WORKER("ann"), NULL, NULL);
+	turn(h);		/* its account is in hand, the room to come */
+	engine_event(h->engine, "!room:worker/ann", ev);
 	assert_true(wait_for(h, had_drift));
 	assert_string_equal(h->drift_by, "@eve:x.org");
 	json_free(ev);
@@ -648,6 +662,36 @@ test_restart_goes_on(void **state)
 	house_open(h);
 	assert_true(wait_for(h, all_settled));
 	assert_int_equal(calls_n("ensure"), 0);
+}
+
+static void
+test_old_trouble_is_not_a_new_runs(void **state)
+{
+	struct house *h = *state;
+
+	str_copy(fail_key, "room:worker/ann", sizeof fail_key);
+	fail_kind = ERR_CONFLICT;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 1);
+	/* Something else: done, whatever ann's room does. */
+	h->runs_over = h->runs_failed = 0;
+	assert_true(apply(h, WORKER("bob"), NULL, NULL) > 0);
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 0);
+	/* The same again: tried again at once, and told. */
+	h->runs_over = 0;
+	calls_forget();
+	assert_true(apply(h, WORKER("ann"), NULL, NULL) > 0);
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 1);
+	assert_int_equal(calls_n("ensure room:worker/ann"), 1);
+	/* The cause is gone: asking again mends it. */
+	fail_key[0] = '\0';
+	h->runs_over = h->runs_failed = 0;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->runs_failed, 0);
 }
 
 static void
@@ -685,6 +729,192 @@ test_password_is_made_before_the_account(void **state)
 	assert_null(engine_secret(h->engine, "human:john", "password"));
 }
 
+/* What is deleted before its turn came must not stay in the queue. */
+static void
+test_delete_of_what_is_queued(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(wait_for(h, all_settled));
+	is_down = true;
+	apply(h, WORKER("ann") "---\n" WORKER("bob") "---\n" WORKER("cid"),
+	    NULL, NULL);
+	assert_true(wait_for(h, was_down));
+	apply(h, NULL, "Worker", "bob");
+	apply(h, NULL, "Worker", "ann");
+	pthread_mutex_lock(&lock);
+	is_down = false;
+	pthread_mutex_unlock(&lock);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->gone, 2);
+	assert_false(engine_object(h->engine, "room:worker/ann",
+	    &(struct object_view){ 0 }));
+	assert_true(engine_object(h->engine, "room:worker/cid",
+	    &(struct object_view){ 0 }));
+}
+
+static bool
+ann_was_tried(struct house *h)
+{
+	return call_index("ensure", "account:ann") >= 0;
+}
+
+/* The answer to its creation was lost: something may be there. */
+static void
+test_delete_of_what_may_be_there(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(wait_for(h, all_settled));
+	str_copy(fail_key, "account:ann", sizeof fail_key);
+	fail_kind = ERR_RETRY;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, ann_was_tried));
+	pthread_mutex_lock(&lock);
+	fail_key[0] = '\0';
+	pthread_mutex_unlock(&lock);
+	apply(h, NULL, "Worker", "ann");
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->gone, 1);
+	assert_true(call_index("remove", "account:ann") >= 0);
+	/* That one never had its turn. */
+	assert_int_equal(call_index("remove", "room:worker/ann"), -1);
+}
+
+/* Declared again while it is being taken away. */
+static void
+test_delete_and_declare_again(void **state)
+{
+	struct house *h = *state;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	slow_ms = 50;
+	apply(h, NULL, "Worker", "ann");
+	engine_before_commit(h->engine);
+	store_commit(h->store);
+	engine_after_commit(h->engine);
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	assert_true(engine_object(h->engine, "account:ann",
+	    &(struct object_view){ 0 }));
+	assert_non_null(resources_find(engine_resources(h->engine),
+	    kind_find("Worker"), "ann"));
+	assert_int_equal(h->runs_failed, 0);
+}
+
+/* Who waits for somebody who waits for what failed has failed, too. */
+static void
+test_failure_goes_down_the_chain(void **state)
+{
+	struct house *h = *state;
+	struct object_view v;
+	int64_t began = clock_mono_ms();
+
+	str_copy(fail_key, "media:avatar/space", sizeof fail_key);
+	fail_kind = ERR_CONFLICT;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	assert_true(clock_mono_ms() - began < 2000);
+	assert_true(engine_object(h->engine, "room:space", &v));
+	assert_int_equal(v.state, OBJECT_FAILED);
+	assert_true(engine_object(h->engine, "room:worker/ann", &v));
+	assert_int_equal(v.state, OBJECT_FAILED);
+}
+
+static bool
+three_tries(struct house *h)
+{
+	return calls_n("ensure room:worker/ann") >= 4;
+}
+
+/* One object that cannot be made is no outage. */
+static void
+test_one_in_trouble_is_no_outage(void **state)
+{
+	struct house *h = *state;
+
+	assert_true(wait_for(h, all_settled));
+	str_copy(fail_key, "room:worker/ann", sizeof fail_key);
+	fail_kind = ERR_RETRY;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, three_tries));
+	assert_int_equal(h->downs, 0);
+}
+
+/* Made, and still not as told: that is no reason to do it day and night. */
+static void
+test_restless_backs_off(void **state)
+{
+	struct house *h = *state;
+	size_t objects;
+	struct engine_counts c;
+
+	assert_true(wait_for(h, all_settled));
+	calls_forget();
+	is_restless = true;
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	engine_counts(h->engine, &c);
+	objects = c.objects;
+	assert_true(calls_n("ensure") < 5 * objects);
+	assert_int_equal(h->downs, 0);
+}
+
+/* Put right by its author before we came to it: nothing to blame later. */
+static void
+test_drift_taken_back_is_forgotten(void **state)
+{
+	struct house *h = *state;
+	struct json *ev = json_must("{\"sender\":\"@eve:x.org\","
+	    "\"content\":{\"name\":\"stolen\"}}"), *desired, *back;
+	struct object_view v;
+	struct err err;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	assert_true(engine_object(h->engine, "file:agents/ann/SOUL.md", &v));
+	desired = json_parse(v.desired, strlen(v.desired), &err);
+	back = json_object();
+	json_set_str(back, "sender", "@eve:x.org");
+	json_set(back, "content", desired);
+	calls_forget();
+	engine_event(h->engine, "!file:agents/ann/SOUL.md", ev);
+	engine_event(h->engine, "!file:agents/ann/SOUL.md", back);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->drifts, 0);
+	assert_int_equal(calls_n("ensure"), 0);
+	/* What the next command does is not eve's doing. */
+	apply(h, WORKER("ann") "  # \n", "Worker", "ann");
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->drifts, 0);
+	json_free(ev);
+	json_free(back);
+}
+
+/* Deleted before it was put right: closing it is no repair. */
+static void
+test_drift_then_delete(void **state)
+{
+	struct house *h = *state;
+	struct json *ev = json_must("{\"sender\":\"@eve:x.org\","
+	    "\"content\":{\"name\":\"stolen\"}}");
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	engine_event(h->engine, "!account:ann", ev);
+	engine_event(h->engine, "!room:worker/ann", ev);
+	apply(h, NULL, "Worker", "ann");
+	calls_forget();
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->drifts, 0);
+	assert_true(call_index("remove", "room:worker/ann") >= 0);
+	assert_true(call_index("remove", "room:worker/ann") <
+	    call_index("remove", "account:ann"));
+	assert_int_equal(calls_n("remove account:ann"), 1);
+	json_free(ev);
+}
+
 int
 main(void)
 {
@@ -700,8 +930,17 @@ main(void)
 		T(test_fight_backs_off),
 		T(test_event_before_its_room),
 		T(test_restart_goes_on),
+		T(test_old_trouble_is_not_a_new_runs),
 		T(test_run_times_out),
 		T(test_password_is_made_before_the_account),
+		T(test_delete_of_what_is_queued),
+		T(test_delete_of_what_may_be_there),
+		T(test_delete_and_declare_again),
+		T(test_failure_goes_down_the_chain),
+		T(test_one_in_trouble_is_no_outage),
+		T(test_restless_backs_off),
+		T(test_drift_taken_back_is_forgotten),
+		T(test_drift_then_delete),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);

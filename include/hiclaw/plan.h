@@ -61,10 +61,11 @@ char	*plan_summary(const struct plan *);		/* yours */
  */
 void	 plan_lines(const struct plan *, size_t max, struct strv *);
 /*
- * The same, shorter: "create account alice, bob and 8 more".  True: something
- * was left out.
+ * The same, shorter: "create account alice, bob and 8 more", with so many names
+ * on a line.  True: something was left out.
  */
-bool	 plan_groups(const struct plan *, size_t max, struct strv *);
+bool	 plan_groups(const struct plan *, size_t max, size_t names,
+	    struct strv *);
 /* The changed fields of resources: "change Team/frontend: spec.model ..." */
 void	 plan_resource_lines(const struct plan *, size_t max, struct strv *);
 /* For people: "room team/frontend" of "room:team/frontend"; yours. */

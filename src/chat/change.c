@@ -309,7 +309,7 @@ change_show(struct chat *c, const struct plan *plan, const struct strv *notes)
 	/* Without objects the fields are all there is to see. */
 	if (plan->steps_n == 0)
 		plan_resource_lines(plan, STEPS_SHOWN, &lines);
-	if (plan_groups(plan, STEPS_SHOWN, &lines))
+	if (plan_groups(plan, STEPS_SHOWN, NAMES_SHOWN, &lines))
 		json_set_bool(o, "more", true);
 	list = json_set(o, "lines", json_array());
 	for (size_t i = 0; i < lines.n; i++) {

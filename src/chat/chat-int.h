@@ -23,7 +23,9 @@
 
 /* Figures, each with its reason. */
 #define STEPS_SHOWN	12	/* lines in a plan: one phone screen */
+#define NAMES_SHOWN	6	/* on one of these lines */
 #define STEPS_THREAD	200	/* in the thread below it: ten screens */
+#define NAMES_THREAD	100	/* on one of those: a screen */
 #define TROUBLES_SHOWN	8	/* failed objects in a receipt */
 #define REPLY_MAX	(16 * 1024)	/* bytes of body: an event has 64 KiB,
 				 * body and HTML carry the same text */

@@ -161,7 +161,7 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 	struct json *content;
 	char *json, *line;
 
-	plan_lines(plan, STEPS_THREAD, &lines);
+	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
 	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
 		line = short_ids(q->chat, lines.v[i]);
 		text_printf(&steps, "- %s\n", line);

@@ -9,7 +9,6 @@
 
 #define VALUE_MAX	60	/* characters of one value */
 #define CHANGES_MAX	3	/* of one object, on its line */
-#define NAMES_MAX	6	/* objects of one kind, on one line */
 #define ARROW		" \xe2\x86\x92 "
 #define ELLIPSIS	"\xe2\x80\xa6"
 
@@ -199,7 +198,8 @@ is_alike(const struct step *a, const struct step *b)
 
 /* The step and those after it that are like it; gives how many. */
 static size_t
-put_group(const struct plan *p, size_t at, bool *is_cut, struct strv *out)
+put_group(const struct plan *p, size_t at, size_t names, bool *is_cut,
+    struct strv *out)
 {
 	struct buf b = { 0 };
 	char *first = step_line(&p->steps[at]);
@@ -211,11 +211,11 @@ put_group(const struct plan *p, size_t at, bool *is_cut, struct strv *out)
 	for (; at + n < p->steps_n && is_alike(&p->steps[at],
 	    &p->steps[at + n]); n++) {
 		colon = strchr(p->steps[at + n].key, ':');
-		if (n < NAMES_MAX && colon != NULL)
+		if (n < names && colon != NULL)
 			buf_printf(&b, ", %s", colon + 1);
 	}
-	if (n > NAMES_MAX) {
-		buf_printf(&b, " and %zu more", n - NAMES_MAX);
+	if (n > names) {
+		buf_printf(&b, " and %zu more", n - names);
 		*is_cut = true;
 	}
 	strv_add(out, buf_str(&b));
@@ -224,13 +224,13 @@ put_group(const struct plan *p, size_t at, bool *is_cut, struct strv *out)
 }
 
 bool
-plan_groups(const struct plan *p, size_t max, struct strv *out)
+plan_groups(const struct plan *p, size_t max, size_t names, struct strv *out)
 {
 	bool is_cut = false;
 	size_t i = 0, lines;
 
 	for (lines = 0; i < p->steps_n && lines < max; lines++)
-		i += put_group(p, i, &is_cut, out);
+		i += put_group(p, i, names, &is_cut, out);
 	if (i < p->steps_n) {
 		strv_addf(out, "and %zu more", p->steps_n - i);
 		is_cut = true;

@@ -211,6 +211,18 @@ lines_of(const struct plan *p, size_t max)
 	return text;
 }
 
+static char *
+groups_of(const struct plan *p, size_t max, size_t names, bool is_cut)
+{
+	struct strv lines = { 0 };
+	char *text;
+
+	assert_int_equal(plan_groups(p, max, names, &lines), is_cut);
+	text = strv_join(&lines, "\n");
+	strv_release(&lines);
+	return text;
+}
+
 static void
 expect_lines(const char *name, const struct plan *p)
 {
@@ -288,6 +300,24 @@ test_from_nothing(void **state)
 	/* ada, pm and eve; and the admin, into rooms that are new */
 	assert_int_equal(p->gains, 4);
 	assert_int_equal(p->losses, 0);
+	text = groups_of(p, 100, 3, true);
+	assert_string_equal(text,
+	    "create account alice, bob-fe, default and 2 more\n"
+	    "create file agents/alice/SOUL.md, agents/bob-fe/SOUL.md, "
+	    "agents/default/SOUL.md and 2 more\n"
+	    "create human ada, eve, pm-zhang\n"
+	    "create media avatar/leader, avatar/leaderdm, avatar/manager "
+	    "and 2 more\n"
+	    "create room space/frontend, leader/frontend, "
+	    "leaderdm/frontend and 5 more\n"
+	    "change room admin: add @ada:example.org (power 100)\n"
+	    "change room space: add @ada:example.org (power 100), "
+	    "add @eve:elsewhere.org, add @pm-zhang:example.org");
+	free(text);
+	text = groups_of(p, 1, 9, true);
+	assert_non_null(strstr(text, "\nand 23 more"));
+	free(text);
+	free(groups_of(p, 7, 9, false));
 	text = plan_summary(p);
 	assert_string_equal(text, "26 to create, 2 to change; "
 	    "4 people gain access");

@@ -67,7 +67,6 @@ class FakeHs:
         self.calls, self.faults, self.record = [], [], record
         self.counted = {"all": 0, "write": 0}
         self.queue, self.wake, self.waiting = [], asyncio.Event(), []
-        self.mute = ()
         self.push_down, self.txn, self.pushed = False, 0, 0
         self.want_port, self.cut, self.transports = port, False, set()
         self.serial = 0
@@ -563,24 +562,24 @@ class FakeHs:
         at = int(since[1:]) if since else 0
         wait = int(call.query.get("timeout", 0)) / 1000
         told = json.loads(call.query.get("filter", "{}")).get("room", {})
-        self.mute = told.get("timeline", {}).get("not_senders", ())
-        answer = self.sync_now(user, at, since is None)
+        mute = told.get("timeline", {}).get("not_senders", ())
+        answer = self.sync_now(user, at, since is None, mute)
         if wait and since and not answer["rooms"]:
-            return self.loop.create_task(self.sync_later(user, at, wait))
+            return self.loop.create_task(self.sync_later(user, at, wait, mute))
         return answer
 
-    async def sync_later(self, user, at, wait):
+    async def sync_later(self, user, at, wait, mute):
         end = time.monotonic() + wait
         while True:
             left = end - time.monotonic()
             future = self.loop.create_future()
             self.waiting.append(future)
             await asyncio.wait([future], timeout=max(left, 0))
-            answer = self.sync_now(user, at, False)
+            answer = self.sync_now(user, at, False, mute)
             if answer["rooms"] or time.monotonic() >= end:
                 return answer
 
-    def sync_now(self, user, at, is_full):
+    def sync_now(self, user, at, is_full, mute):
         rooms = {}
         if is_full:
             touched = {r.id: [] for r in self.rooms.values()}
@@ -591,7 +590,7 @@ class FakeHs:
         for room_id, news in touched.items():
             room = self.rooms[room_id]
             now = room.membership(user)
-            news = [e for e in news if e["sender"] not in self.mute]
+            news = [e for e in news if e["sender"] not in mute]
             if not news and not is_full and now != "invite":
                 continue
             if now == "join":
@@ -602,7 +601,7 @@ class FakeHs:
                 timeline = news[-SYNC_LIMIT:]
                 entry = {"state": {"events": [
                     e for e in room.state.values()
-                    if (is_full or joined) and e["sender"] not in self.mute]},
+                    if (is_full or joined) and e["sender"] not in mute]},
                          "timeline": {"events": timeline,
                                       "limited": len(news) > SYNC_LIMIT}}
                 if timeline:

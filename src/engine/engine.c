@@ -320,6 +320,7 @@ reset(struct item *it)
 {
 	it->retry_ms = 0;
 	it->fails = 0;
+	it->asked_for = true;
 	if (it->state != OBJECT_BUSY)
 		drift_forget(it);
 }

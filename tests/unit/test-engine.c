@@ -823,6 +823,29 @@ test_failure_goes_down_the_chain(void **state)
 }
 
 static bool
+space_failed(struct house *h)
+{
+	struct object_view v;
+
+	return engine_object(h->engine, "room:space", &v) &&
+	    v.state == OBJECT_FAILED;
+}
+
+/* What is asked for now fails at once, because of what failed long ago. */
+static void
+test_new_things_on_old_trouble(void **state)
+{
+	struct house *h = *state;
+
+	str_copy(fail_key, "media:avatar/space", sizeof fail_key);
+	fail_kind = ERR_CONFLICT;
+	assert_true(wait_for(h, space_failed));
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	assert_int_equal(h->runs_failed, 1);
+}
+
+static bool
 three_tries(struct house *h)
 {
 	return calls_n("ensure room:worker/ann") >= 4;
@@ -937,6 +960,7 @@ main(void)
 		T(test_delete_of_what_may_be_there),
 		T(test_delete_and_declare_again),
 		T(test_failure_goes_down_the_chain),
+		T(test_new_things_on_old_trouble),
 		T(test_one_in_trouble_is_no_outage),
 		T(test_restless_backs_off),
 		T(test_drift_taken_back_is_forgotten),

@@ -50,7 +50,8 @@ inbox_take(struct daemon *d, struct json *event)
 	char *text;
 	bool added = false;
 
-	if (!is_interesting(d, event))
+	/* What has no name cannot be told from its own repetition. */
+	if (json_str(event, "event_id") == NULL || !is_interesting(d, event))
 		return false;
 	text = json_canonical(event);
 	if (strlen(text) <= EVENT_MAX) {

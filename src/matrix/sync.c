@@ -154,7 +154,11 @@ each_event(const struct json *events, const char *room,
 	}
 }
 
-/* The invitation among the stripped state, with all of that put into it. */
+/*
+ * The invitation among the stripped state, with all of that put into it.  Many
+ * servers strip its id, too; then only the push tells of it, since what has no
+ * id cannot be handled just once.
+ */
 static void
 invite_event(const struct json *state, const char *room,
     void (*cb)(void *, struct json *event), void *arg)
@@ -167,7 +171,8 @@ invite_event(const struct json *state, const char *room,
 	for (ev = json_first(state); ev != NULL; ev = json_next(ev)) {
 		if (!str_equal(json_str(ev, "type"), "m.room.member") ||
 		    !str_equal(json_str(json_get(ev, "content"), "membership"),
-		    "invite") || json_str(ev, "sender") == NULL)
+		    "invite") || json_str(ev, "sender") == NULL ||
+		    json_str(ev, "event_id") == NULL)
 			continue;
 		copy = json_copy(ev);
 		json_set_str(copy, "room_id", room);

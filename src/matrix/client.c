@@ -90,6 +90,13 @@ kind_of(int status, const char *errcode)
 {
 	if (status == 429 || status >= 500)
 		return ERR_RETRY;
+	/*
+	 * It knew us when we began: a homeserver that has lost the registration
+	 * (restarted without that file) is an outage, and no word about any
+	 * room or message.
+	 */
+	if (str_equal(errcode, "M_UNKNOWN_TOKEN"))
+		return ERR_RETRY;
 	if (status == 409 || str_equal(errcode, "M_ROOM_IN_USE") ||
 	    str_equal(errcode, "M_USER_IN_USE"))
 		return ERR_CONFLICT;

@@ -172,7 +172,7 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 		plan_resource_lines(plan, STEPS_THREAD, &lines);
 		plan_lines(plan, STEPS_THREAD, &lines);
 	} else
-		plan_groups(plan, PLAN_SHOWN, NAMES_SHOWN, &lines);
+		plan_groups(plan, PLAN_SHOWN, NAMES_THREAD, &lines);
 	for (size_t i = 0; i < lines.n; i++) {
 		line = short_ids(q->chat, lines.v[i]);
 		text_printf(&steps, "- %s\n", line);

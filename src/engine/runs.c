@@ -173,6 +173,18 @@ runs_item_gone(struct engine *e, const char *key)
 		}
 }
 
+/*
+ * A word every live_interval at first, then ever less often: a run of minutes
+ * is not watched by the second, and each edit costs the homeserver a message.
+ */
+static int64_t
+tell_interval_ms(const struct engine *e, const struct run *r)
+{
+	int64_t part = (clock_ms() - r->started_ms) / 5;
+
+	return part > e->cfg.live_interval_ms ? part : e->cfg.live_interval_ms;
+}
+
 /* Once per turn: end what is finished, tell the others at a bounded rate. */
 void
 runs_tick(struct engine *e)
@@ -188,7 +200,7 @@ runs_tick(struct engine *e)
 		else if (now >= r->deadline_ms)
 			run_end(e, r, true);
 		else if (r->changed &&
-		    now - r->told_ms >= e->cfg.live_interval_ms) {
+		    now - r->told_ms >= tell_interval_ms(e, r)) {
 			store_begin(e->store);
 			run_tell(e, r);
 		}

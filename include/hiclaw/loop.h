@@ -39,13 +39,15 @@ void	timer_free(struct timer *);
 struct job {
 	void	(*run)(struct job *);
 	void	(*done)(struct job *);
+	void	(*drop)(struct job *);	/* instead, at pool_free; or NULL */
 	struct job *next;		/* the pool's */
 };
 struct pool;
 struct pool *pool_new(struct loop *, const char *name, int threads);
 void	pool_submit(struct pool *, struct job *);
 int	pool_idle(const struct pool *);	/* threads without work */
-/* Waits for running jobs; queued ones are not run.  `done` is not called. */
+/* Waits for running jobs; queued ones are not run.  `done` is not called, but
+ * `drop`, for what the job owns. */
 void	pool_free(struct pool *);
 
 #endif

@@ -60,6 +60,16 @@ hello_run(struct job *job)
 	json_free(content);
 }
 
+static void
+hello_free(struct job *job)
+{
+	struct hello *h = (struct hello *)job;
+
+	free(h->our_url);
+	free(h->admin_room);
+	free(h);
+}
+
 static void	boot_again(void *);
 
 static void
@@ -83,9 +93,7 @@ hello_done(struct job *job)
 		timer_arm(d->boot_timer,
 		    wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 	}
-	free(h->our_url);
-	free(h->admin_room);
-	free(h);
+	hello_free(job);
 }
 
 static void
@@ -96,6 +104,7 @@ boot_again(void *arg)
 
 	h->job.run = hello_run;
 	h->job.done = hello_done;
+	h->job.drop = hello_free;
 	h->daemon = d;
 	h->our_url = xasprintf("http://%s", d->cfg.listen);
 	h->admin_room = xstrdup(engine_observed(d->engine, "room:admin",

@@ -129,8 +129,10 @@ take_receipt(void *arg, const char *room, const char *event, const char *user)
 }
 
 static void
-feed_free(struct feed *f)
+feed_free(struct job *job)
 {
+	struct feed *f = (struct feed *)job;
+
 	free(f->since);
 	strv_release(&f->chats);
 	json_free(f->answer);
@@ -184,7 +186,7 @@ feed_done(struct job *job)
 		engine_system(d->engine, "matrix", false, f->err.msg);
 		next_ms = AGAIN_MS;
 	}
-	feed_free(f);
+	feed_free(job);
 	/* The first answer is megabytes where there are many rooms. */
 	if (was_first)
 		memory_settle();
@@ -222,6 +224,7 @@ feed_now(struct daemon *d)
 	f = xcalloc(1, sizeof *f);
 	f->job.run = feed_run;
 	f->job.done = feed_done;
+	f->job.drop = feed_free;
 	f->daemon = d;
 	f->since = store_kv_get(d->store, TOKEN_KEY);
 	if ((alive = store_kv_get(d->store, ALIVE_KEY)) != NULL)

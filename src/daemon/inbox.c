@@ -125,8 +125,10 @@ errand_run(struct job *job)
 }
 
 static void
-errand_free(struct errand *er)
+errand_free(struct job *job)
 {
+	struct errand *er = (struct errand *)job;
+
 	json_free(er->event);
 	free(er->room);
 	free(er->what);
@@ -161,7 +163,7 @@ errand_done(struct job *job)
 			log_warn("inbox", "%s: %s", er->room, er->err.msg);
 		row_done(d, er->row);
 	}
-	errand_free(er);
+	errand_free(job);
 }
 
 static void
@@ -173,6 +175,7 @@ errand_start(struct daemon *d, enum errand_kind kind, int64_t row,
 
 	er->job.run = errand_run;
 	er->job.done = errand_done;
+	er->job.drop = errand_free;
 	er->daemon = d;
 	er->kind = kind;
 	er->row = row;

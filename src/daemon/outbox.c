@@ -46,8 +46,10 @@ struct mail {
 };
 
 static void
-mail_free(struct mail *m)
+mail_free(struct job *job)
 {
+	struct mail *m = (struct mail *)job;
+
 	free(m->room);
 	free(m->txn);
 	json_free(m->content);
@@ -237,7 +239,7 @@ mail_done(struct job *job)
 		store_outbox_failed(d->store, m->id, m->err.msg);
 	}
 	fault("outbox.after-sent");
-	mail_free(m);
+	mail_free(job);
 }
 
 static const char *
@@ -293,6 +295,7 @@ select_row(const struct outbox_row *row, void *arg)
 	m = xcalloc(1, sizeof *m);
 	m->job.run = mail_run;
 	m->job.done = mail_done;
+	m->job.drop = mail_free;
 	m->daemon = d;
 	m->id = row->id;
 	m->op = row->op;
@@ -357,7 +360,7 @@ outbox_free(struct daemon *d)
 
 	while ((m = d->leaving) != NULL) {
 		d->leaving = m->next;
-		mail_free(m);
+		mail_free(&m->job);
 	}
 	map_free(d->rooms_busy);
 	map_free(d->rooms_held);

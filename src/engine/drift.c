@@ -198,6 +198,19 @@ look_free(struct look *l)
 	free(l);
 }
 
+/* The pool is gone, and nobody takes over what was seen. */
+static void
+look_drop(struct job *job)
+{
+	struct look *l = (struct look *)job;
+	void *at, *v;
+
+	for (at = NULL; (v = map_next(l->changed, &at, NULL)) != NULL;)
+		if (v != &gone)
+			json_free(v);
+	look_free(l);
+}
+
 static bool look_start(struct engine *, struct system *, size_t from);
 
 static void
@@ -270,6 +283,7 @@ look_start(struct engine *e, struct system *s, size_t from)
 	}
 	l->job.run = look_run;
 	l->job.done = look_done;
+	l->job.drop = look_drop;
 	l->engine = e;
 	l->system = s;
 	l->from = from;

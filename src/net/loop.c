@@ -462,6 +462,16 @@ pool_idle(const struct pool *pool)
 	    pool->nthreads - pool->inflight : 0;
 }
 
+static void
+jobq_drop(struct jobq *q)
+{
+	struct job	*job;
+
+	while ((job = jobq_first(q)) != NULL)
+		if (job->drop != NULL)
+			job->drop(job);
+}
+
 void
 pool_free(struct pool *pool)
 {
@@ -476,6 +486,8 @@ pool_free(struct pool *pool)
 	for (i = 0; i < pool->nthreads; i++)
 		pthread_join(pool->threads[i], NULL);
 	loop_cancel(pool->loop, pool_deliver, pool);
+	jobq_drop(&pool->queue);
+	jobq_drop(&pool->finished);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->threads);

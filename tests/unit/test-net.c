@@ -184,6 +184,7 @@ struct work {
 	pthread_t	 thread;
 	int		 in, out;
 	bool		 delivered;
+	int		 dropped;
 };
 
 static struct pool	*pool;
@@ -257,6 +258,12 @@ free_pool(void *arg)
 	pool_free(pool);
 }
 
+static void
+work_drop(struct job *job)
+{
+	((struct work *)job)->dropped++;
+}
+
 /*
  * One runs, one is queued; neither is delivered once the pool is gone.  The
  * queued one may slip in before the pool stops, so it must not wait.
@@ -264,8 +271,10 @@ free_pool(void *arg)
 static void
 test_pool_free(void **state)
 {
-	struct work	a = { .job = { .run = work_wait, .done = work_done } };
-	struct work	b = { .job = { .run = work_run, .done = work_done } };
+	struct work	a = { .job = { .run = work_wait, .done = work_done,
+			    .drop = work_drop } };
+	struct work	b = { .job = { .run = work_run, .done = work_done,
+			    .drop = work_drop } };
 
 	(void)state;
 	sem_init(&gate, 0, 0);
@@ -283,6 +292,8 @@ test_pool_free(void **state)
 	loop_run(loop);
 	assert_int_equal(a.out, 42);
 	assert_int_equal(delivered, 0);
+	assert_int_equal(a.dropped, 1);
+	assert_int_equal(b.dropped, 1);
 	pool_free(NULL);
 	sem_destroy(&gate);
 	sem_destroy(&entered);

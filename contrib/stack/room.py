@@ -188,16 +188,46 @@ def post(c, room, path):
                   + uuid.uuid4().hex, content)["event_id"]
 
 
-def replies(c, answer, room, ours):
+def replies(c, events, ours):
     """(reply, text) of each message or edit that answers our event."""
-    joined = answer.get("rooms", {}).get("join", {}).get(room, {})
-    for e in joined.get("timeline", {}).get("events", []):
+    for e in events:
         if e["type"] != "m.room.message" or e["sender"] != c.bot:
             continue
         content = e["content"].get("m.new_content") or e["content"]
         reply = content.get(REPLY) or e["content"].get(REPLY)
         if isinstance(reply, dict) and reply.get("for") == ours:
             yield reply, content.get("body", "")
+
+
+def newer(c, room, since):
+    """Events of the room after this token, and the next token.  Looking at
+    one room now and then is much less work for the homeserver than a sync,
+    which would wake up for every invitation of a large run."""
+    page = c.call("GET", f"{V3}/rooms/{quote(room)}/messages", query={
+        "dir": "f", "from": since, "limit": 100})
+    return page["chunk"], page.get("end", since)
+
+
+def follow(c, a, since, ours):
+    """Show the run until its end; the exit status."""
+    screen, last, result = Screen(), "", None
+    start = time.monotonic()
+    end = start + ANSWER_S
+    while result is None and time.monotonic() < end:
+        events, since = newer(c, a.room, since)
+        for reply, last in replies(c, events, ours):
+            end = time.monotonic() + RUN_S
+            result = FINAL.get(reply.get("state"))
+            screen.show(last, is_final=result is not None)
+            if result == 2:
+                print(f"question {reply.get('question', '')}")
+            if result is not None:
+                return result
+        if not events:
+            time.sleep(0.2 if time.monotonic() < start + 10 else 0.5)
+    print(last or "the controller has not answered; look at its log",
+          file=sys.stderr)
+    return 1
 
 
 def cmd_paste(c, a):
@@ -210,26 +240,7 @@ def cmd_paste(c, a):
     except Refused as e:
         print(f"the homeserver did not take the message: {e}", file=sys.stderr)
         return 1
-    screen, result, last = Screen(), None, ""
-    end = time.monotonic() + ANSWER_S
-    while result is None:
-        left = end - time.monotonic()
-        if left <= 0:
-            print(last or "the controller has not answered; "
-                  "look at its log", file=sys.stderr)
-            result = 1
-            break
-        answer = c.sync(since, int(min(left, 20) * 1000))
-        since = answer["next_batch"]
-        c.accept(answer)
-        for reply, last in replies(c, answer, a.room, ours):
-            end = time.monotonic() + RUN_S
-            result = FINAL.get(reply.get("state"))
-            screen.show(last, is_final=result is not None)
-            if result == 2:
-                print(f"question {reply.get('question', '')}")
-            if result is not None:
-                break
+    result = follow(c, a, since, ours)
     accept_all(c)
     return result
 

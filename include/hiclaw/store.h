@@ -110,6 +110,10 @@ void	 store_inbox_done(struct store *, int64_t id);
 
 /* --- outbox ------------------------------------------------------------- */
 
+/* A member of content: the secret ("human:john/password") whose mark in the
+ * text, {{secret:human:john/password}}, the sender replaces. */
+#define OUTBOX_SECRET	"io.hiclaw.secret"
+
 enum outbox_op { OUTBOX_SEND, OUTBOX_EDIT, OUTBOX_REDACT, OUTBOX_REACT };
 enum outbox_state { OUTBOX_PENDING, OUTBOX_SENDING, OUTBOX_SENT, OUTBOX_FAILED };
 struct outbox_row {

@@ -87,6 +87,7 @@ struct reply {
 	enum reply_state state;
 	int64_t		 run, question;	/* or 0 */
 	const char	*mention;	/* who is to be notified, or NULL */
+	const char	*secret;	/* "human:john/password", or NULL */
 };
 /*
  * The content of a message: m.notice with plain and HTML text, the relation
@@ -94,8 +95,10 @@ struct reply {
  * "command"}, which programs follow: "for" is the event that is answered,
  * which for what follows from a yes is that yes; "command" is then the command.
  *
- * A text may contain {{secret:<object key>/<name>}}: the outbox's sender puts
- * the secret in just before the message leaves, so that it is never stored.
+ * With `secret` set, a text may contain {{secret:<that>}}: the outbox's sender
+ * puts the secret in just before the message leaves, so that it is never stored.
+ * In any other message those words are only words: people may write them, and
+ * we may repeat them.
  */
 struct json *reply_content(const struct text *, const struct reply *);
 /* The name under which a room's messages are queued. */

@@ -102,10 +102,12 @@ send_password(struct chat *c, const char *room, const char *key,
 {
 	struct reply r = { .state = REPLY_INFO };
 	struct text t = { 0 };
-	char minutes[32], *mark;
+	char minutes[32], *mark, *secret;
 	int64_t id;
 
-	mark = xasprintf("{{secret:%s/%s}}", key, SECRET_NAME);
+	secret = xasprintf("%s/%s", key, SECRET_NAME);
+	mark = xasprintf("{{secret:%s}}", secret);
+	r.secret = secret;
 	snprintf(minutes, sizeof minutes, "%lld",
 	    (long long)(c->cfg.password_ttl_ms + 59999) / 60000);
 	template_fill(c->templates, "password", FILL(V("user", user),
@@ -114,6 +116,7 @@ send_password(struct chat *c, const char *room, const char *key,
 	id = reply_send(c, room, &r, &t);
 	text_release(&t);
 	free(mark);
+	free(secret);
 	return id;
 }
 

@@ -63,6 +63,7 @@ content_of(const char *body, const char *html, const struct reply *r)
 	json_set_str(content, "formatted_body", html);
 	add_mentions(content, r->mention);
 	add_reply(content, r);
+	json_set_str(content, OUTBOX_SECRET, r->secret);
 	return content;
 }
 

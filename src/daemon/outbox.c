@@ -6,7 +6,8 @@
  *
  * A message to a room that is not there yet ("room:admin") waits for it.  A
  * one-time password stands in a row only as {{secret:KEY/NAME}} and is put in
- * here, in the thread that sends it.
+ * here, in the thread that sends it; only into a message that names it in a
+ * member of its own, because anybody may have us repeat such words.
  */
 #include "daemon.h"
 
@@ -21,7 +22,6 @@
 #define IN_FLIGHT_MAX	4
 #define HOLD_MIN_MS	500
 #define HOLD_MAX_MS	10000
-#define SECRET_MARK	"{{secret:"
 
 /* A room that did not take a message: it waits, so that order is kept. */
 struct hold { int64_t until_ms; int fails; };
@@ -249,25 +249,20 @@ resolve_room(struct daemon *d, const char *room)
 	    engine_observed(d->engine, room, "room_id") : room;
 }
 
-/* "…{{secret:human:john/password}}…": fetch it, remember the mark. */
+/* The secret that this message names, and where in the text it goes. */
 static void
-find_secret(struct daemon *d, struct mail *m, const char *content)
+find_secret(struct daemon *d, struct mail *m)
 {
-	const char *at = strstr(content, SECRET_MARK), *end, *slash;
-	char *name;
+	const char *name = json_str(m->content, OUTBOX_SECRET), *slash;
+	char *key;
 
-	if (at == NULL || (end = strstr(at, "}}")) == NULL)
+	if (name == NULL || (slash = strrchr(name, '/')) == NULL)
 		return;
-	m->secret_mark = xstrndup(at, (size_t)(end + 2 - at));
-	at += strlen(SECRET_MARK);
-	name = xstrndup(at, (size_t)(end - at));
-	if ((slash = strrchr(name, '/')) != NULL) {
-		char *key = xstrndup(name, (size_t)(slash - name));
-
-		m->secret = engine_secret(d->engine, key, slash + 1);
-		free(key);
-	}
-	free(name);
+	m->secret_mark = xasprintf("{{secret:%s}}", name);
+	key = xstrndup(name, (size_t)(slash - name));
+	m->secret = engine_secret(d->engine, key, slash + 1);
+	free(key);
+	json_remove(m->content, OUTBOX_SECRET);
 }
 
 static bool
@@ -315,7 +310,7 @@ select_row(const struct outbox_row *row, void *arg)
 		memcpy(m->file, row->file, row->file_len);
 		m->file_len = row->file_len;
 	}
-	find_secret(d, m, row->content);
+	find_secret(d, m);
 	map_set(d->rooms_busy, m->room, m);
 	d->mail_in_flight++;
 	while (*tail != NULL)

@@ -1532,6 +1532,11 @@ test_password(void **state)
 	assert_non_null(strstr(body_of(msg),
 	    "{{secret:human:john/password}}"));
 	assert_non_null(strstr(body_of(msg), "@john:x.org"));
+	assert_string_equal(json_str(json_get(msg, "content"), OUTBOX_SECRET),
+	    "human:john/password");
+	/* Who makes us repeat those words gets the words. */
+	v = ask(h, "!hiclaw frobnicate {{secret:human:john/password}}");
+	assert_null(json_get(json_get(v, "content"), OUTBOX_SECRET));
 	secret = engine_secret(h->engine, "human:john", "password");
 	assert_non_null(secret);
 	assert_null(strstr(body_of(msg), secret));

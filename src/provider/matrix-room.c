@@ -807,14 +807,35 @@ write_change(struct room_job *j, const struct change *c, bool *power_done,
 static bool
 is_remote(const struct room_job *j, const struct change *c)
 {
-	return str_starts(c->what, "member ") &&
+	return c->to != NULL && str_starts(c->what, "member ") &&
 	    !str_equal(mxid_domain(c->what), j->mx->domain);
 }
 
 /*
+ * Somebody on another server cannot be asked in.  If our own homeserver said no,
+ * that is the answer for now, and nobody should wait for another; if it could not
+ * reach the other one, that is no trouble of ours.
+ */
+static void
+explain_remote(const struct room_job *j, const struct change *c, struct err *e)
+{
+	const char *user = c->what + strlen("member ");
+
+	if (!was_refused(e)) {
+		err_prefix(e, "%s is on another server", user);
+		return;
+	}
+	e->kind = ERR_USER;
+	if (json_bool(j->w->desired, "federate", false))
+		err_prefix(e, "%s is on another server", user);
+	else
+		err_prefix(e, "%s is on another server, and our rooms are closed "
+		    "to those (homeserver.federate)", user);
+}
+
+/*
  * One difference that cannot be written must not keep back the others, unless
- * the homeserver is in trouble.  Somebody on another server who cannot be asked
- * in now can perhaps later, so that is always worth another try.
+ * the homeserver is in trouble.
  */
 static int
 mend_room(struct room_job *j, struct err *e)
@@ -830,11 +851,12 @@ mend_room(struct room_job *j, struct err *e)
 		if (write_change(j, &ch.v[i], &power_done, &one) == 0)
 			continue;
 		if (is_remote(j, &ch.v[i]) && one.kind != ERR_BROKEN) {
-			one.kind = ERR_RETRY;
-			err_prefix(&one, "%s is on another server", ch.v[i].what);
+			explain_remote(j, &ch.v[i], &one);
+			j->out->has_answer = true;
 		} else if (!was_refused(&one)) {
 			*e = one;
 			rv = -1;
+			j->out->has_answer = false;
 			break;
 		}
 		if (rv == 0 || e->kind == ERR_RETRY)

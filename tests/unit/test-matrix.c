@@ -1127,6 +1127,16 @@ test_room_remote(void **state)
 		{ "POST", "/invite", 502, "{'errcode':'M_UNKNOWN'}" },
 		{ "PUT", "/state/m.room.member/", 200, "{'event_id':'$'}" },
 	};
+	static const struct line closed[] = {
+		{ "GET", "/rooms/%21r/state", 200, "[" STATE_HEAD MARKER NAMED
+		    MEMBERS "]" },
+		{ "POST", "/invite", 403, "{'errcode':'M_FORBIDDEN',"
+		    "'error':'marked as unfederatable'}" },
+		{ "GET", "/state/m.room.member/%40far%3Aaway", 404,
+		    "{'errcode':'M_NOT_FOUND'}" },
+	};
+	static const char known[] = "{'room_id':'!r','parent':'!space',"
+	    "'members':{'@p:d':'invite'},'left':{}}";
 	struct doing d;
 
 	SCRIPT(l);
@@ -1136,6 +1146,17 @@ test_room_remote(void **state)
 	expect(&d, -1, "created");
 	assert_int_equal(d.err.kind, ERR_RETRY);
 	assert_non_null(strstr(d.err.msg, "@far:away"));
+	done(&d);
+	/* A refusal is no outage, and nobody waits for another answer. */
+	SCRIPT(closed);
+	act(&d, false, "room:t", "{'alias':'hiclaw_t','name':'T','version':"
+	    "'12','parent':'!space','members':{'@hiclaw_a:d':'agent',"
+	    "'@p:d':'person','@far:away':'person'},'names':{},"
+	    "'power':{'@p:d':100}}", known);
+	expect(&d, -1, "");
+	assert_int_equal(d.err.kind, ERR_USER);
+	assert_true(d.out.has_answer);
+	assert_non_null(strstr(d.err.msg, "homeserver.federate"));
 	done(&d);
 }
 

@@ -20,6 +20,7 @@
 #define TOKEN_KEY	"feed.token"
 #define ALIVE_KEY	"feed.alive"	/* wall clock of the last one, ms */
 #define AGAIN_MS	2000		/* after a failure */
+#define SKEW_MS		60000	/* the homeserver's clock may differ */
 #define GAP_PAGES	10
 #define GAP_PAGE	100
 
@@ -80,6 +81,12 @@ gap_found(void *arg, const char *room, const char *prev_batch)
 		return;
 	older = json_array();
 	f->rc = fetch_gap(f, room, prev_batch, older);
+	if (f->rc == -1 && f->err.kind != ERR_RETRY) {
+		/* It will never be told; the rest of the sync must be. */
+		log_warn("feed", "%s: what was said meanwhile is lost: %s",
+		    room, f->err.msg);
+		f->rc = 0;
+	}
 	/* Turned round: the inbox wants the oldest first. */
 	for (n = json_size(older); n > 0; n--) {
 		size_t at = 1;
@@ -162,6 +169,16 @@ feed_store(struct daemon *d, struct feed *f)
 	inbox_wake(d);
 }
 
+/* The homeserver cannot read it (another database?): see everything anew. */
+static void
+forget_token(struct daemon *d)
+{
+	log_warn("feed", "the homeserver does not take our sync token; "
+	    "starting over");
+	store_begin(d->store);
+	store_kv_set(d->store, TOKEN_KEY, NULL);
+}
+
 static void
 feed_done(struct job *job)
 {
@@ -183,7 +200,10 @@ feed_done(struct job *job)
 		}
 	} else {
 		log_info("feed", "sync: %s", f->err.msg);
-		engine_system(d->engine, "matrix", false, f->err.msg);
+		if (f->err.kind == ERR_RETRY)
+			engine_system(d->engine, "matrix", false, f->err.msg);
+		else if (f->err.kind == ERR_USER && f->since != NULL)
+			forget_token(d);
 		next_ms = AGAIN_MS;
 	}
 	feed_free(job);
@@ -228,7 +248,7 @@ feed_now(struct daemon *d)
 	f->daemon = d;
 	f->since = store_kv_get(d->store, TOKEN_KEY);
 	if ((alive = store_kv_get(d->store, ALIVE_KEY)) != NULL)
-		f->alive_ms = strtoll(alive, NULL, 10);
+		f->alive_ms = strtoll(alive, NULL, 10) - SKEW_MS;
 	free(alive);
 	f->missed = json_array();
 	engine_objects(d->engine, "", add_chat_room, f);

@@ -289,7 +289,7 @@ out:
 /* The mark before the logout: after that the device proves nothing. */
 static int
 retire(const struct mx *mx, const char *user, const struct work *w,
-    struct err *e)
+    bool *is_marked, struct err *e)
 {
 	struct mx_answer a = {0};
 	int rv;
@@ -299,6 +299,7 @@ retire(const struct mx *mx, const char *user, const struct work *w,
 		return rv;
 	if (put_mark(mx, user, w->instance, w->key, e) == -1)
 		return -1;
+	*is_marked = true;
 	rv = mx_call(mx, "POST", V3 "/logout/all", user, NULL, &a, e);
 	mx_answer_release(&a);
 	return rv;
@@ -311,6 +312,7 @@ account_remove(void *arg, const struct work *w, struct outcome *out,
 	const struct matrix_ctx *c = arg;
 	const char *name = strchr(w->key, ':');
 	char *user;
+	bool is_marked = false;
 	int rv = 1;
 
 	if (json_str(w->observed, "user") != NULL)
@@ -321,12 +323,15 @@ account_remove(void *arg, const struct work *w, struct outcome *out,
 	if (!json_bool(w->observed, "made", false))
 		rv = has_device(c->mx, user, c->mx->device, e);
 	if (rv == 1) {
-		rv = retire(c->mx, user, w, e);
+		rv = retire(c->mx, user, w, &is_marked, e);
 		if (rv == 0)
 			strv_add(&out->did, "left its rooms and logged out");
 	}
 	if (rv == -1)
 		out->observed = json_copy(w->observed);
+	/* Its token may be dead: wanted back, it needs another. */
+	if (rv == -1 && is_marked && out->observed != NULL)
+		json_remove(out->observed, "made");
 	free(user);
 	return rv;
 }

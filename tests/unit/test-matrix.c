@@ -889,7 +889,20 @@ test_account_remove(void **state)
 	static const struct line none[] = {
 		{ "GET", "/devices/HICLAW_1", 403, "{'errcode':'M_FORBIDDEN'}" },
 	};
+	static const struct line half[] = {
+		{ "GET", "/joined_rooms", 200, "{'joined_rooms':[]}" },
+		{ "PUT", "/account_data/io.hiclaw.object", 200, "{}" },
+		{ "POST", "/logout/all", 502, "{}" },
+	};
 	struct doing d;
+
+	/* Perhaps logged out: not what somebody who wants it back can use. */
+	SCRIPT(half);
+	act(&d, true, "account:a", NULL, "{'user':'@hiclaw_a:d','made':true}");
+	expect(&d, -1, "");
+	assert_null(json_get(d.out.observed, "made"));
+	assert_non_null(json_get(d.out.observed, "user"));
+	done(&d);
 
 	SCRIPT(l);
 	act(&d, true, "account:a", NULL, "{'user':'@hiclaw_a:d','made':true}");

@@ -38,6 +38,9 @@ struct work {
 	const struct json	*observed;	/* last known, or NULL */
 	const struct json	*secrets;	/* {"password": "..."}: see kind */
 	const char		*instance;	/* "hiclaw-1234abcd" */
+	/* An earlier try ended without an answer (or we died in it): something
+	 * of it may be there although nothing was observed. */
+	bool			 may_exist;
 };
 /* What came of it.  Filled also on failure with what is known to be true. */
 struct outcome {

@@ -38,6 +38,7 @@ struct item {
 	bool		 queued, urgent;
 	bool		 asked_for;	/* changed by the apply that goes on */
 	bool		 was_tried;	/* may be there although not observed */
+	bool		 unanswered;	/* the last try got no answer */
 	struct item	*next;		/* in the queue of its system */
 	int		 fails;		/* tries in a row that failed */
 	int64_t		 retry_ms;	/* monotonic; not before; 0: any time */

@@ -58,7 +58,7 @@ load_object(const struct object_row *row, void *arg)
 
 	it->desired = xstrdup(row->desired);
 	it->observed = xstrdup(row->observed);
-	it->was_tried = true;	/* perhaps, and then we died */
+	it->was_tried = it->unanswered = true;	/* perhaps, and we died */
 	strv_add(&l->keys, row->key);
 	strv_add(&l->deps, row->deps);
 }

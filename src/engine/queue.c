@@ -242,6 +242,7 @@ task_new(struct engine *e, struct item *it)
 	t->kind = it->kind;
 	t->ctx = it->system->ctx;
 	t->desired = item_resolved(e, it);
+	t->work.may_exist = it->unanswered;
 	it->was_tried = true;
 	if (it->observed != NULL)
 		t->observed = json_parse(it->observed, strlen(it->observed),
@@ -393,6 +394,7 @@ task_done(struct job *job)
 	}
 	if (t->rc == 0 && t->desired == NULL)
 		it->was_tried = false;
+	it->unanswered = t->rc == -1 && t->err.kind == ERR_RETRY;
 	system_hears(e, t);
 	if (t->rc == 0 && t->desired != NULL)
 		t->rc = check_rest(t);

@@ -238,14 +238,8 @@ run_objects(const struct run *r)
 	return text;
 }
 
-static bool
-is_resting(const struct item *it)
-{
-	return it->state == OBJECT_BACKOFF || it->state == OBJECT_FAILED;
-}
-
 /*
- * Is the run to wait for this item of its plan?  What was in trouble before and
+ * Is the run to wait for this item of its plan?  What was unfinished before and
  * has nothing to do with the request is not its affair; when nothing else was
  * asked for, asking again means trying again, now.
  */
@@ -259,11 +253,11 @@ run_take(struct engine *e, struct run *r, const struct plan *plan,
 		return;
 	is_new = it->asked_for;
 	it->asked_for = false;
-	if (is_resting(it) && !is_new) {
-		if (plan->resources_n > 0) {
-			r->total--;
-			return;
-		}
+	if (!is_new && plan->resources_n > 0) {
+		r->total--;
+		return;
+	}
+	if (!is_new) {
 		it->retry_ms = 0;
 		item_touch(e, it);
 	}

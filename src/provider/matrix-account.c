@@ -118,6 +118,7 @@ has_device(const struct mx *mx, const char *user, const char *device,
 	return rv;
 }
 
+/* 1: our mark; 2: that of another instance. */
 static int
 has_mark(const struct mx *mx, const char *user, const char *instance,
     struct err *e)
@@ -127,13 +128,43 @@ has_mark(const struct mx *mx, const char *user, const char *instance,
 	int rv;
 
 	rv = mx_call(mx, "GET", path, user, NULL, &a, e);
-	if (rv == 0)
-		rv = str_equal(json_str(a.body, "instance"), instance);
-	else
+	if (rv == 0 && json_str(a.body, "instance") != NULL)
+		rv = str_equal(json_str(a.body, "instance"), instance) ? 1 : 2;
+	else if (rv == -1)
 		rv = absent_or_error(&a);
 	mx_answer_release(&a);
 	free(path);
 	return rv;
+}
+
+/* How many children has the array `member` of the answer; -1: error. */
+static int
+count_of(const struct mx *mx, const char *user, const char *path,
+    const char *member, struct err *e)
+{
+	struct mx_answer a = {0};
+	int n = -1;
+
+	if (mx_call(mx, "GET", path, user, NULL, &a, e) == 0)
+		n = (int)json_size(json_get(a.body, member));
+	mx_answer_release(&a);
+	return n;
+}
+
+/*
+ * Nothing was ever done with it: no device, no room.  The homeserver makes the
+ * account first and its device after that; killed in between it leaves this.
+ */
+static int
+is_blank(const struct mx *mx, const char *user, struct err *e)
+{
+	int devices, rooms;
+
+	devices = count_of(mx, user, V3 "/devices", "devices", e);
+	if (devices != 0)
+		return devices == -1 ? -1 : 0;
+	rooms = count_of(mx, user, V3 "/joined_rooms", "joined_rooms", e);
+	return rooms == -1 ? -1 : rooms == 0;
 }
 
 /* Is the account ours?  *marked: by its mark, which is then to be cleared. */
@@ -153,7 +184,10 @@ is_ours(const struct mx *mx, const struct work *w, bool *marked,
 		return rv;
 	rv = has_mark(mx, user, w->instance, e);
 	*marked = rv == 1;
-	return rv;
+	/* A try of ours went unanswered, and nobody else may use the name. */
+	if (rv == 0 && w->may_exist)
+		rv = is_blank(mx, user, e);
+	return rv == 2 ? 0 : rv;
 }
 
 /* A new token.  The device goes first: logging in again keeps old tokens. */

@@ -62,6 +62,7 @@ class FakeHs:
         self.users = {self.sender: {"devices": {}, "data": {}, "profile": {}}}
         self.passwords, self.tokens = {}, {}
         self.rooms, self.aliases, self.media = {}, {}, {}
+        self.alias_makers = {}
         self.stream = []                # (room, event) in order
         self.sent = {}                  # transaction ids
         self.calls, self.faults, self.record = [], [], record
@@ -395,10 +396,13 @@ class FakeHs:
             if alias in self.aliases:
                 raise Refuse(409, "M_UNKNOWN")
             self.aliases[alias] = call.body["room_id"]
+            self.alias_makers[alias] = user
             return {}
         if alias not in self.aliases:
             raise Refuse(404, "M_NOT_FOUND")
         if m == "DELETE":
+            if self.alias_makers[alias] != user:
+                raise Refuse(403, "M_FORBIDDEN", "somebody else made it")
             del self.aliases[alias]
             return {}
         return {"room_id": self.aliases[alias], "servers": [self.domain]}
@@ -415,6 +419,7 @@ class FakeHs:
         self.rooms[room.id] = room
         if alias:
             self.aliases[full] = room.id
+            self.alias_makers[full] = user
         create = dict(b.get("creation_content") or {},
                       room_version=b.get("room_version", "12"))
         self.emit(room, user, "m.room.create", create, "")

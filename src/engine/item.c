@@ -485,13 +485,14 @@ item_check(struct engine *e, struct item *it)
 		item_check_removal(e, it);
 		return;
 	}
-	if (is_settled(e, it)) {
+	missing = ref_coming(e, it);
+	if (missing == NULL && is_settled(e, it)) {
 		drift_forget(it);
 		item_set_state(e, it, OBJECT_SETTLED);
 		return;
 	}
-	if ((missing = dep_missing(e, it, &has_failed)) != NULL ||
-	    (missing = ref_coming(e, it)) != NULL) {
+	if (missing != NULL ||
+	    (missing = dep_missing(e, it, &has_failed)) != NULL) {
 		char *text = xasprintf("waits for %s%s", missing,
 		    has_failed ? ", which failed" : "");
 

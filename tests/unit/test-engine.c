@@ -711,6 +711,26 @@ test_run_times_out(void **state)
 }
 
 static void
+test_run_waits_for_rooms_of_a_new_person(void **state)
+{
+	struct house *h = *state;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	h->runs_over = 0;
+	calls_forget();
+	/* The rooms are in order until the account is there. */
+	apply(h, "apiVersion: hiclaw.io/v1beta1\nkind: Human\n"
+	    "metadata: {name: john}\nspec: {displayName: John, "
+	    "permissionLevel: 1}\n", NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	assert_true(call_index("ensure", "human:john") <
+	    call_index("ensure", "room:worker/ann"));
+	assert_int_equal(calls_n("ensure room:worker/ann"), 1);
+	assert_true(all_settled(h));
+}
+
+static void
 test_password_is_made_before_the_account(void **state)
 {
 	struct house *h = *state;
@@ -955,6 +975,7 @@ main(void)
 		T(test_restart_goes_on),
 		T(test_old_trouble_is_not_a_new_runs),
 		T(test_run_times_out),
+		T(test_run_waits_for_rooms_of_a_new_person),
 		T(test_password_is_made_before_the_account),
 		T(test_delete_of_what_is_queued),
 		T(test_delete_of_what_may_be_there),

@@ -95,6 +95,7 @@ class FakeHs:
         self.pusher = self.loop.create_task(self._push())
 
     def stop(self):
+        self.loop.call_soon_threadsafe(self.pusher.cancel)
         self.loop.call_soon_threadsafe(self.loop.stop)
 
     def fail(self, *a, **kw):

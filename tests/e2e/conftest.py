@@ -22,10 +22,11 @@ def template():
 
 def healthy_end(s):
     """The controller ends in peace, and nothing was found on the way."""
-    errors = s.controller.errors()
-    code = s.controller.stop()
-    errors += s.controller.errors()
-    s.stop()
+    try:
+        code = s.controller.stop()
+        errors = s.controller.errors()
+    finally:
+        s.stop()
     assert not errors, "\n".join(errors)
     assert code in (0, None), f"exit status {code} on SIGTERM"
 

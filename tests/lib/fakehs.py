@@ -82,7 +82,8 @@ class FakeHs:
             self.loop.run_until_complete(self._open())
             ready.set()
             self.loop.run_forever()
-        threading.Thread(target=run, daemon=True).start()
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
         ready.wait(10)
         return self
 
@@ -95,8 +96,12 @@ class FakeHs:
         self.pusher = self.loop.create_task(self._push())
 
     def stop(self):
-        self.loop.call_soon_threadsafe(self.pusher.cancel)
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        async def end():
+            self.pusher.cancel()
+            await asyncio.gather(self.pusher, return_exceptions=True)
+            self.loop.stop()
+        asyncio.run_coroutine_threadsafe(end(), self.loop)
+        self.thread.join(5)
 
     def fail(self, *a, **kw):
         fault = Fault(*a, **kw)

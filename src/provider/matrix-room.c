@@ -20,9 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hiclaw/fault.h"
 
+#define MAKING_MS	10000	/* for a createRoom that is under way */
+#define MAKING_STEP_MS	500
 #define CLOSE_REASON	"room closed by HiClaw"
 
 const char *
@@ -301,6 +304,67 @@ foreign(const char *alias, const char *room, const struct json *obs,
 	    maker != NULL ? maker : "somebody else");
 }
 
+/*
+ * The room of our alias may be in the making at this very moment: the homeserver
+ * goes on with a createRoom whose answer never reached us, because it was slow
+ * or because we died.  The alias is there first, the marker and the invitations
+ * come last, so a room that is not readable or lacks its marker is looked at
+ * for a while before it is judged.
+ */
+static bool
+may_be_in_the_making(const struct room_job *j, enum found found,
+    const struct json *events, const struct json *obs)
+{
+	if (!j->w->may_exist)
+		return false;
+	return found == FOUND_NONE || (found == FOUND_ROOM &&
+	    json_str(obs, "marker") == NULL &&
+	    judge_claim(j, events, obs) == CLAIM_WRECK);
+}
+
+static enum found
+read_claim(struct room_job *j, const char *room, struct mx_answer *a,
+    struct json **obs, struct err *e)
+{
+	const struct timespec pause = { .tv_nsec = MAKING_STEP_MS * 1000000L };
+	enum found found;
+	int waited;
+
+	*obs = NULL;
+	for (waited = 0;; waited += MAKING_STEP_MS) {
+		mx_answer_release(a);
+		json_free(*obs);
+		found = read_state(j->mx, room, a, e);
+		*obs = room_from_state(found == FOUND_ROOM ? a->body : NULL,
+		    j->w->instance);
+		if (room_handle(*obs) == NULL)
+			json_set_str(*obs, "room_id", room);
+		if (waited >= MAKING_MS ||
+		    !may_be_in_the_making(j, found, a->body, *obs))
+			return found;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/*
+ * The alias leads to nothing that we may see: a createRoom that the homeserver
+ * did not survive leaves just this.  Only who made an alias may delete it, so
+ * where that succeeds it was ours.
+ */
+static int
+free_alias(struct room_job *j, const char *alias, const char *room,
+    const struct json *obs, struct err *e)
+{
+	struct mx_answer a = {0};
+	int rv;
+
+	rv = room_alias_call(j->mx, "DELETE", alias, NULL, &a, e);
+	mx_answer_release(&a);
+	if (rv == 0 || e->kind == ERR_NOTFOUND)
+		return 0;
+	return e->kind == ERR_RETRY ? -1 : foreign(alias, room, obs, e);
+}
+
 /* Our alias is taken: adopt that room, or clear it away, or refuse. */
 static int
 settle_claim(struct room_job *j, const char *alias, const char *room,
@@ -310,11 +374,16 @@ settle_claim(struct room_job *j, const char *alias, const char *room,
 	struct json *obs = NULL;
 	int rv = -1;
 
-	if (read_state(j->mx, room, &a, e) == FOUND_ERROR)
+	switch (read_claim(j, room, &a, &obs, e)) {
+	case FOUND_ERROR:
 		goto out;
-	obs = room_from_state(a.body, j->w->instance);
-	if (room_handle(obs) == NULL)
-		json_set_str(obs, "room_id", room);
+	case FOUND_NONE:
+		rv = j->w->may_exist ? free_alias(j, alias, room, obs, e) :
+		    foreign(alias, room, obs, e);
+		goto out;
+	case FOUND_ROOM:
+		break;
+	}
 	switch (judge_claim(j, a.body, obs)) {
 	case CLAIM_OURS:
 		keep_known(obs, j->w->observed);

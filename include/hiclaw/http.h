@@ -11,16 +11,25 @@ struct http_req {
 	const char	*method;	/* "GET", "PUT", ... */
 	const char	*url;
 	const char	*bearer;	/* token for Authorization, or NULL */
+	const char	*basic;		/* "user:password" for Authorization */
+	const char *const *headers;	/* "Name: value" each, ends with NULL;
+					 * or NULL.  One named Authorization is
+					 * treated as a secret. */
 	const char	*content_type;	/* of the body; NULL: application/json */
 	const void	*body;		/* NULL: none */
 	size_t		 body_len;
 	int		 timeout_ms;	/* whole call; 0: 60 s */
 	size_t		 max_bytes;	/* cap of the answer; 0: 64 MiB */
+	bool		 public_only;	/* refuse loopback, private, link-local
+					 * and other special addresses, after
+					 * the name is resolved: ERR_DENIED */
 };
 struct http_res {
 	int		 status;
 	int		 retry_after_s;	/* Retry-After, seconds or date; 0: none */
 	char		 content_type[128];
+	struct strv	 headers;	/* "name: value", names in lower case;
+					 * of the last answer's head */
 	struct buf	 body;
 };
 /*
@@ -31,6 +40,8 @@ struct http_res {
  */
 int	 http_call(const struct http_req *, struct http_res *, struct err *) MUST_CHECK;
 void	 http_res_release(struct http_res *);
+/* The value of the first header of that (lower case) name, or NULL; borrowed. */
+const char *http_header(const struct http_res *, const char *name);
 /* Percent-encode everything outside A-Z a-z 0-9 - . _ ~ ; yours. */
 char	*http_escape(const char *);
 char	*http_unescape(const char *, size_t);	/* NULL if malformed or NUL */

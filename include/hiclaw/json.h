@@ -25,6 +25,8 @@ char	*json_soften(const char *, size_t);	/* the text it parses; yours */
 /* For our own text, which cannot be wrong: ends the process if it is. */
 struct json *json_must(const char *);
 void	 json_free(struct json *);
+/* The same for a tree with secrets: all its texts are wiped. */
+void	 json_wipe(struct json *);
 struct json *json_copy(const struct json *);		/* NULL gives NULL */
 bool	 json_equal(const struct json *, const struct json *); /* deep; key order is nothing */
 /*

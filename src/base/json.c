@@ -21,6 +21,7 @@
 #include <cJSON.h>
 
 #include "hiclaw/log.h"
+#include "hiclaw/secure.h"
 
 #define DEPTH_MAX	64
 #define NUMBER_LEN_MAX	63			/* what cJSON takes */
@@ -438,6 +439,23 @@ void
 json_free(struct json *j)
 {
 	cJSON_Delete(raw(j));
+}
+
+static void
+wipe(cJSON *j)
+{
+	for (; j != NULL; j = j->next) {
+		if (j->valuestring != NULL)
+			secret_wipe(j->valuestring, strlen(j->valuestring));
+		wipe(j->child);
+	}
+}
+
+void
+json_wipe(struct json *j)
+{
+	wipe(raw(j));
+	json_free(j);
 }
 
 struct json *

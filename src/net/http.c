@@ -15,6 +15,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <curl/curl.h>
 
 #include "hiclaw/secure.h"
@@ -71,6 +75,65 @@ handle_get(void)
 	return curl;
 }
 
+/* What a head may hold: an answer with more is cut short. */
+#define HEADERS_MAX	64
+#define HEADER_BYTES	4096
+
+/* What one call collects. */
+struct taking {
+	struct http_res	*res;
+	bool		 head_done;
+	bool		 public_only, was_private;
+};
+
+/* IPv4: RFC 6890 blocks that are not globally reachable, multicast, 240/4. */
+static bool
+ipv4_is_public(uint32_t ip)
+{
+	static const struct { uint32_t net; int bits; } not[] = {
+		{ 0x00000000, 8 }, { 0x0a000000, 8 }, { 0x64400000, 10 },
+		{ 0x7f000000, 8 }, { 0xa9fe0000, 16 }, { 0xac100000, 12 },
+		{ 0xc0000000, 24 }, { 0xc0000200, 24 }, { 0xc0586300, 24 },
+		{ 0xc0a80000, 16 }, { 0xc6120000, 15 }, { 0xc6336400, 24 },
+		{ 0xcb007100, 24 }, { 0xe0000000, 3 },
+	};
+
+	for (size_t i = 0; i < NELEM(not); i++)
+		if ((ip ^ not[i].net) >> (32 - not[i].bits) == 0)
+			return false;
+	return true;
+}
+
+/* IPv6: only global unicast (2000::/3) without tunnels and documentation;
+ * addresses that stand for an IPv4 one are no way around that rule. */
+static bool
+ipv6_is_public(const uint8_t a[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+	uint32_t low = (uint32_t)a[12] << 24 | (uint32_t)a[13] << 16 |
+	    (uint32_t)a[14] << 8 | a[15];
+
+	if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
+		return ipv4_is_public(low);
+	if ((a[0] & 0xe0) != 0x20 || (a[0] == 0x20 && a[1] == 0x02))
+		return false;
+	return !(a[0] == 0x20 && a[1] == 0x01 &&
+	    ((a[2] & 0xfe) == 0 || (a[2] == 0x0d && a[3] == 0xb8)));
+}
+
+static bool
+address_is_public(const struct sockaddr *sa)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		return ipv4_is_public(ntohl(in->sin_addr.s_addr));
+	return sa->sa_family == AF_INET6 &&
+	    ipv6_is_public(in6->sin6_addr.s6_addr);
+}
+
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
@@ -81,18 +144,56 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	return body->overflow ? 0 : n;
 }
 
+/* "Name: value\r\n" as "name: value". */
+static void
+keep_header(struct strv *headers, const char *p, size_t n)
+{
+	const char	*colon = memchr(p, ':', n);
+	char		*line, *c;
+
+	while (n > 0 && isspace((unsigned char)p[n - 1]))
+		n--;
+	if (colon == NULL || n > HEADER_BYTES || headers->n >= HEADERS_MAX)
+		return;
+	line = xstrndup(p, n);
+	for (c = line; *c != ':'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	strv_add(headers, line);
+	free(line);
+}
+
 /* Each line of a head, which a blank one ends, and of a trailer, maybe. */
 static size_t
 on_header(char *p, size_t size, size_t n, void *arg)
 {
-	bool	*head_done = arg;
+	struct taking	*t = arg;
 
 	(void)size;		/* always 1 */
-	if (n >= 5 && memcmp(p, "HTTP/", 5) == 0)
-		*head_done = false;	/* maybe after a "100 Continue" */
-	else if (*p == '\r' || *p == '\n')
-		*head_done = true;
+	if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) {
+		t->head_done = false;	/* maybe after a "100 Continue" */
+		strv_release(&t->res->headers);
+	} else if (*p == '\r' || *p == '\n')
+		t->head_done = true;
+	else if (!t->head_done)
+		keep_header(&t->res->headers, p, n);
 	return n;
+}
+
+/*
+ * Asked for each address that a name turned out to have, so that a name that
+ * resolves to the inside of our own network leads nowhere.
+ */
+static curl_socket_t
+on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct taking	*t = arg;
+
+	(void)purpose;
+	if (t->public_only && !address_is_public(&a->addr)) {
+		t->was_private = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
 static int
@@ -133,22 +234,30 @@ has_control(const char *s)
 }
 
 static struct curl_slist *
-add_header(struct curl_slist *list, const char *name, const char *value)
+add_line(struct curl_slist *list, const char *line)
 {
-	struct curl_slist	*longer;
-	char			*line = xasprintf("%s: %s", name, value);
+	struct curl_slist	*longer = curl_slist_append(list, line);
 
-	longer = curl_slist_append(list, line);
 	if (longer == NULL)
 		abort();
-	secret_free(line);
 	return longer;
+}
+
+static struct curl_slist *
+add_header(struct curl_slist *list, const char *name, const char *value)
+{
+	char	*line = xasprintf("%s: %s", name, value);
+
+	list = add_line(list, line);
+	secret_free(line);
+	return list;
 }
 
 static struct curl_slist *
 make_headers(const struct http_req *req)
 {
 	struct curl_slist	*list = NULL;
+	const char *const	*h;
 	char			*value;
 
 	/* no waiting for "100 Continue" */
@@ -160,6 +269,8 @@ make_headers(const struct http_req *req)
 		list = add_header(list, "Authorization", value);
 		secret_free(value);
 	}
+	for (h = req->headers; h != NULL && *h != NULL; h++)
+		list = add_line(list, *h);
 	if (req->body != NULL)
 		list = add_header(list, "Content-Type",
 		    req->content_type != NULL ? req->content_type :
@@ -242,6 +353,15 @@ fail(const struct http_req *req, CURLcode code, const struct buf *body,
 }
 
 static void
+refuse_private(const struct http_req *req, struct err *e)
+{
+	char	host[128];
+
+	url_host(req->url, host, sizeof(host));
+	err_set(e, ERR_DENIED, "%s: its address is in a private network", host);
+}
+
+static void
 read_info(CURL *curl, struct http_res *res)
 {
 	curl_off_t	 retry_after = 0;
@@ -281,6 +401,10 @@ check(const struct http_req *req, struct err *e)
 	if ((req->bearer != NULL && has_control(req->bearer)) ||
 	    (req->content_type != NULL && has_control(req->content_type)))
 		return err_set(e, ERR_USER, "control characters in a header");
+	for (const char *const *h = req->headers; h != NULL && *h != NULL; h++)
+		if (has_control(*h))
+			return err_set(e, ERR_USER,
+			    "control characters in a header");
 	return 0;
 }
 
@@ -291,7 +415,8 @@ http_call(const struct http_req *req, struct http_res *res, struct err *e)
 	struct curl_slist	*headers;
 	CURL			*curl;
 	CURLcode		 code;
-	bool			 head_done = false;
+	struct taking		 t = { .res = res,
+				    .public_only = req->public_only };
 
 	memset(res, 0, sizeof(*res));
 	if (check(req, e) == -1)
@@ -307,16 +432,30 @@ http_call(const struct http_req *req, struct http_res *res, struct err *e)
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
 	    (long)(req->timeout_ms > 0 ? req->timeout_ms : HTTP_TIMEOUT_MS));
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head_done);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &t);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &res->body);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+	if (req->basic != NULL) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		curl_easy_setopt(curl, CURLOPT_USERPWD, req->basic);
+	}
+	if (req->public_only) {
+		/* Through a proxy we would not see where it goes. */
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+		curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+		curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+		curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+		curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &t);
+	}
 	code = curl_easy_perform(curl);
 	count_call(req->method);
-	if (code == CURLE_OK && !head_done)
+	if (code == CURLE_OK && !t.head_done)
 		code = CURLE_PARTIAL_FILE;	/* libcurl lets this pass */
 	if (code == CURLE_OK)
 		read_info(curl, res);
+	else if (t.was_private && code == CURLE_COULDNT_CONNECT)
+		refuse_private(req, e);
 	else
 		fail(req, code, &res->body, detail, e);
 	/* `detail` and `headers` end here, the handle does not */
@@ -335,7 +474,21 @@ http_res_release(struct http_res *res)
 	if (res == NULL)
 		return;
 	buf_release(&res->body);
+	strv_release(&res->headers);
 	memset(res, 0, sizeof(*res));
+}
+
+const char *
+http_header(const struct http_res *res, const char *name)
+{
+	size_t	n = strlen(name), i;
+
+	for (i = 0; i < res->headers.n; i++)
+		if (strncmp(res->headers.v[i], name, n) == 0 &&
+		    res->headers.v[i][n] == ':')
+			return res->headers.v[i] + n + 1 +
+			    strspn(res->headers.v[i] + n + 1, " \t");
+	return NULL;
 }
 
 char *

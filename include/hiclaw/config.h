@@ -6,7 +6,7 @@
 #ifndef HICLAW_CONFIG_H
 #define HICLAW_CONFIG_H
 
-#include "hiclaw/err.h"
+#include "hiclaw/json.h"
 
 struct config {
 	struct {
@@ -22,7 +22,35 @@ struct config {
 	char	*database;
 	char	*secrets_key;		/* default: <database>.key */
 	struct strv admins;		/* full Matrix ids */
-	struct { char *url; } storage;	/* file:///absolute/path */
+	struct {
+		char	*provider;	/* "directory", "minio", "s3"; after
+					 * config_load never NULL, "": none */
+		char	*url;		/* file:///absolute/path, or of S3 */
+		char	*agents_url;	/* as agents reach it; default: url */
+		char	*bucket, *region, *access_key;
+		char	*secret_key;	/* secret */
+		char	*imports;	/* directory of file:// packages */
+		bool	 private_packages;
+	} storage;
+	struct {
+		char	*provider;	/* "envoy", "higress", "": none */
+		char	*url;		/* requests; no slash */
+		char	*agents_url;	/* as agents reach it; default: url */
+		char	*directory;	/* Envoy's watched files */
+		struct strv listen;	/* Envoy's "address:port" */
+		char	*console_url, *console_user;
+		char	*console_password;	/* secret */
+		struct json *providers;	/* NULL or [{name,url,key?,models?}] */
+		struct json *mcp_servers; /* NULL or [{name,url,transport?,
+					   * key?}]; keys are secret */
+		char	*expose_domain;
+		bool	 expose_open;
+		int64_t	 rotation_overlap_s;
+	} gateway;
+	struct {
+		char	*homeserver_url;	/* default: homeserver.url */
+		char	*runtime, *model;
+	} agents;
 	struct {
 		char	*commands;	/* directories; default: installed */
 		char	*templates;

@@ -113,6 +113,24 @@ int64_t	engine_apply(struct engine *, const struct plan *,
 /* The live message of a run, as soon as chat has queued it. */
 void	engine_run_live(struct engine *, int64_t run, int64_t outbox_id);
 
+/*
+ * Make the rotating secret of this object anew, in a run of its own.  The one
+ * before works for overlap_ms longer.  ERR_NOTFOUND: no such object; ERR_USER:
+ * it has nothing to rotate, or the last rotation is still under way.  Returns
+ * the run, or -1.
+ */
+int64_t	engine_rotate(struct engine *, const char *key, int64_t overlap_ms,
+	    const struct run_request *, struct err *);
+/*
+ * Ask the provider that has this kind of object ("file", "route"); the answer
+ * comes to `done` on the loop's thread, *answer NULL on failure.  ERR_USER at
+ * once, without a call of done, when there is no such provider.
+ */
+int	 engine_query(struct engine *, const char *kind,
+	    const struct json *question,
+	    void (*done)(void *arg, const struct json *answer,
+	    const struct err *), void *arg, struct err *) MUST_CHECK;
+
 /* The bot keeps a DM with this person from now on; gives the object's key
  * ("room:dm/@x:d"), usable as the room of an outbox row. */
 const char *engine_dm(struct engine *, const char *user);
@@ -158,7 +176,16 @@ const char *engine_find(const struct engine *, const char *handle);
  * and in a sentence why (or NULL); from the state of its objects. */
 const char *engine_phase(const struct engine *, const struct resource *,
 	    char *why, size_t whysize);
-struct system_view { const char *name; bool is_up; int64_t since_ms; const char *why; int in_flight; };
+struct system_view {
+	const char	*name;
+	bool		 is_up;
+	int64_t		 since_ms;	/* down since; wall clock */
+	const char	*why;		/* of the outage, or NULL */
+	int		 in_flight;
+	int64_t		 latency_ms;	/* of a job, smoothed; -1: none yet */
+	const char	*last_error;	/* of any object, or NULL */
+	int64_t		 last_error_ms;	/* wall clock */
+};
 void	engine_systems(const struct engine *,
 	    void (*)(void *, const struct system_view *), void *);
 /* A secret of an object ("human:john", "password"); for secret_free, or NULL. */

@@ -8,6 +8,12 @@
  * be: {"$ref": "room:space", "field": "room_id"} stands for that member of the
  * observed form of that object.  The engine puts the value in before anybody
  * else looks; while it is not known it is null.
+ *
+ * A secret never stands in a form.  {"$secret": "consumer:worker-alice/key",
+ * "id": {"$ref": "consumer:worker-alice", "field": "key_id"}} stands for the
+ * secret of that name: who ensures the object finds it in work.secrets under
+ * the whole name.  The id, a digest that its owner reports, makes the form
+ * differ when the secret does.
  */
 #ifndef HICLAW_OBJECT_H
 #define HICLAW_OBJECT_H
@@ -36,7 +42,9 @@ struct work {
 	const char		*key;
 	const struct json	*desired;	/* resolved; NULL for remove */
 	const struct json	*observed;	/* last known, or NULL */
-	const struct json	*secrets;	/* {"password": "..."}: see kind */
+	/* {"password": "..."}: those of the kind by name, those that desired
+	 * points to by their whole name */
+	const struct json	*secrets;
 	const char		*instance;	/* "hiclaw-1234abcd" */
 	/* An earlier try ended without an answer (or we died in it): something
 	 * of it may be there although nothing was observed. */
@@ -52,15 +60,32 @@ struct outcome {
 					 * empty when nothing was */
 };
 void	 outcome_release(struct outcome *);
+/* One of many: the same work, and what came of it. */
+struct deed {
+	struct work	 work;
+	struct outcome	 out;
+	struct err	 err;
+	int		 rc;
+};
+
+/* A secret that the engine makes at random before the first ensure. */
+struct object_secret {
+	const char	*name;		/* "key" */
+	size_t		 bytes;		/* of randomness, as hex; 0: a password
+					 * that people can type */
+	bool		 rotates;	/* engine_rotate makes it anew; the one
+					 * before is given as "old_key" while
+					 * both are to work */
+};
 
 struct object_kind {
 	const char	*name;		/* "room": keys are "room:..." */
 	const char	*label;		/* for people: "room" */
 	/*
-	 * Secrets that must exist, sealed, before the first ensure; made at
-	 * random by the engine.  NULL-terminated, or NULL.
+	 * Secrets that must exist, sealed, before the first ensure.  Ends with
+	 * name == NULL; or NULL.
 	 */
-	const char *const *secrets;
+	const struct object_secret *secrets;
 	/* Pure.  Differences; none means settled.  A null where a reference is
 	 * not known yet counts as no difference.  observed may be NULL. */
 	void	(*diff)(const struct json *desired, const struct json *observed,
@@ -80,6 +105,14 @@ struct object_kind {
 	/* Take it away; 0 also when it is gone already. */
 	int	(*remove)(void *ctx, const struct work *, struct outcome *,
 		    struct err *);
+	/*
+	 * The same for up to `batch` at once, for systems where one call does
+	 * for many; they fill out, err and rc of each.  batch 0: one by one, and
+	 * these may be NULL; NULL of one: that one is done one by one.
+	 */
+	size_t	 batch;
+	void	(*ensure_many)(void *ctx, struct deed *, size_t n);
+	void	(*remove_many)(void *ctx, struct deed *, size_t n);
 };
 
 /* "room:team/x" -> "room"; dst of at least 32 bytes. */
@@ -93,6 +126,11 @@ const char *object_kind_name(const char *key, char *dst, size_t dstsize);
 struct json *object_resolve(const struct json *desired,
 	    const struct json *(*lookup)(void *, const char *key,
 	    const char *field), void *arg, struct strv *missing);
+
+/* The first 16 digits of the SHA-256 of a secret: enough to tell it from
+ * another, nothing to find it by.  For the "..._id" members of observed forms. */
+#define SECRET_ID	17
+void	 secret_id(const char *secret, char dst[SECRET_ID]);
 
 /* What the controller holds of one object, for plan, status and describe. */
 enum object_state { OBJECT_SETTLED, OBJECT_WAITING /* for others */,

@@ -13,9 +13,31 @@ struct mx;
 /* What providers are opened with; borrowed for as long as they are open. */
 struct provider_env {
 	const struct mx	*matrix;	/* NULL in tests without one */
-	const char	*storage_url;	/* file:///path, or "" */
 	const char	*templates_dir;
 	const char	*instance;
+	struct provider_storage {
+		const char	*provider;	/* "directory", "minio", "s3";
+						 * NULL or "": none */
+		const char	*url;		/* file:///path or http(s)://host */
+		const char	*bucket, *region;
+		const char	*access_key, *secret_key;	/* ours */
+		const char	*imports;	/* file:// packages come from
+						 * this directory; or NULL */
+		bool		 private_packages;	/* http(s) packages may
+						 * come from private addresses */
+	} storage;
+	struct provider_gateway {
+		const char	*provider;	/* "envoy", "higress"; or none */
+		const char	*url;		/* where requests go, to probe */
+		/* [{"name","url","key"?,"models"?:[...]}], the first is the
+		 * default; and [{"name","url","transport"?,"key"?}] */
+		const struct json *providers, *mcp_servers;
+		/* envoy */
+		const char	*directory;	/* of the watched files */
+		const struct strv *listen;	/* "127.0.0.1:29302", ... */
+		const char	*homeserver_url;	/* behind /_matrix */
+		const char	*console_url, *console_user, *console_password;
+	} gateway;
 };
 
 struct observe_item {
@@ -39,10 +61,21 @@ struct provider {
 	int	(*observe)(void *ctx, const struct observe_item *, size_t n,
 		    void (*changed)(void *arg, const char *key,
 		    struct json *observed), void *arg, struct err *);
+	/*
+	 * Answer a question of a person: {"op": "list", "path": "agents/alice"}.
+	 * What can be asked is in the provider's file; ERR_USER for anything
+	 * else.  *answer is the caller's.  In a pool thread; NULL: nothing can.
+	 */
+	int	(*query)(void *ctx, const struct json *question,
+		    struct json **answer, struct err *);
 };
 
 extern const struct provider *const providers[];	/* NULL-terminated */
-/* The row of a kind name ("room"), and its provider; NULL if unknown. */
+/*
+ * The first row of a kind name ("room"), and its provider; NULL if unknown.
+ * Several providers may have a kind (all storages have "file"): their rows share
+ * the pure functions, so that any of them will do for those.
+ */
 const struct object_kind *object_kind_find(const char *name,
 	    const struct provider **);
 

@@ -16,11 +16,54 @@ struct world_config {
 	const char	*device;	/* "HICLAW_1234abcd" */
 	const char	*room_version;	/* "12" */
 	bool		 federate;
-	bool		 has_storage;	/* a provider for files is open */
 	const struct strv *admins;	/* full Matrix ids */
 	const struct strv *dms;		/* people the bot keeps a DM with */
-	const char	*soul_template;	/* SOUL.md for agents without a soul */
+	const struct library *library;	/* texts for agents' files; or NULL */
+	struct world_storage {
+		const char	*provider;	/* "directory", "minio", "s3";
+						 * NULL: no files at all */
+		const char	*bucket;
+		const char	*agents_url;	/* as agents reach it */
+	} storage;
+	struct world_gateway {
+		const char	*provider;	/* "envoy", "higress"; NULL: none */
+		const char	*agents_url;	/* as agents reach it; no slash */
+		const char	*expose_domain;	/* "local.hiclaw.io" */
+		bool		 expose_open;	/* exposed ports ask for no key */
+		/* As in struct provider_gateway, with "key_id" for "key". */
+		const struct json *providers, *mcp_servers;
+		/* {"worker-alice": {"serial": 2, "overlap": true}}; or NULL */
+		const struct json *rotations;
+	} gateway;
+	struct world_agents {
+		const char	*homeserver_url;	/* as agents reach it */
+		const char	*runtime;	/* of agents that name none */
+		const char	*model;		/* of agents that name none */
+	} agents;
 };
+
+/* --- the library: texts that files of agents are made from ---------------- */
+/*
+ * What is under templates/agents and templates/skills, read once.  Texts are
+ * found by their path there ("agents/SOUL.md"); a skill is a directory below
+ * templates/skills/<set>/, known by the digest of all its files.
+ */
+struct library;
+/* ERR_BROKEN for what cannot be read; yours. */
+struct library *library_load(const char *templates_dir, struct err *);
+void	 library_free(struct library *);
+/* Piece by piece, for tests. */
+struct library *library_new(void);
+void	 library_add(struct library *, const char *path, const char *text);
+void	 library_add_skill(struct library *, const char *set, const char *name,
+	    const char *digest);
+const char *library_text(const struct library *, const char *path); /* or NULL */
+/* The digest of skill `name` of the set ("worker", "leader", "manager",
+ * "extra"), or NULL. */
+const char *library_skill(const struct library *, const char *set,
+	    const char *name);
+/* Names of the skills of a set, sorted; borrowed; never NULL. */
+const struct strv *library_skills(const struct library *, const char *set);
 
 struct object {
 	char		*key;		/* "room:team/frontend" */
@@ -45,6 +88,7 @@ struct agent {
 	const char	*name;		/* metadata.name, or the member's name */
 	const char	*runtime;	/* keys account, home, alias */
 	char		*user;		/* "@hiclaw_alice:domain" */
+	char		*consumer;	/* at the gateway: "worker-alice" */
 	const struct resource *resource;	/* the owning one */
 	const struct json *spec;	/* its own part of the spec */
 };

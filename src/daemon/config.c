@@ -40,6 +40,47 @@ static const char *const log_levels[] = {
 	"error", "warn", "info", "debug", NULL
 };
 
+static const char *const storages[] = { "", "directory", "minio", "s3", NULL };
+static const char *const gateways[] = { "", "envoy", "higress", NULL };
+static const char *const runtimes[] = { "openclaw", "copaw", "hermes", NULL };
+static const char *const transports[] = { "http", "sse", NULL };
+
+#define A_URL	.max = 2000, .pattern = "|https?://[^/ ]+(/[^ ]*)?"
+/* Names of providers and MCP servers are parts of paths. */
+#define A_NAME	"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?"
+
+static const struct field provider_rows[] = {
+	{ .name = "name", .type = FIELD_STRING, .required = true,
+	    .pattern = A_NAME, .help = "name of the model provider",
+	    .example = "qwen" },
+	{ .name = "url", .type = FIELD_STRING, .required = true, .max = 2000,
+	    .pattern = "https?://[^/ ]+(/[^ ]*)?",
+	    .help = "base URL of its OpenAI-compatible API, with /v1",
+	    .example = "https://llm.example.org/v1" },
+	{ .name = "key", .type = FIELD_STRING, .max = 4000,
+	    .help = "API key that the gateway puts in", .example = "sk-..." },
+	{ .name = "models", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .max = 1000, .help = "models it serves, with * as wildcard",
+	    .example = "[\"qwen*\"]" },
+	{ .name = NULL }
+};
+static const struct field mcp_server_rows[] = {
+	{ .name = "name", .type = FIELD_STRING, .required = true,
+	    .pattern = A_NAME, .help = "name: /mcp-servers/<name> leads there",
+	    .example = "github" },
+	{ .name = "url", .type = FIELD_STRING, .required = true, .max = 2000,
+	    .pattern = "https?://[^/ ]+(/[^ ]*)?",
+	    .help = "address of the MCP server",
+	    .example = "https://mcp.example.org/mcp" },
+	{ .name = "transport", .type = FIELD_STRING, .values = transports,
+	    .dflt = "http", .help = "transport of the protocol",
+	    .example = "http" },
+	{ .name = "key", .type = FIELD_STRING, .max = 4000,
+	    .help = "bearer token that the gateway puts in",
+	    .example = "ghp_..." },
+	{ .name = NULL }
+};
+
 /* A row: where it stands in the file, where in struct config, what it may be. */
 struct setting {
 	const char	*section;	/* NULL: at the top */
@@ -101,9 +142,83 @@ static const struct setting settings[] = {
 	    .item = FIELD_STRING, .pattern = "@[^: ]+:[^ ]+", .min = 0,
 	    .max = 1000, .help = "Matrix ids of those who may do everything",
 	    .example = "[\"@you:example.org\"]" } },
+	TEXT("storage", "provider", storage.provider, NULL,
+	    "what keeps agent files; default: directory for a file:// URL, "
+	    "else minio", .values = storages, .example = "minio"),
 	TEXT("storage", "url", storage.url, "file://" STATE_DIR "/storage",
-	    "where agent files go; empty: nowhere",
-	    .pattern = "|file:///.+", .example = "file:///srv/hiclaw"),
+	    "where agent files go: a directory or an S3 server; empty: "
+	    "nowhere", .pattern = "|file:///.+|https?://[^/ ]+",
+	    .example = "file:///srv/hiclaw"),
+	TEXT("storage", "agents_url", storage.agents_url, NULL,
+	    "the S3 server as agents reach it; default: url", A_URL,
+	    .example = "http://minio:9000"),
+	TEXT("storage", "bucket", storage.bucket, "hiclaw-storage",
+	    "bucket on an S3 server",
+	    .pattern = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+	    .example = "hiclaw-storage"),
+	TEXT("storage", "region", storage.region, "us-east-1",
+	    "region that S3 requests are signed for",
+	    .pattern = "[A-Za-z0-9-]{1,64}", .example = "us-east-1"),
+	TEXT("storage", "access_key", storage.access_key, NULL,
+	    "the controller's own S3 access key", .max = 256,
+	    .example = "hiclaw"),
+	SECRET("storage", "secret_key", storage.secret_key,
+	    "the controller's own S3 secret key"),
+	TEXT("storage", "imports", storage.imports, NULL,
+	    "directory that file:// packages come from; unset: refused",
+	    A_PATH),
+	FLAG("storage", "private_packages", storage.private_packages, "false",
+	    "http(s) and nacos packages may come from private addresses"),
+	TEXT("gateway", "provider", gateway.provider, NULL,
+	    "what leads agents to models and tools; unset: nothing",
+	    .values = gateways, .example = "envoy"),
+	TEXT("gateway", "url", gateway.url, "http://127.0.0.1:29302",
+	    "where the gateway takes requests, without /v1", A_URL,
+	    .example = "http://127.0.0.1:29302"),
+	TEXT("gateway", "agents_url", gateway.agents_url, NULL,
+	    "the same as agents reach it; default: url", A_URL,
+	    .example = "http://10.89.0.1:29302"),
+	TEXT("gateway", "directory", gateway.directory, STATE_DIR "/gateway",
+	    "Envoy's configuration: written here, watched by it", A_PATH),
+	{ "gateway", AT(gateway.listen), false, { .name = "listen",
+	    .type = FIELD_LIST, .item = FIELD_STRING, .max = 16,
+	    .pattern = "(\\[[0-9a-fA-F:.]+\\]|[0-9.]+):[0-9]{1,5}",
+	    .help = "addresses and ports that Envoy listens on; default: "
+	    "that of url", .example = "[\"127.0.0.1:29302\"]" } },
+	TEXT("gateway", "console_url", gateway.console_url, NULL,
+	    "the Higress Console", A_URL,
+	    .example = "http://127.0.0.1:8001"),
+	TEXT("gateway", "console_user", gateway.console_user, "admin",
+	    "user of the Higress Console", .min = 1, .max = 64,
+	    .example = "admin"),
+	SECRET("gateway", "console_password", gateway.console_password,
+	    "its password"),
+	{ "gateway", AT(gateway.providers), true, { .name = "providers",
+	    .type = FIELD_LIST, .item = FIELD_OBJECT, .max = 100,
+	    .fields = provider_rows,
+	    .help = "model providers; the first is the default",
+	    .example = "[{name: qwen, url: \"https://llm.example.org/v1\"}]" } },
+	{ "gateway", AT(gateway.mcp_servers), true, { .name = "mcp_servers",
+	    .type = FIELD_LIST, .item = FIELD_OBJECT, .max = 1000,
+	    .fields = mcp_server_rows, .help = "MCP servers behind the gateway",
+	    .example = "[{name: github, url: \"https://mcp.example.org\"}]" } },
+	TEXT("gateway", "expose_domain", gateway.expose_domain,
+	    "local.hiclaw.io", "exposed ports are worker-NAME-PORT-DOMAIN",
+	    .pattern = "[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+	    .example = "local.hiclaw.io"),
+	FLAG("gateway", "expose_open", gateway.expose_open, "false",
+	    "exposed ports ask for no key"),
+	NUMBER("gateway", "rotation_overlap", gateway.rotation_overlap_s, 0,
+	    86400, "600", "seconds that a rotated key still works"),
+	TEXT("agents", "homeserver_url", agents.homeserver_url, NULL,
+	    "the homeserver as agents reach it; default: homeserver.url",
+	    A_URL, .example = "http://10.89.0.1:29302"),
+	TEXT("agents", "runtime", agents.runtime, "openclaw",
+	    "runtime of agents that name none", .values = runtimes,
+	    .example = "openclaw"),
+	TEXT("agents", "model", agents.model, "qwen3.6-plus",
+	    "model of agents that name none", .pattern = "[^ ]+",
+	    .max = 256, .example = "qwen3.6-plus"),
 	TEXT("chat", "commands", chat.commands, HICLAW_COMMANDS_DIR,
 	    "directory of the command files", A_PATH),
 	TEXT("chat", "templates", chat.templates, HICLAW_TEMPLATES_DIR,
@@ -127,6 +242,13 @@ static const struct setting settings[] = {
 
 /* --- rows and values ------------------------------------------------------- */
 
+/* A list of objects is kept as JSON. */
+static bool
+is_tree(const struct setting *s)
+{
+	return s->field.type == FIELD_LIST && s->field.item == FIELD_OBJECT;
+}
+
 static void *
 place(struct config *c, const struct setting *s)
 {
@@ -142,6 +264,11 @@ setting_store(struct config *c, const struct setting *s,
 	struct strv *list;
 	char **text;
 
+	if (is_tree(s)) {
+		json_wipe(*(struct json **)place(c, s));
+		*(struct json **)place(c, s) = json_copy(value);
+		return;
+	}
 	switch (s->field.type) {
 	case FIELD_INT:
 		*(int64_t *)place(c, s) = json_value_int(value, 0);
@@ -281,6 +408,15 @@ hide_value(struct problem *p)
 	p->source = cut;
 }
 
+/* The setting itself, or what is in one that has secrets in it. */
+static bool
+is_secret_path(const char *path, const char *secret)
+{
+	return path != NULL && (strcmp(path, secret) == 0 ||
+	    (str_starts(path, secret) && path[strlen(secret)] == '[' &&
+	    str_ends(path, ".key")));
+}
+
 /*
  * Any line may hold a secret, be it under a mistyped key, so no value is shown;
  * and what is wrong with a secret's own value is said without it.
@@ -293,7 +429,7 @@ config_hide(struct problems *ps, const char *const *secrets)
 
 		hide_value(p);
 		for (const char *const *s = secrets; *s != NULL; s++)
-			if (str_equal(p->path, *s)) {
+			if (is_secret_path(p->path, *s)) {
 				secret_free(p->what);
 				p->what = xstrdup("expected a text on one line, "
 				    "in quotes");
@@ -323,7 +459,7 @@ warn_readable(const struct config *c, const char *path)
 	struct stat st;
 
 	for (size_t i = 0; i < NELEM(settings); i++)
-		any = any || (settings[i].secret && *(char *const *)
+		any = any || (settings[i].secret && *(void *const *)
 		    ((const char *)c + settings[i].offset) != NULL);
 	if (any && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
 		log_warn("config", "%s holds a secret and others may read it; "
@@ -390,6 +526,8 @@ env_value(const struct setting *s, const char *text, struct err *err)
 	struct strv parts = { 0 };
 	struct json *v;
 
+	if (is_tree(s))
+		return yaml_json(text, strlen(text), err);
 	switch (s->field.type) {
 	case FIELD_INT:
 	case FIELD_BOOL:
@@ -486,6 +624,36 @@ load_environment(struct config *c, struct err *err)
 	return 0;
 }
 
+static void
+default_to(char **setting, const char *value)
+{
+	if (*setting == NULL)
+		*setting = xstrdup(value);
+	strip_slashes(*setting);
+}
+
+/* What is not said follows from what is. */
+static void
+load_derived(struct config *c)
+{
+	const char *url = c->storage.url == NULL ? "" : c->storage.url;
+
+	if (c->storage.provider == NULL)
+		c->storage.provider = xstrdup(url[0] == '\0' ? "" :
+		    str_starts(url, "file:") ? "directory" : "minio");
+	if (c->gateway.provider == NULL)
+		c->gateway.provider = xstrdup("");
+	/* A directory is reached by no URL. */
+	default_to(&c->storage.agents_url,
+	    str_starts(url, "file:") ? NULL : url);
+	default_to(&c->gateway.agents_url, c->gateway.url);
+	default_to(&c->agents.homeserver_url, c->homeserver.url);
+	if (c->gateway.listen.n == 0 && c->gateway.url != NULL &&
+	    str_starts(c->gateway.url, "http://"))
+		strv_addf(&c->gateway.listen, "%s",
+		    c->gateway.url + strlen("http://"));
+}
+
 int
 config_load(struct config *c, const char *path, struct err *err)
 {
@@ -502,6 +670,9 @@ config_load(struct config *c, const char *path, struct err *err)
 	strip_slashes(c->homeserver.url);
 	if (!str_equal(c->storage.url, "file:///"))
 		strip_slashes(c->storage.url);
+	strip_slashes(c->gateway.url);
+	strip_slashes(c->gateway.console_url);
+	load_derived(c);
 	return 0;
 }
 
@@ -604,6 +775,18 @@ config_check(struct config *c, struct err *err)
 
 /* --- printing and end ----------------------------------------------------------- */
 
+/* A list of objects with their keys masked. */
+static struct json *
+tree_masked(const struct json *list)
+{
+	struct json *copy = json_copy(list), *v;
+
+	for (v = json_first(copy); v != NULL; v = json_next(v))
+		if (json_get(v, "key") != NULL)
+			json_set_str(v, "key", "***");
+	return copy;
+}
+
 static struct json *
 setting_json(const struct config *c, const struct setting *s)
 {
@@ -611,6 +794,8 @@ setting_json(const struct config *c, const struct setting *s)
 	const struct strv *list;
 	struct json *v;
 
+	if (is_tree(s))
+		return tree_masked(*(struct json *const *)at);
 	switch (s->field.type) {
 	case FIELD_INT:
 		return json_number((double)*(const int64_t *)at);
@@ -654,7 +839,9 @@ config_release(struct config *c)
 	for (size_t i = 0; i < NELEM(settings); i++) {
 		const struct setting *s = &settings[i];
 
-		if (s->field.type == FIELD_LIST)
+		if (is_tree(s))
+			json_wipe(*(struct json **)place(c, s));
+		else if (s->field.type == FIELD_LIST)
 			strv_release(place(c, s));
 		else if (s->field.type == FIELD_STRING)
 			secret_free(*(char **)place(c, s));

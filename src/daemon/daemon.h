@@ -24,7 +24,9 @@ struct mail;
 struct daemon {
 	struct config	 cfg;
 	struct mx	 mx;
-	char		*soul;		/* template */
+	struct library	*library;
+	struct json	*providers;	/* of the gateway, without keys */
+	struct json	*mcp_servers;
 	struct loop	*loop;
 	struct store	*store;
 	struct engine	*engine;
@@ -62,6 +64,12 @@ struct daemon {
 
 void	boot_start(struct daemon *);
 void	daemon_stop(struct daemon *, int exit_code);
+
+/* outside.c: what the settings say to the compile and to the providers. */
+void	world_config_fill(struct daemon *, struct world_config *);
+void	provider_env_fill(struct daemon *, struct provider_env *);
+/* A list of the gateway's settings with "key_id" in place of "key"; yours. */
+struct json *without_keys(const struct json *list);
 
 /* intake.c: requests of the homeserver, from the loop's thread. */
 void	intake_request(struct httpd_req *, void *daemon);

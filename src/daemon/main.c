@@ -17,7 +17,6 @@
 #include "hiclaw/api.h"
 #include "hiclaw/clock.h"
 #include "hiclaw/fault.h"
-#include "hiclaw/file.h"
 #include "hiclaw/http.h"
 #include "hiclaw/log.h"
 
@@ -25,7 +24,6 @@
 #define POSTMEN		2	/* rooms are written to in parallel */
 #define DRAIN_MS	10000	/* calls in flight may end in peace */
 #define TICK_MS		1000	/* questions and passwords expire */
-#define SOUL_MAX	65536
 
 static const char usage_text[] =
 "Usage: hiclaw-controller [--config FILE] [MODE]\n"
@@ -314,20 +312,10 @@ engine_config_fill(struct daemon *d, struct engine_config *ec)
 	struct config *c = &d->cfg;
 
 	memset(ec, 0, sizeof *ec);
-	ec->world.domain = c->homeserver.domain;
-	ec->world.prefix = c->prefix;
-	ec->world.instance = c->as_id;
-	ec->world.device = d->mx.device;
-	ec->world.room_version = c->homeserver.room_version;
-	ec->world.federate = c->homeserver.federate;
-	ec->world.has_storage = c->storage.url != NULL &&
-	    c->storage.url[0] != '\0';
-	ec->world.admins = &c->admins;
-	ec->world.soul_template = d->soul;
-	ec->env.matrix = &d->mx;
-	ec->env.storage_url = c->storage.url;
-	ec->env.templates_dir = c->chat.templates;
-	ec->env.instance = c->as_id;
+	d->providers = without_keys(c->gateway.providers);
+	d->mcp_servers = without_keys(c->gateway.mcp_servers);
+	world_config_fill(d, &ec->world);
+	provider_env_fill(d, &ec->env);
 	ec->threads = (int)c->engine.threads;
 	ec->resync_ms = c->engine.resync_s * 1000;
 	ec->run_limit_ms = c->engine.run_limit_s * 1000;
@@ -341,13 +329,9 @@ daemon_open(struct daemon *d, struct err *err)
 	struct engine_config ec;
 	struct chat_config cc = { 0 };
 	struct config *c = &d->cfg;
-	char *path;
 
 	mx_fill(d);
-	path = xasprintf("%s/SOUL.md", c->chat.templates);
-	d->soul = file_read(path, SOUL_MAX, err);
-	free(path);
-	if (d->soul == NULL)
+	if ((d->library = library_load(c->chat.templates, err)) == NULL)
 		return -1;
 	if ((d->store = store_open(c->database, c->secrets_key, err)) == NULL)
 		return -1;
@@ -410,7 +394,9 @@ daemon_close(struct daemon *d)
 		loop_free(d->loop);
 	free(d->mx.bot);
 	free(d->mx.device);
-	free(d->soul);
+	library_free(d->library);
+	json_free(d->providers);
+	json_free(d->mcp_servers);
 }
 
 static int

@@ -65,6 +65,9 @@ struct system {
 	int		 failures;	/* in a row, over all items */
 	int64_t		 down_since_ms;	/* wall clock */
 	int64_t		 next_probe_ms;	/* monotonic */
+	int64_t		 latency_ms;	/* of its jobs, smoothed; -1: none */
+	char		*last_error;	/* of any item */
+	int64_t		 last_error_ms;	/* wall clock */
 	char		*why;
 };
 

@@ -43,6 +43,7 @@ struct task {
 	struct err	 err;
 	int		 rc;
 	int64_t		 started_ms;	/* wall clock */
+	int64_t		 began_ms, took_ms;	/* monotonic; of the call */
 	struct task	*next;		/* selected, not yet submitted */
 	struct task	*all, **all_prev;	/* in e->tasks, for the end */
 };
@@ -62,6 +63,7 @@ systems_open(struct engine *e, struct err *err)
 		s->provider = providers[i];
 		s->tail = &s->head;
 		s->is_up = true;
+		s->latency_ms = -1;
 		if (providers[i]->open(&e->cfg.env, &s->ctx, err) == -1)
 			return err_prefix(err, "%s", providers[i]->name);
 		if (s->ctx != NULL)
@@ -83,6 +85,7 @@ systems_close(struct engine *e)
 		if (s->ctx != NULL)
 			s->provider->close(s->ctx);
 		free(s->why);
+		free(s->last_error);
 	}
 	free(e->systems);
 }
@@ -158,11 +161,13 @@ task_run(struct job *job)
 {
 	struct task *t = (struct task *)job;
 
+	t->began_ms = clock_mono_ms();
 	fault("engine.before-ensure");
 	if (t->desired == NULL)
 		t->rc = t->kind->remove(t->ctx, &t->work, &t->out, &t->err);
 	else
 		t->rc = t->kind->ensure(t->ctx, &t->work, &t->out, &t->err);
+	t->took_ms = clock_mono_ms() - t->began_ms;
 	fault("engine.after-ensure");
 }
 
@@ -201,25 +206,54 @@ secret_name(const char *key, const char *name)
 	return xasprintf("%s/%s", key, name);
 }
 
-/* The secrets the kind asks for, made now where they are missing. */
+/* One of the item's own, made now if it never was. */
+static void
+secret_own(struct engine *e, struct item *it, const struct object_secret *s,
+    struct json *secrets)
+{
+	char *full = secret_name(it->key, s->name), *value;
+
+	value = store_secret_get(e->store, full);
+	if (value == NULL && it->observed == NULL) {
+		value = s->bytes > 0 ? rand_hex(s->bytes) :
+		    rand_password(PASSWORD_LEN);
+		store_secret_put(e->store, full, value);
+	}
+	json_set_str(secrets, s->name, value);
+	secret_free(value);
+	free(full);
+}
+
+/* Those of others that its desired form points to: see find_refs. */
+static void
+secrets_pointed(struct engine *e, const char *desired, struct json *secrets)
+{
+	static const char mark[] = "{\"$secret\":\"";
+	const char *p = desired, *end;
+	char *full, *value;
+
+	while ((p = strstr(p, mark)) != NULL) {
+		p += sizeof mark - 1;
+		if ((end = strchr(p, '"')) == NULL)
+			return;
+		full = xstrndup(p, (size_t)(end - p));
+		value = store_secret_get(e->store, full);
+		json_set_str(secrets, full, value);
+		secret_free(value);
+		free(full);
+	}
+}
+
+/* What the ensure may need to know: see struct work. */
 static struct json *
 secrets_load(struct engine *e, struct item *it)
 {
 	struct json *secrets = json_object();
-	const char *const *name = it->kind->secrets;
-	char *full, *value;
+	const struct object_secret *s = it->kind->secrets;
 
-	for (; name != NULL && *name != NULL; name++) {
-		full = secret_name(it->key, *name);
-		if ((value = store_secret_get(e->store, full)) == NULL &&
-		    it->observed == NULL) {
-			value = rand_password(PASSWORD_LEN);
-			store_secret_put(e->store, full, value);
-		}
-		json_set_str(secrets, *name, value);
-		secret_free(value);
-		free(full);
-	}
+	for (; s != NULL && s->name != NULL; s++)
+		secret_own(e, it, s, secrets);
+	secrets_pointed(e, it->desired, secrets);
 	return secrets;
 }
 
@@ -351,6 +385,14 @@ system_hears(struct engine *e, struct task *t)
 {
 	struct system *s = t->item->system;
 
+	/* Smoothed over about eight, so that one slow call is no news. */
+	s->latency_ms = s->latency_ms < 0 ? t->took_ms :
+	    (7 * s->latency_ms + t->took_ms) / 8;
+	if (t->rc == -1) {
+		free(s->last_error);
+		s->last_error = xstrdup(t->err.msg);
+		s->last_error_ms = clock_ms();
+	}
 	if (t->rc == 0 || t->err.kind != ERR_RETRY || t->out.has_answer)
 		system_answer(e, s, true, 0, NULL);
 	else if (!s->is_up || t->item->fails < STUBBORN_TRIES)

@@ -137,8 +137,14 @@ engine_systems(const struct engine *e,
 {
 	for (size_t i = 0; i < e->systems_n; i++) {
 		const struct system *s = &e->systems[i];
-		struct system_view v = { s->provider->name, s->is_up,
-		    s->down_since_ms, s->why, s->in_hand };
+		struct system_view v = {
+			.name = s->provider->name, .is_up = s->is_up,
+			.since_ms = s->down_since_ms, .why = s->why,
+			.in_flight = s->in_hand,
+			.latency_ms = s->latency_ms,
+			.last_error = s->last_error,
+			.last_error_ms = s->last_error_ms,
+		};
 
 		if (s->ctx != NULL)
 			cb(arg, &v);

@@ -334,7 +334,7 @@ directory_ensure(void *arg, const struct work *w, struct outcome *out,
 {
 	const struct directory_ctx *c = arg;
 	const char *path = json_str(w->desired, "path");
-	const char *content = json_strd(w->desired, "content", "");
+	const char *content = json_strd(w->desired, "text", "");
 	mode_t mode = mode_of(json_str(w->desired, "mode"));
 	struct strv parts = {0};
 	struct json *now = NULL;
@@ -438,7 +438,7 @@ static void
 directory_diff(const struct json *desired, const struct json *observed,
     struct changes *out)
 {
-	const char *content = json_str(desired, "content");
+	const char *content = json_str(desired, "text");
 	char hash[SHA256_HEX], from[40], to[40], mode[8];
 
 	snprintf(to, sizeof(to), "%zu bytes",
@@ -493,13 +493,13 @@ directory_observe(void *arg, const struct observe_item *items, size_t n,
 static int
 directory_open(const struct provider_env *env, void **ctx, struct err *e)
 {
-	const char *url = env->storage_url;
+	const char *url = env->storage.url;
 	struct directory_ctx *c;
 	char *root;
 	int fd;
 
 	*ctx = NULL;
-	if (url == NULL || url[0] == '\0')
+	if (!str_equal(env->storage.provider, "directory"))
 		return 0;
 	if (!str_starts(url, "file:///") || url[8] == '\0')
 		return err_set(e, ERR_BROKEN, "storage.url: \"%s\" must read "

@@ -271,8 +271,9 @@ account_ensure(void *arg, const struct work *w, struct outcome *out,
 {
 	const struct matrix_ctx *c = arg;
 	const char *user = json_str(w->desired, "user");
-	const char *device = json_str(w->desired, "device");
+	const char *device = json_str(w->desired, "device"), *token;
 	bool in_use = false;
+	char id[SECRET_ID];
 	int rv;
 
 	if (!mxid_valid(user) || user[0] != '@' || device == NULL)
@@ -290,6 +291,15 @@ account_ensure(void *arg, const struct work *w, struct outcome *out,
 	json_set_str(out->observed, "user", user);
 	json_set_str(out->observed, "device", device);
 	json_set_bool(out->observed, "made", true);
+	/* A restart may have lost the answer that had it: then it is known
+	 * already, and what it was stays. */
+	token = json_str(out->secrets, "token");
+	if (token != NULL) {
+		secret_id(token, id);
+		json_set_str(out->observed, "token_id", id);
+	} else
+		json_set_str(out->observed, "token_id",
+		    json_str(w->observed, "token_id"));
 	return 0;
 }
 

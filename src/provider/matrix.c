@@ -222,7 +222,9 @@ matrix_close(void *arg)
 	free(c);
 }
 
-static const char *const human_secrets[] = { "password", NULL };
+static const struct object_secret human_secrets[] = {
+	{ .name = "password" }, { .name = NULL }
+};
 
 static const struct object_kind kinds[] = {
 	{ .name = "account", .label = "account", .diff = account_diff,

@@ -225,7 +225,7 @@ world_compile(const struct world_config *cfg, const struct resources *rs)
 		if ((r = resources_at(rs, i))->kind == human)
 			add_human(w, map_find(c.by_human, r->name), r, &b);
 	buf_release(&b);
-	if (cfg->has_storage)
+	if (cfg->storage.provider != NULL)
 		files_add(w, &c);
 	topology_add(w, &c);
 	census_release(&c);

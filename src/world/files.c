@@ -53,14 +53,14 @@ fill(struct buf *b, const char *template, const struct agent *a)
 static char *
 soul_text(const struct world_config *cfg, const struct agent *a)
 {
+	const char *template = library_text(cfg->library, "agents/SOUL.md");
 	const char *given = json_str(a->spec, "soul");
 	struct buf b = { 0 };
 
 	if (given != NULL && given[0] != '\0')
 		buf_puts(&b, given);
 	else
-		fill(&b, cfg->soul_template != NULL ? cfg->soul_template :
-		    BARE_SOUL, a);
+		fill(&b, template != NULL ? template : BARE_SOUL, a);
 	if (!str_ends(buf_str(&b), "\n"))
 		buf_putc(&b, '\n');
 	return buf_take(&b);
@@ -80,9 +80,10 @@ files_add(struct world *w, const struct census *c)
 		text = soul_text(c->cfg, a);
 		owner = owner_of(a->resource);
 		jw_open(&b);
-		jw_str(&b, "content", text);
 		jw_str(&b, "mode", "0600");
 		jw_str(&b, "path", path);
+		jw_str(&b, "rule", "owned");
+		jw_str(&b, "text", text);
 		jw_close(&b);
 		world_add(w, xasprintf("file:%s", path), owner, jw_done(&b));
 		free(path);

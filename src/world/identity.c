@@ -45,6 +45,8 @@ add_agent(struct agents *as, const struct world_config *cfg,
 		.role = role, .name = name, .runtime = runtime,
 		.user = xasprintf("@%s_%s:%s", cfg->prefix, runtime,
 		    cfg->domain),
+		.consumer = xasprintf("%s-%s", role == AGENT_MANAGER ?
+		    "manager" : "worker", runtime),
 		.resource = r, .spec = spec,
 	};
 }
@@ -100,8 +102,10 @@ agents_release(struct agents *as)
 {
 	size_t i;
 
-	for (i = 0; i < as->n; i++)
+	for (i = 0; i < as->n; i++) {
 		free(as->v[i].user);
+		free(as->v[i].consumer);
+	}
 	free(as->v);
 	map_free(as->by_name);
 	*as = (struct agents){0};

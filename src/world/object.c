@@ -48,6 +48,15 @@ object_kind_name(const char *key, char *dst, size_t dstsize)
 	return dst;
 }
 
+void
+secret_id(const char *secret, char dst[SECRET_ID])
+{
+	char hex[SHA256_HEX];
+
+	sha256_hex(secret, strlen(secret), hex);
+	str_copy(dst, hex, SECRET_ID);
+}
+
 /* --- differences -------------------------------------------------------- */
 
 void
@@ -83,16 +92,7 @@ changes_release(struct changes *c)
 void
 outcome_release(struct outcome *o)
 {
-	struct json *s;
-	char *text;
-
-	/* The tree is ours alone, so its texts may be wiped in place. */
-	for (s = json_first(o->secrets); s != NULL; s = json_next(s)) {
-		text = (char *)(uintptr_t)json_value_str(s);
-		if (text != NULL)
-			secret_wipe(text, strlen(text));
-	}
-	json_free(o->secrets);
+	json_wipe(o->secrets);
 	json_free(o->observed);
 	strv_release(&o->did);
 	*o = (struct outcome){0};

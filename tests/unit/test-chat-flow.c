@@ -102,15 +102,17 @@ prov_close(void *ctx)
 {
 }
 
-static const char *const password[] = { "password", NULL };
-#define KIND(n, s) { n, n, s, obj_diff, NULL, obj_handle, obj_ensure, \
-    obj_remove }
+static const struct object_secret password[] = {
+	{ .name = "password" }, { .name = NULL }
+};
+#define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
+    .handle = obj_handle, .ensure = obj_ensure, .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
 	KIND("room", NULL), KIND("file", NULL), { .name = NULL }
 };
-static const struct provider prov = { "matrix", 4, obj_kinds, prov_open,
-    prov_close, NULL };
+static const struct provider prov = { .name = "matrix", .concurrency = 4,
+    .kinds = obj_kinds, .open = prov_open, .close = prov_close };
 const struct provider *const providers[] = { &prov, NULL };
 
 const struct object_kind *
@@ -142,6 +144,7 @@ struct house {
 	struct chat	*chat;
 	struct timer	*timer;
 	struct strv	 admins;
+	struct library	*library;
 	char		*dir, *commands, *templates;
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
 	int64_t		 deadline, now;
@@ -218,9 +221,11 @@ house_open(struct house *h)
 	cfg.world.instance = "hiclaw-0123abcd";
 	cfg.world.device = "HICLAW_0123abcd";
 	cfg.world.room_version = "12";
-	cfg.world.has_storage = true;
+	cfg.world.storage.provider = "directory";
 	cfg.world.admins = &h->admins;
-	cfg.world.soul_template = "I am {{name}}.\n";
+	h->library = library_new();
+	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
+	cfg.world.library = h->library;
 	cfg.threads = 4;
 	cfg.run_limit_ms = 3000;
 	cfg.live_interval_ms = 20;
@@ -248,6 +253,7 @@ static void
 house_close(struct house *h)
 {
 	engine_free(h->engine);
+	library_free(h->library);
 	h->engine = NULL;
 	chat_free(h->chat);
 	timer_free(h->timer);

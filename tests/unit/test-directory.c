@@ -39,7 +39,8 @@ open_place(void **state)
 		return -1;
 	t->root = xasprintf("%s/a b/store", t->top);
 	url = xasprintf("file://%s/a%%20b/store", t->top);
-	env.storage_url = url;
+	env.storage.provider = "directory";
+	env.storage.url = url;
 	t->kind = object_kind_find("file", &t->p);
 	assert_non_null(t->kind);
 	assert_int_equal(t->p->open(&env, &t->ctx, &e), 0);
@@ -141,7 +142,7 @@ desired(const char *path, const char *mode, const char *content)
 
 	json_set_str(d, "path", path);
 	json_set_str(d, "mode", mode);
-	json_set_str(d, "content", content);
+	json_set_str(d, "text", content);
 	return d;
 }
 
@@ -242,7 +243,7 @@ test_write(void **state)
 	/* Again: nothing is written, the same is observed. */
 	assert_int_equal(ensure(t, SOUL, "0600", "one", "", &o, &e), 0);
 	assert_int_equal(differences(t, d, o), 0);
-	json_set_str(d, "content", "two");
+	json_set_str(d, "text", "two");
 	assert_int_equal(differences(t, d, o), 1);
 	json_set_str(d, "mode", "0640");
 	assert_int_equal(differences(t, d, o), 2);
@@ -420,13 +421,14 @@ test_open(void **state)
 	object_kind_find("file", &p);
 	for (i = 0; bad[i] != NULL; i++) {
 		e = (struct err){0};
-		env.storage_url = bad[i];
+		env.storage.provider = "directory";
+		env.storage.url = bad[i];
 		if (p->open(&env, &ctx, &e) != -1)
 			fail_msg("\"%s\" was opened", bad[i]);
 		assert_int_equal(e.kind, ERR_BROKEN);
 		assert_null(ctx);
 	}
-	env.storage_url = "";
+	env.storage.provider = NULL;
 	assert_int_equal(p->open(&env, &ctx, &e), 0);
 	assert_null(ctx);
 	p->close(ctx);

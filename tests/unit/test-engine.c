@@ -170,15 +170,19 @@ prov_observe(void *ctx, const struct observe_item *items, size_t n,
 	return 0;
 }
 
-static const char *const password[] = { "password", NULL };
-#define KIND(n, s) { n, n, s, obj_diff, obj_absorb, obj_handle, obj_ensure, \
-    obj_remove }
+static const struct object_secret password[] = {
+	{ .name = "password" }, { .name = NULL }
+};
+#define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
+    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure, \
+    .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
 	KIND("room", NULL), KIND("file", NULL), { .name = NULL }
 };
-static const struct provider prov = { "matrix", 4, obj_kinds, prov_open,
-    prov_close, prov_observe };
+static const struct provider prov = { .name = "matrix", .concurrency = 4,
+    .kinds = obj_kinds, .open = prov_open, .close = prov_close,
+    .observe = prov_observe };
 const struct provider *const providers[] = { &prov, NULL };
 
 const struct object_kind *
@@ -201,6 +205,7 @@ struct house {
 	struct engine	*engine;
 	struct timer	*timer;
 	struct strv	 admins;
+	struct library	*library;
 	char		*dir;
 	int64_t		 deadline;
 	bool		 (*until)(struct house *);
@@ -322,9 +327,11 @@ house_open(struct house *h)
 	cfg.world.instance = "hiclaw-0123abcd";
 	cfg.world.device = "HICLAW_0123abcd";
 	cfg.world.room_version = "12";
-	cfg.world.has_storage = true;
+	cfg.world.storage.provider = "directory";
 	cfg.world.admins = &h->admins;
-	cfg.world.soul_template = "I am {{name}}.\n";
+	h->library = library_new();
+	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
+	cfg.world.library = h->library;
 	cfg.threads = 4;
 	cfg.run_limit_ms = 3000;
 	cfg.live_interval_ms = 20;
@@ -342,6 +349,7 @@ static void
 house_close(struct house *h)
 {
 	engine_free(h->engine);
+	library_free(h->library);
 	h->engine = NULL;
 	timer_free(h->timer);
 	store_commit(h->store);

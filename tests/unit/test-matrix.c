@@ -788,7 +788,7 @@ static void
 act(struct doing *d, bool remove, const char *key, const char *desired,
     const char *observed)
 {
-	struct provider_env env = { .matrix = &mx, .storage_url = "",
+	struct provider_env env = { .matrix = &mx,
 	    .templates_dir = "/nonexistent", .instance = ME };
 	struct json *want = desired ? J("%s", desired) : NULL;
 	struct json *have = observed ? J("%s", observed) : NULL;
@@ -856,7 +856,8 @@ test_account(void **state)
 	expect(&d, 0, "made");
 	assert_string_equal(json_str(d.out.secrets, "token"), "tok");
 	assert_json(d.out.observed, "{'user':'@hiclaw_a:d',"
-	    "'device':'HICLAW_1','made':true}");
+	    "'device':'HICLAW_1','made':true,"
+	    "'token_id':'1a7674eb4ee78df7'}");
 	done(&d);
 	SCRIPT(crashed);
 	act(&d, false, "account:a", ALICE, NULL);

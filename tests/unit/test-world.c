@@ -352,11 +352,11 @@ test_soul(void **state)
 	size_t i;
 
 	for (i = 0; i < NELEM(t); i++) {
-		cfg.soul_template = t[i].template;
+		cfg.library = test_library(t[i].template);
 		yaml = t[i].soul[0] == '\0' ? with(form, ", soul: \"%s\"", "") :
 		    with(form, "%s", t[i].soul);
 		v = desired_of(&cfg, yaml, "file:agents/ann/SOUL.md");
-		assert_string_equal(json_str(v, "content"), t[i].content);
+		assert_string_equal(json_str(v, "text"), t[i].content);
 		assert_string_equal(json_str(v, "path"),
 		    "agents/ann/SOUL.md");
 		json_free(v);
@@ -372,7 +372,7 @@ test_no_storage(void **state)
 	struct world *w;
 	size_t i;
 
-	cfg.has_storage = false;
+	cfg.storage.provider = NULL;
 	w = world_compile(&cfg, rs);
 	for (i = 0; i < world_n(w); i++)
 		assert_false(str_starts(world_at(w, i)->key, "file:"));

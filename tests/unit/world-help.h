@@ -139,6 +139,21 @@ list_of(const char *words)
 	return l;
 }
 
+/* A library of one text; it lives to the end of the program. */
+static inline const struct library *
+test_library(const char *soul)
+{
+	static struct library *made[8];
+	static size_t n;
+	struct library *l = library_new();
+
+	library_free(made[n % NELEM(made)]);
+	made[n++ % NELEM(made)] = l;
+	if (soul != NULL)
+		library_add(l, "agents/SOUL.md", soul);
+	return l;
+}
+
 /* A house at example.org with one admin, who talks to the bot. */
 static inline struct world_config
 test_config(void)
@@ -150,9 +165,9 @@ test_config(void)
 	return (struct world_config){
 		.domain = "example.org", .prefix = "hiclaw",
 		.instance = "hiclaw-1234abcd", .device = "HICLAW_1234abcd",
-		.room_version = "12", .has_storage = true, .admins = &one,
-		.dms = &one, .soul_template =
-		    "# {{name}}\n\n{{role}} of {{team}}\n",
+		.room_version = "12", .admins = &one, .dms = &one,
+		.storage = { .provider = "directory" },
+		.library = test_library("# {{name}}\n\n{{role}} of {{team}}\n"),
 	};
 }
 

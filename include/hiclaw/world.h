@@ -32,7 +32,8 @@ struct world_config {
 		bool		 expose_open;	/* exposed ports ask for no key */
 		/* As in struct provider_gateway, with "key_id" for "key". */
 		const struct json *providers, *mcp_servers;
-		/* {"worker-alice": {"serial": 2, "overlap": true}}; or NULL */
+		/* {"consumer:worker-alice": {"serial": 2, "overlap":
+		 * true}}: see engine_rotate; or NULL */
 		const struct json *rotations;
 	} gateway;
 	struct world_agents {

@@ -111,13 +111,18 @@ struct engine {
 	struct stray		*strays;	/* ring */
 	size_t			 strays_n, strays_at;
 	struct timer		*timer;		/* retries, deadlines, progress */
-	struct task		*tasks;		/* all that exist */
-	struct task		*starting;	/* selected, waiting for commit */
+	struct batch		*batches;	/* all that exist */
+	struct batch		*starting;	/* selected, waiting for commit */
 	size_t			 resting;	/* items in BACKOFF or FAILED */
 	bool			 started, draining, observing, ticking;
 	struct map		*check;		/* keys to look at this turn */
+	struct json		*rotations;	/* see rotate.c */
+	struct timer		*rotation_timer;
 	uint64_t		 ensures, repairs;
 };
+
+/* engine.c: compile what is declared, make it the desired form of all items. */
+void	 engine_sync(struct engine *);
 
 /* item.c */
 struct item *item_find(const struct engine *, const char *key);
@@ -143,12 +148,14 @@ void	 item_absorb(struct engine *, struct item *, const struct json *event);
 /* queue.c */
 int	 systems_open(struct engine *, struct err *);
 void	 systems_close(struct engine *);
-struct system *system_of(struct engine *, const struct provider *);
+/* The row of a kind, of the provider that is open; if none is, of any. */
+const struct object_kind *system_kind(struct engine *, const char *name,
+	    struct system **);
 void	 queue_push(struct engine *, struct item *);
 void	 queue_drop(struct item *);
 void	 queue_select(struct engine *);	/* before the commit */
 void	 queue_submit(struct engine *);	/* after it */
-void	 tasks_free(struct engine *);
+void	 batches_free(struct engine *);
 void	 queue_tick(struct engine *);
 /* since_ms: wall clock when the call that failed began. */
 void	 system_answer(struct engine *, struct system *, bool is_up,
@@ -165,6 +172,11 @@ int64_t	 drift_hold(struct engine *, struct item *);
 void	 stray_keep(struct engine *, const char *handle, const struct json *);
 void	 strays_replay(struct engine *, struct item *);
 void	 observe_start(struct engine *);
+
+/* rotate.c */
+void	 rotations_load(struct engine *);
+void	 rotations_arm(struct engine *);
+void	 rotation_forget(struct engine *, const char *key);
 
 /* runs.c */
 void	 runs_load(struct engine *);

@@ -132,6 +132,7 @@ engine_new(struct loop *loop, struct store *store,
 		return NULL;
 	}
 	load_dms(e);
+	rotations_load(e);
 	store_resources_each(store, load_resource, e);
 	load_objects(e);
 	runs_load(e);
@@ -156,8 +157,10 @@ engine_free(struct engine *e)
 	if (e == NULL)
 		return;
 	systems_close(e);
-	tasks_free(e);
+	batches_free(e);
 	timer_free(e->timer);
+	timer_free(e->rotation_timer);
+	json_free(e->rotations);
 	runs_free(e);
 	map_free(e->items);
 	for (at = NULL; (o = map_next(e->owners, &at, &key)) != NULL;) {
@@ -188,15 +191,14 @@ tick(void *arg)
 	queue_tick(e);
 }
 
-static void	sync_world(struct engine *);
-
 void
 engine_start(struct engine *e)
 {
 	e->started = true;
 	/* What the program itself declares may have changed with its version. */
 	store_begin(e->store);
-	sync_world(e);
+	engine_sync(e);
+	rotations_arm(e);
 }
 
 void
@@ -352,8 +354,8 @@ is_same(const struct item *it, const struct object *o)
 }
 
 /* Compile what is declared and make it the desired form of all items. */
-static void
-sync_world(struct engine *e)
+void
+engine_sync(struct engine *e)
 {
 	struct world *w = world_compile(&e->cfg.world, e->resources);
 	struct map *todo = map_new(NULL);
@@ -478,7 +480,7 @@ engine_apply(struct engine *e, const struct plan *plan,
 	}
 	resources_free(e->resources);
 	e->resources = copy;
-	sync_world(e);
+	engine_sync(e);
 	bury_empty(e);
 	if (plan->steps_n == 0 && plan->resources_n == 0)
 		return 0;
@@ -496,7 +498,7 @@ engine_dm(struct engine *e, const char *user)
 		text = strv_join(&e->dms, "\n");
 		store_kv_set(e->store, DMS_KEY, text);
 		free(text);
-		sync_world(e);
+		engine_sync(e);
 	}
 	it = item_find(e, key);
 	free(key);

@@ -60,16 +60,12 @@ owner_drop(struct item *it)
 struct item *
 item_add(struct engine *e, const char *key, const char *owner)
 {
-	struct item *it;
-	const struct provider *provider = NULL;
+	struct item *it = xcalloc(1, sizeof *it);
 	char kind[32];
 
-	it = xcalloc(1, sizeof *it);
 	it->key = xstrdup(key);
-	it->kind = object_kind_find(object_kind_name(key, kind, sizeof kind),
-	    &provider);
-	if (it->kind != NULL)
-		it->system = system_of(e, provider);
+	it->kind = system_kind(e, object_kind_name(key, kind, sizeof kind),
+	    &it->system);
 	it->state = OBJECT_DIRTY;
 	owner_add(owner_get(e, owner), it);
 	map_set(e->items, key, it);
@@ -223,6 +219,7 @@ item_remove(struct engine *e, struct item *it)
 	secrets = xasprintf("%s/", it->key);
 	store_secrets_remove(e->store, secrets);
 	free(secrets);
+	rotation_forget(e, it->key);
 	map_remove(e->check, it->key);
 	runs_item_gone(e, it->key);
 	map_remove(e->items, it->key);		/* frees it */

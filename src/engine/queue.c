@@ -2,6 +2,8 @@
  * Queues and hands: a system (one provider) has a queue of dirty items, a pool
  * of threads, and at most `concurrency` items in hand.
  *
+ * Of kinds that do many at once, all that are due go along as one job.
+ *
  * A turn of the loop selects items and writes down what they need before they
  * start (queue_select), commits, and only then submits them (queue_submit), so
  * that nothing happens outside that a restart would not know of.  The result
@@ -30,22 +32,30 @@
 #define FAILED_RETRY_MS	300000		/* somebody may mend the cause */
 #define PASSWORD_LEN	20		/* 20 of 56 symbols: 116 bits */
 
+/* One item in hand: what its deed points to. */
 struct task {
-	struct job	 job;
-	struct engine	*engine;
 	struct item	*item;
 	char		*key;		/* the item may be gone at the end */
-	const struct object_kind *kind;
-	void		*ctx;
 	struct json	*desired, *observed, *secrets;
-	struct work	 work;
-	struct outcome	 out;
-	struct err	 err;
-	int		 rc;
+};
+
+/*
+ * What goes to a thread as one job: one item, or many of a kind that can do many
+ * at once, all of them to be ensured or all of them to be removed.
+ */
+struct batch {
+	struct job	 job;
+	struct engine	*engine;
+	struct system	*system;
+	const struct object_kind *kind;
+	bool		 removes;
+	struct task	*tasks;
+	struct deed	*deeds;		/* parallel */
+	size_t		 n, cap;
 	int64_t		 started_ms;	/* wall clock */
-	int64_t		 began_ms, took_ms;	/* monotonic; of the call */
-	struct task	*next;		/* selected, not yet submitted */
-	struct task	*all, **all_prev;	/* in e->tasks, for the end */
+	int64_t		 took_ms;
+	struct batch	*next;		/* selected, not yet submitted */
+	struct batch	*all, **all_prev;	/* in e->batches, for the end */
 };
 
 int
@@ -90,13 +100,25 @@ systems_close(struct engine *e)
 	free(e->systems);
 }
 
-struct system *
-system_of(struct engine *e, const struct provider *provider)
+const struct object_kind *
+system_kind(struct engine *e, const char *name, struct system **system)
 {
-	for (size_t i = 0; i < e->systems_n; i++)
-		if (e->systems[i].provider == provider)
-			return &e->systems[i];
-	return NULL;
+	const struct object_kind *k, *found = NULL;
+
+	for (size_t i = 0; i < e->systems_n; i++) {
+		struct system *s = &e->systems[i];
+
+		for (k = s->provider->kinds; k->name != NULL; k++) {
+			if (strcmp(k->name, name) != 0 ||
+			    (found != NULL && s->ctx == NULL))
+				continue;
+			found = k;
+			*system = s;
+			if (s->ctx != NULL)
+				return k;
+		}
+	}
+	return found;
 }
 
 void
@@ -154,56 +176,91 @@ queue_pop(struct system *s)
 	return it;
 }
 
-/* --- a task in a thread of the pool -------------------------------------- */
+/* --- a batch in a thread of the pool ------------------------------------- */
+
+/* How this kind does many at once; NULL: it does not. */
+static void (*
+many_of(const struct object_kind *kind, bool removes))(void *, struct deed *,
+    size_t)
+{
+	if (kind->batch < 2)
+		return NULL;
+	return removes ? kind->remove_many : kind->ensure_many;
+}
 
 static void
-task_run(struct job *job)
+batch_do(struct batch *b)
 {
-	struct task *t = (struct task *)job;
+	void (*many)(void *, struct deed *, size_t) = many_of(b->kind,
+	    b->removes);
+	struct deed *d = b->deeds;
 
-	t->began_ms = clock_mono_ms();
-	fault("engine.before-ensure");
-	if (t->desired == NULL)
-		t->rc = t->kind->remove(t->ctx, &t->work, &t->out, &t->err);
+	if (many != NULL)
+		many(b->system->ctx, d, b->n);
+	else if (b->removes)
+		d->rc = b->kind->remove(b->system->ctx, &d->work, &d->out,
+		    &d->err);
 	else
-		t->rc = t->kind->ensure(t->ctx, &t->work, &t->out, &t->err);
-	t->took_ms = clock_mono_ms() - t->began_ms;
+		d->rc = b->kind->ensure(b->system->ctx, &d->work, &d->out,
+		    &d->err);
+}
+
+static void
+batch_run(struct job *job)
+{
+	struct batch *b = (struct batch *)job;
+	int64_t began_ms = clock_mono_ms();
+
+	fault("engine.before-ensure");
+	batch_do(b);
+	b->took_ms = clock_mono_ms() - began_ms;
 	fault("engine.after-ensure");
 }
 
 static void
-task_free(struct task *t)
+batch_free(struct batch *b)
 {
-	const struct json *v;
-
-	if ((*t->all_prev = t->all) != NULL)
-		t->all->all_prev = t->all_prev;
-	for (v = json_first(t->secrets); v != NULL; v = json_next(v))
-		secret_wipe((char *)json_value_str(v),
-		    strlen(json_value_str(v)));
-	for (v = json_first(t->out.secrets); v != NULL; v = json_next(v))
-		secret_wipe((char *)json_value_str(v),
-		    strlen(json_value_str(v)));
-	json_free(t->desired);
-	json_free(t->observed);
-	json_free(t->secrets);
-	outcome_release(&t->out);
-	free(t->key);
-	free(t);
+	if ((*b->all_prev = b->all) != NULL)
+		b->all->all_prev = b->all_prev;
+	for (size_t i = 0; i < b->n; i++) {
+		json_free(b->tasks[i].desired);
+		json_free(b->tasks[i].observed);
+		json_wipe(b->tasks[i].secrets);
+		free(b->tasks[i].key);
+		outcome_release(&b->deeds[i].out);
+	}
+	free(b->tasks);
+	free(b->deeds);
+	free(b);
 }
 
 /* At the end: what never came back, its pool being gone. */
 void
-tasks_free(struct engine *e)
+batches_free(struct engine *e)
 {
-	while (e->tasks != NULL)
-		task_free(e->tasks);
+	while (e->batches != NULL)
+		batch_free(e->batches);
 }
 
 static char *
 secret_name(const char *key, const char *name)
 {
 	return xasprintf("%s/%s", key, name);
+}
+
+/* The one before, while both are to work: see rotate.c. */
+static void
+secret_before(struct engine *e, const struct item *it,
+    const struct object_secret *s, struct json *secrets)
+{
+	char *name = xasprintf("old_%s", s->name);
+	char *full = secret_name(it->key, name), *value;
+
+	value = store_secret_get(e->store, full);
+	json_set_str(secrets, name, value);
+	secret_free(value);
+	free(full);
+	free(name);
 }
 
 /* One of the item's own, made now if it never was. */
@@ -222,6 +279,8 @@ secret_own(struct engine *e, struct item *it, const struct object_secret *s,
 	json_set_str(secrets, s->name, value);
 	secret_free(value);
 	free(full);
+	if (s->rotates)
+		secret_before(e, it, s, secrets);
 }
 
 /* Those of others that its desired form points to: see find_refs. */
@@ -257,39 +316,53 @@ secrets_load(struct engine *e, struct item *it)
 	return secrets;
 }
 
-static void task_done(struct job *);
+static void batch_done(struct job *);
 
-static struct task *
-task_new(struct engine *e, struct item *it)
+static struct batch *
+batch_new(struct engine *e, const struct item *first)
 {
-	struct task *t = xcalloc(1, sizeof *t);
+	struct batch *b = xcalloc(1, sizeof *b);
+
+	if ((b->all = e->batches) != NULL)
+		b->all->all_prev = &b->all;
+	b->all_prev = &e->batches;
+	e->batches = b;
+	b->job.run = batch_run;
+	b->job.done = batch_done;
+	b->engine = e;
+	b->system = first->system;
+	b->kind = first->kind;
+	b->removes = first->desired == NULL;
+	return b;
+}
+
+static void
+batch_add(struct engine *e, struct batch *b, struct item *it)
+{
+	struct task *t;
+	struct deed *d;
 	struct err err;
 
-	if ((t->all = e->tasks) != NULL)
-		t->all->all_prev = &t->all;
-	t->all_prev = &e->tasks;
-	e->tasks = t;
-	t->job.run = task_run;
-	t->job.done = task_done;
-	t->engine = e;
-	t->item = it;
-	t->kind = it->kind;
-	t->ctx = it->system->ctx;
-	t->desired = item_resolved(e, it);
-	t->work.may_exist = it->unanswered;
-	it->was_tried = true;
+	if (b->n == b->cap) {
+		b->cap = b->cap == 0 ? 1 : b->cap * 2;
+		b->tasks = xreallocarray(b->tasks, b->cap, sizeof *b->tasks);
+		b->deeds = xreallocarray(b->deeds, b->cap, sizeof *b->deeds);
+	}
+	t = &b->tasks[b->n];
+	d = &b->deeds[b->n++];
+	*t = (struct task){ .item = it, .key = xstrdup(it->key),
+	    .desired = item_resolved(e, it) };
 	if (it->observed != NULL)
 		t->observed = json_parse(it->observed, strlen(it->observed),
 		    &err);
 	if (it->desired != NULL)
 		t->secrets = secrets_load(e, it);
-	t->key = xstrdup(it->key);
-	t->work.key = t->key;
-	t->work.desired = t->desired;
-	t->work.observed = t->observed;
-	t->work.secrets = t->secrets;
-	t->work.instance = e->cfg.world.instance;
-	return t;
+	*d = (struct deed){ .work = { .key = t->key, .desired = t->desired,
+	    .observed = t->observed, .secrets = t->secrets,
+	    .instance = e->cfg.world.instance,
+	    .may_exist = it->unanswered } };
+	it->was_tried = true;
+	item_set_state(e, it, OBJECT_BUSY);
 }
 
 /* --- what came of it ------------------------------------------------------ */
@@ -310,26 +383,24 @@ backoff_ms(int fails, int retry_s)
 }
 
 static void
-task_failed(struct engine *e, struct task *t)
+task_failed(struct engine *e, struct item *it, const struct err *err)
 {
-	struct item *it = t->item;
-
 	it->fails++;
-	item_set_error(it, t->err.msg);
+	item_set_error(it, err->msg);
 	/* Whoever waited for it knows more now. */
 	for (size_t i = 0; i < it->users_n && it->fails == 1; i++)
 		item_touch(e, it->users[i]);
-	if (t->err.kind == ERR_RETRY) {
-		log_info("engine", "%s: %s (try %d)", it->key, t->err.msg,
+	if (err->kind == ERR_RETRY) {
+		log_info("engine", "%s: %s (try %d)", it->key, err->msg,
 		    it->fails);
 		it->retry_ms = clock_mono_ms() +
-		    backoff_ms(it->fails, t->err.retry_s);
+		    backoff_ms(it->fails, err->retry_s);
 		item_set_state(e, it, OBJECT_BACKOFF);
 		return;
 	}
-	log_warn("engine", "%s: %s", it->key, t->err.msg);
+	log_warn("engine", "%s: %s", it->key, err->msg);
 	if (it->fails == 1)
-		store_log_add(e->store, it->owner->name, "failed", t->err.msg);
+		store_log_add(e->store, it->owner->name, "failed", err->msg);
 	it->retry_ms = clock_mono_ms() + FAILED_RETRY_MS;
 	item_set_state(e, it, OBJECT_FAILED);
 	for (size_t i = 0; i < it->users_n; i++)
@@ -337,12 +408,13 @@ task_failed(struct engine *e, struct task *t)
 }
 
 static void
-secrets_store(struct engine *e, struct task *t)
+secrets_store(struct engine *e, const struct item *it,
+    const struct outcome *out)
 {
 	const struct json *v;
 
-	for (v = json_first(t->out.secrets); v != NULL; v = json_next(v)) {
-		char *full = secret_name(t->item->key, json_key(v));
+	for (v = json_first(out->secrets); v != NULL; v = json_next(v)) {
+		char *full = secret_name(it->key, json_key(v));
 
 		store_secret_put(e->store, full, json_value_str(v));
 		free(full);
@@ -351,12 +423,13 @@ secrets_store(struct engine *e, struct task *t)
 
 /* The account of a person was made just now: chat hands over its password. */
 static void
-tell_account(struct engine *e, struct task *t, bool was_absent)
+tell_account(struct engine *e, const struct item *it, const struct deed *d,
+    bool was_absent)
 {
-	if (was_absent && t->rc == 0 && t->kind->secrets != NULL &&
-	    json_bool(t->out.observed, "made", false))
-		TELL(e, account_made, t->key,
-		    json_str(t->out.observed, "user"));
+	if (was_absent && d->rc == 0 && it->kind->secrets != NULL &&
+	    json_bool(d->out.observed, "made", false))
+		TELL(e, account_made, it->key,
+		    json_str(d->out.observed, "user"));
 }
 
 /* What was said of the item while it was in hand, or before it was known.  The
@@ -376,27 +449,33 @@ news_take(struct engine *e, const char *key)
 	json_free(news);
 }
 
+/* Smoothed over about eight, so that one slow call is no news. */
+static void
+system_timed(struct system *s, int64_t took_ms)
+{
+	s->latency_ms = s->latency_ms < 0 ? took_ms :
+	    (7 * s->latency_ms + took_ms) / 8;
+}
+
 /*
  * An answer of any kind shows that the system is there.  An object that fails
  * again and again while others do not says something about itself only.
  */
 static void
-system_hears(struct engine *e, struct task *t)
+system_hears(struct engine *e, const struct batch *b, const struct item *it,
+    const struct deed *d)
 {
-	struct system *s = t->item->system;
+	struct system *s = b->system;
 
-	/* Smoothed over about eight, so that one slow call is no news. */
-	s->latency_ms = s->latency_ms < 0 ? t->took_ms :
-	    (7 * s->latency_ms + t->took_ms) / 8;
-	if (t->rc == -1) {
+	if (d->rc == -1) {
 		free(s->last_error);
-		s->last_error = xstrdup(t->err.msg);
+		s->last_error = xstrdup(d->err.msg);
 		s->last_error_ms = clock_ms();
 	}
-	if (t->rc == 0 || t->err.kind != ERR_RETRY || t->out.has_answer)
+	if (d->rc == 0 || d->err.kind != ERR_RETRY || d->out.has_answer)
 		system_answer(e, s, true, 0, NULL);
-	else if (!s->is_up || t->item->fails < STUBBORN_TRIES)
-		system_answer(e, s, false, t->started_ms, t->err.msg);
+	else if (!s->is_up || it->fails < STUBBORN_TRIES)
+		system_answer(e, s, false, b->started_ms, d->err.msg);
 }
 
 /*
@@ -404,56 +483,67 @@ system_hears(struct engine *e, struct task *t)
  * without modes, say): doing it again at once would never end.
  */
 static int
-check_rest(struct task *t)
+check_rest(const struct object_kind *kind, struct deed *d)
 {
 	struct changes c = { 0 };
 	int rc = 0;
 
-	t->kind->diff(t->desired, t->out.observed, &c);
+	kind->diff(d->work.desired, d->out.observed, &c);
 	if (c.n > 0)
-		rc = err_set(&t->err, ERR_RETRY, "%s does not stay as it was "
-		    "made: %s", t->key, c.v[0].what);
+		rc = err_set(&d->err, ERR_RETRY, "%s does not stay as it was "
+		    "made: %s", d->work.key, c.v[0].what);
 	changes_release(&c);
 	return rc;
 }
 
 static void
-task_done(struct job *job)
+task_done(struct engine *e, const struct batch *b, struct task *t,
+    struct deed *d)
 {
-	struct task *t = (struct task *)job;
-	struct engine *e = t->engine;
 	struct item *it = t->item;
 	bool was_absent = it->observed == NULL;
 
-	store_begin(e->store);
-	fault("engine.before-observed");
-	it->system->in_hand--;
 	it->state = OBJECT_DIRTY;
 	e->ensures++;
-	if (t->rc == 0 || t->out.observed != NULL) {
-		secrets_store(e, t);
-		item_set_observed(e, it, t->out.observed);
+	if (d->rc == 0 || d->out.observed != NULL) {
+		secrets_store(e, it, &d->out);
+		item_set_observed(e, it, d->out.observed);
 	}
-	if (t->rc == 0 && t->desired == NULL)
+	if (d->rc == 0 && t->desired == NULL)
 		it->was_tried = false;
-	it->unanswered = t->rc == -1 && t->err.kind == ERR_RETRY;
-	system_hears(e, t);
-	if (t->rc == 0 && t->desired != NULL)
-		t->rc = check_rest(t);
-	if (t->rc == -1) {
-		task_failed(e, t);
+	it->unanswered = d->rc == -1 && d->err.kind == ERR_RETRY;
+	system_hears(e, b, it, d);
+	if (d->rc == 0 && t->desired != NULL)
+		d->rc = check_rest(b->kind, d);
+	if (d->rc == -1) {
+		task_failed(e, it, &d->err);
 	} else {
 		it->fails = 0;
 		it->retry_ms = 0;
-		tell_account(e, t, was_absent);
+		tell_account(e, it, d, was_absent);
 		if (it->drift_by != NULL)
-			drift_repaired(e, it, &t->out.did);
+			drift_repaired(e, it, &d->out.did);
 	}
 	item_touch(e, it);
+}
+
+static void
+batch_done(struct job *job)
+{
+	struct batch *b = (struct batch *)job;
+	struct engine *e = b->engine;
+
+	store_begin(e->store);
+	fault("engine.before-observed");
+	b->system->in_hand--;
+	system_timed(b->system, b->took_ms);
+	for (size_t i = 0; i < b->n; i++)
+		task_done(e, b, &b->tasks[i], &b->deeds[i]);
 	items_check(e);
-	news_take(e, t->key);
+	for (size_t i = 0; i < b->n; i++)
+		news_take(e, b->tasks[i].key);
 	fault("engine.after-observed");
-	task_free(t);
+	batch_free(b);
 }
 
 /* --- selecting and submitting -------------------------------------------- */
@@ -516,10 +606,35 @@ system_takes(const struct system *s)
 	    (s->in_hand == 0 && s->next_probe_ms <= clock_mono_ms());
 }
 
+/*
+ * Those in the queue that the batch can take along.  They need not stand next to
+ * each other: a queue of files and users is two batches, not one for each.
+ */
+static void
+batch_fill(struct engine *e, struct system *s, struct batch *b)
+{
+	struct item **at = &s->head, *it;
+
+	if (many_of(b->kind, b->removes) == NULL)
+		return;
+	while ((it = *at) != NULL && b->n < b->kind->batch) {
+		if (it->kind != b->kind || !item_is_due(it) ||
+		    (it->desired == NULL) != b->removes) {
+			at = &it->next;
+			continue;
+		}
+		if ((*at = it->next) == NULL)
+			s->tail = at;
+		it->next = NULL;
+		it->queued = it->urgent = false;
+		batch_add(e, b, it);
+	}
+}
+
 void
 queue_select(struct engine *e)
 {
-	struct task *t, **tail = &e->starting;
+	struct batch *b, **tail = &e->starting;
 	struct item *it;
 
 	items_check(e);
@@ -534,11 +649,13 @@ queue_select(struct engine *e)
 			if (!item_is_due(it))
 				continue;
 			store_begin(e->store);
-			t = task_new(e, it);
-			item_set_state(e, it, OBJECT_BUSY);
+			b = batch_new(e, it);
+			batch_add(e, b, it);
+			if (s->is_up)
+				batch_fill(e, s, b);
 			s->in_hand++;
-			*tail = t;
-			tail = &t->next;
+			*tail = b;
+			tail = &b->next;
 		}
 	}
 }
@@ -546,12 +663,12 @@ queue_select(struct engine *e)
 void
 queue_submit(struct engine *e)
 {
-	struct task *t;
+	struct batch *b;
 
-	while ((t = e->starting) != NULL) {
-		e->starting = t->next;
-		t->started_ms = clock_ms();
-		pool_submit(t->item->system->pool, &t->job);
+	while ((b = e->starting) != NULL) {
+		e->starting = b->next;
+		b->started_ms = clock_ms();
+		pool_submit(b->system->pool, &b->job);
 	}
 }
 

@@ -4,7 +4,7 @@
  * out what a change touches.
  *
  * The parts: accounts of agents and people are here, rooms in topology.c,
- * files in files.c.  Everything is written as canonical JSON straight away.
+ * files in files.c, what agents may use in grants.c and users.c.  Everything is written as canonical JSON straight away.
  */
 #include "hiclaw/world.h"
 
@@ -84,6 +84,34 @@ jw_bool(struct buf *b, const char *key, bool value)
 {
 	jw_key(b, key);
 	buf_puts(b, value ? "true" : "false");
+}
+
+void
+jw_raw(struct buf *b, const char *key, const char *json)
+{
+	jw_key(b, key);
+	buf_puts(b, json);
+}
+
+void
+jw_names(struct buf *b, const char *key, struct strv *names)
+{
+	bool first = true;
+	size_t i;
+
+	jw_key(b, key);
+	buf_putc(b, '[');
+	if (names != NULL)
+		strv_sort(names);
+	for (i = 0; names != NULL && i < names->n; i++) {
+		if (i > 0 && strcmp(names->v[i], names->v[i - 1]) == 0)
+			continue;
+		if (!first)
+			buf_putc(b, ',');
+		first = false;
+		put_text(b, names->v[i]);
+	}
+	buf_putc(b, ']');
 }
 
 void
@@ -227,6 +255,9 @@ world_compile(const struct world_config *cfg, const struct resources *rs)
 	buf_release(&b);
 	if (cfg->storage.provider != NULL)
 		files_add(w, &c);
+	if (cfg->gateway.provider != NULL)
+		grants_add(w, &c);
+	storage_add(w, &c);
 	topology_add(w, &c);
 	census_release(&c);
 	qsort(w->v, w->n, sizeof(w->v[0]), object_cmp);

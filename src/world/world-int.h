@@ -66,6 +66,26 @@ struct object *world_add(struct world *, char *key, const char *owner,
 char	*owner_of(const struct resource *);
 void	 topology_add(struct world *, struct census *);
 void	 files_add(struct world *, const struct census *);
+void	 grants_add(struct world *, const struct census *);
+void	 storage_add(struct world *, const struct census *);
+
+/* --- grants.c: what files have to say as well ----------------------------- */
+
+/* Does the model fit a pattern with "*"?  Case counts. */
+bool	 world_model_fits(const char *pattern, const char *model);
+/* The model of an agent, without hiclaw-gateway/; borrowed. */
+const char *world_model(const struct world_config *, const struct agent *);
+/* The provider of the settings that serves the model: the first with a pattern
+ * that fits, else the default; NULL when there is none at all. */
+const struct json *world_provider(const struct world_config *,
+	    const char *model);
+/* Its path at the gateway: "/v1", "/providers/qwen/v1"; yours. */
+char	*world_provider_path(const struct world_config *, const struct json *);
+/* "github" of the URL of an MCP server behind the gateway, else NULL; yours. */
+char	*world_mcp_name(const struct world_config *, const char *url);
+/* The key of the bucket that files are in: what trees depend on; yours.  NULL
+ * where there is none. */
+char	*world_bucket(const struct world_config *);
 
 /* --- canonical JSON, written in order of its keys ------------------------- */
 /*
@@ -79,6 +99,9 @@ void	 jw_key(struct buf *, const char *key);	/* "key": */
 void	 jw_str(struct buf *, const char *key, const char *value);
 void	 jw_int(struct buf *, const char *key, int64_t);
 void	 jw_bool(struct buf *, const char *key, bool);
+void	 jw_raw(struct buf *, const char *key, const char *json); /* canonical */
+/* An array of the names, sorted, each once; NULL: an empty one. */
+void	 jw_names(struct buf *, const char *key, struct strv *names);
 /* "key":{"$ref":object,"field":field} */
 void	 jw_ref(struct buf *, const char *key, const char *object,
 	    const char *field);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +131,10 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	json_set_str(out->observed, "user", json_str(w->desired, "user"));
 	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
 	json_set_bool(out->observed, "made", true);
+	if (json_str(w->secrets, "key") != NULL)
+		json_set_str(out->observed, "key", json_str(w->secrets, "key"));
+	if (json_str(w->secrets, "old_key") != NULL)
+		note("both", json_str(w->secrets, "old_key"));
 	out->secrets = json_object();
 	json_set_str(out->secrets, "token", "s3cret");
 	strv_add(&out->did, w->observed == NULL ? "made" : "put right");
@@ -144,6 +149,27 @@ obj_remove(void *ctx, const struct work *w, struct outcome *out,
 	if (told_to_fail(w->key, err) == -1)
 		return -1;
 	strv_add(&out->did, "taken away");
+	return 0;
+}
+
+static void
+obj_ensure_many(void *ctx, struct deed *d, size_t n)
+{
+	char many[24];
+
+	snprintf(many, sizeof many, "%zu", n);
+	note("many", many);
+	for (size_t i = 0; i < n; i++)
+		d[i].rc = obj_ensure(ctx, &d[i].work, &d[i].out, &d[i].err);
+}
+
+static int
+prov_query(void *ctx, const struct json *question, struct json **answer,
+    struct err *err)
+{
+	if (json_bool(question, "fail", false))
+		return err_set(err, ERR_RETRY, "no answer");
+	*answer = json_copy(question);
 	return 0;
 }
 
@@ -173,16 +199,24 @@ prov_observe(void *ctx, const struct observe_item *items, size_t n,
 static const struct object_secret password[] = {
 	{ .name = "password" }, { .name = NULL }
 };
+static const struct object_secret consumer_key[] = {
+	{ .name = "key", .bytes = 32, .rotates = true }, { .name = NULL }
+};
 #define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
     .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure, \
     .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("file", NULL), { .name = NULL }
+	KIND("room", NULL), KIND("file", NULL), KIND("provider", NULL),
+	KIND("route", NULL),
+	{ .name = "consumer", .label = "consumer", .secrets = consumer_key,
+	    .diff = obj_diff, .ensure = obj_ensure, .remove = obj_remove,
+	    .batch = 1000, .ensure_many = obj_ensure_many },
+	{ .name = NULL }
 };
 static const struct provider prov = { .name = "matrix", .concurrency = 4,
     .kinds = obj_kinds, .open = prov_open, .close = prov_close,
-    .observe = prov_observe };
+    .observe = prov_observe, .query = prov_query };
 const struct provider *const providers[] = { &prov, NULL };
 
 const struct object_kind *
@@ -206,6 +240,7 @@ struct house {
 	struct timer	*timer;
 	struct strv	 admins;
 	struct library	*library;
+	struct json	*providers;	/* of the gateway; NULL: there is none */
 	char		*dir;
 	int64_t		 deadline;
 	bool		 (*until)(struct house *);
@@ -328,6 +363,10 @@ house_open(struct house *h)
 	cfg.world.device = "HICLAW_0123abcd";
 	cfg.world.room_version = "12";
 	cfg.world.storage.provider = "directory";
+	if (h->providers != NULL) {
+		cfg.world.gateway.provider = "envoy";
+		cfg.world.gateway.providers = h->providers;
+	}
 	cfg.world.admins = &h->admins;
 	h->library = library_new();
 	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
@@ -386,8 +425,25 @@ teardown(void **state)
 	free(cmd);
 	free(h->dir);
 	strv_release(&h->admins);
+	json_free(h->providers);
 	free(h);
 	calls_forget();
+	return 0;
+}
+
+/* The same house with a gateway. */
+static int
+setup_gateway(void **state)
+{
+	struct house *h;
+
+	if (setup(state) != 0)
+		return -1;
+	h = *state;
+	house_close(h);
+	h->providers = json_must("[{\"name\":\"main\",\"url\":"
+	    "\"http://x/v1\"}]");
+	house_open(h);
 	return 0;
 }
 
@@ -966,10 +1022,161 @@ test_drift_then_delete(void **state)
 	json_free(ev);
 }
 
+/* --- many at once, rotation, questions -------------------------------------- */
+
+static void
+test_many_at_once(void **state)
+{
+	struct house *h = *state;
+	struct buf yaml = { 0 };
+	char *job;
+
+	for (int i = 0; i < 50; i++)
+		buf_printf(&yaml, "%sapiVersion: hiclaw.io/v1beta1\n"
+		    "kind: Worker\nmetadata: {name: w%d}\nspec: {model: m}\n",
+		    i > 0 ? "---\n" : "", i);
+	assert_true(apply(h, buf_str(&yaml), NULL, NULL) > 0);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(h->runs_failed, 0);
+	/* All keys in one job, the allow list written once. */
+	assert_int_equal(calls_n("many 50"), 1);
+	assert_int_equal(calls_n("many"), 1);
+	assert_int_equal(calls_n("ensure consumer:"), 50);
+	assert_int_equal(calls_n("ensure route:main"), 1);
+	/* One of many fails: the others are there, and it alone is retried. */
+	calls_forget();
+	str_copy(fail_key, "consumer:worker-bad", sizeof fail_key);
+	fail_kind = ERR_USER;
+	apply(h, WORKER("bad") "---\n" WORKER("good"), NULL, NULL);
+	assert_true(wait_for(h, no_runs));
+	job = engine_secret(h->engine, "consumer:worker-good", "key");
+	assert_int_equal(strlen(job), 64);
+	secret_free(job);
+	assert_string_equal(engine_observed(h->engine,
+	    "consumer:worker-good", "room_id"), "!consumer:worker-good");
+	assert_null(engine_observed(h->engine, "consumer:worker-bad",
+	    "room_id"));
+	fail_key[0] = '\0';
+	buf_release(&yaml);
+}
+
+static bool
+is_single(struct house *h)
+{
+	char *old = engine_secret(h->engine, "consumer:worker-ann", "old_key");
+	bool gone = old == NULL;
+
+	secret_free(old);
+	return gone && all_settled(h);
+}
+
+static void
+test_rotation(void **state)
+{
+	struct run_request q = { "@boss:x.org", "!r", "$e", "rotate", NULL };
+	static const char ann[] = "consumer:worker-ann";
+	struct house *h = *state;
+	char *first, *second, *old, *call;
+	struct err err;
+
+	assert_int_equal(engine_rotate(h->engine, ann, 100, &q, &err), -1);
+	assert_int_equal(err.kind, ERR_NOTFOUND);
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	assert_int_equal(engine_rotate(h->engine, "account:ann", 100, &q,
+	    &err), -1);
+	assert_int_equal(err.kind, ERR_USER);
+	first = engine_secret(h->engine, ann, "key");
+	calls_forget();
+	assert_true(engine_rotate(h->engine, ann, 60000, &q, &err) > 0);
+	second = engine_secret(h->engine, ann, "key");
+	old = engine_secret(h->engine, ann, "old_key");
+	assert_string_not_equal(first, second);
+	assert_string_equal(first, old);
+	assert_int_equal(engine_rotate(h->engine, ann, 100, &q, &err), -1);
+	assert_int_equal(err.kind, ERR_USER);
+	/* Killed in the middle: it goes on, with the same two keys. */
+	house_close(h);
+	house_open(h);
+	assert_true(wait_for(h, all_settled));
+	call = xasprintf("both %s", first);
+	assert_int_equal(calls_n(call), 1);
+	assert_string_equal(engine_observed(h->engine, ann, "key"), second);
+	secret_free(old);
+	old = engine_secret(h->engine, ann, "old_key");
+	assert_string_equal(first, old);
+	/* Deleted and made again, it begins afresh. */
+	apply(h, NULL, "Worker", "ann");
+	assert_true(wait_for(h, all_settled));
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, is_single));
+	/* A short one ends by itself. */
+	calls_forget();
+	assert_true(engine_rotate(h->engine, ann, 50, &q, &err) > 0);
+	assert_true(wait_for(h, is_single));
+	assert_int_equal(calls_n("ensure consumer:worker-ann"), 2);
+	assert_true(engine_rotate(h->engine, ann, 50, &q, &err) > 0);
+	assert_true(wait_for(h, is_single));
+	secret_free(first);
+	secret_free(second);
+	secret_free(old);
+	free(call);
+}
+
+struct told { int n; char *text; enum err_kind kind; };
+
+static void
+on_answer(void *arg, const struct json *answer, const struct err *err)
+{
+	struct told *t = arg;
+
+	t->n++;
+	free(t->text);
+	t->text = answer != NULL ? json_canonical(answer) : NULL;
+	t->kind = err->kind;
+}
+
+static struct told told;
+
+static bool
+was_told(struct house *h)
+{
+	return told.n > 0;
+}
+
+static void
+test_query(void **state)
+{
+	struct json *ask = json_must("{\"op\":\"x\"}");
+	struct json *fail = json_must("{\"fail\":true}");
+	struct house *h = *state;
+	struct err err;
+
+	assert_int_equal(engine_query(h->engine, "nonsense", ask, on_answer,
+	    &told, &err), -1);
+	assert_int_equal(err.kind, ERR_USER);
+	assert_int_equal(engine_query(h->engine, "file", ask, on_answer,
+	    &told, &err), 0);
+	assert_true(wait_for(h, was_told));
+	assert_string_equal(told.text, "{\"op\":\"x\"}");
+	told.n = 0;
+	assert_int_equal(engine_query(h->engine, "file", fail, on_answer,
+	    &told, &err), 0);
+	assert_true(wait_for(h, was_told));
+	assert_null(told.text);
+	assert_int_equal(told.kind, ERR_RETRY);
+	/* One that is still out at the end is dropped with its pool. */
+	assert_int_equal(engine_query(h->engine, "file", ask, on_answer,
+	    &told, &err), 0);
+	json_free(ask);
+	json_free(fail);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define G(f) cmocka_unit_test_setup_teardown(f, setup_gateway, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_converges_in_order),
 		T(test_delete_in_reverse_and_gone),
@@ -994,6 +1201,9 @@ main(void)
 		T(test_restless_backs_off),
 		T(test_drift_taken_back_is_forgotten),
 		T(test_drift_then_delete),
+		G(test_many_at_once),
+		G(test_rotation),
+		T(test_query),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);

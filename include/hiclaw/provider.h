@@ -41,8 +41,10 @@ struct provider_env {
 };
 
 struct observe_item {
-	const char		*key;
-	const struct json	*observed;
+	const char	*key;
+	/* Canonical JSON, for json_parse: all at once as trees would be many
+	 * times that.  Not NULL. */
+	const char	*observed;
 };
 
 struct provider {
@@ -54,9 +56,9 @@ struct provider {
 	int	(*open)(const struct provider_env *, void **ctx, struct err *);
 	void	(*close)(void *ctx);
 	/*
-	 * Look at many in as few calls as the system allows and report those
-	 * that are no longer as last observed (observed NULL: gone; taken
-	 * over).  In a pool thread.  NULL: events tell everything.
+	 * Look at all that are there in as few calls as the system allows
+	 * and report those that are no longer as last observed (observed NULL:
+	 * gone; taken over).  Calls must not grow with n.  In a pool thread.  NULL: events tell everything.
 	 */
 	int	(*observe)(void *ctx, const struct observe_item *, size_t n,
 		    void (*changed)(void *arg, const char *key,

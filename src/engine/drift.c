@@ -19,7 +19,6 @@
 #define FIGHT_WINDOW_MS	60000
 #define FIGHT_WAIT_MS	10000		/* doubled each time, up to ... */
 #define FIGHT_WAIT_MAX_MS 600000
-#define OBSERVE_CHUNK	1000		/* items copied for one bulk look */
 
 void
 drift_found(struct engine *e, struct item *it, const char *sender)
@@ -159,10 +158,10 @@ struct look {
 	struct job	 job;
 	struct engine	*engine;
 	struct system	*system;
-	struct observe_item *items;
-	struct json	**forms;
-	size_t		 n, from;	/* from: items before this chunk */
+	struct observe_item *items;	/* copies */
+	size_t		 n, cap;
 	struct map	*changed;	/* key -> struct json, or &gone */
+	int64_t		 started_ms;	/* wall clock */
 	struct err	 err;
 	int		 rc;
 };
@@ -189,11 +188,10 @@ static void
 look_free(struct look *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		json_free(l->forms[i]);
 		free((char *)l->items[i].key);
+		free((char *)l->items[i].observed);
 	}
 	free(l->items);
-	free(l->forms);
 	map_free(l->changed);
 	free(l);
 }
@@ -211,8 +209,6 @@ look_drop(struct job *job)
 	look_free(l);
 }
 
-static bool look_start(struct engine *, struct system *, size_t from);
-
 static void
 look_take(struct engine *e, struct item *it, struct json *observed)
 {
@@ -226,6 +222,22 @@ look_take(struct engine *e, struct item *it, struct json *observed)
 	json_free(observed);
 }
 
+/* In a quiet house a look is the only one to notice an outage, or its end. */
+static void
+look_heard(struct engine *e, const struct look *l)
+{
+	struct system *s = l->system;
+
+	if (l->rc == 0) {
+		system_answer(e, s, true, 0, NULL);
+		return;
+	}
+	log_info("engine", "%s: looking: %s", s->provider->name, l->err.msg);
+	system_failed(s, l->err.msg);
+	if (l->err.kind == ERR_RETRY)
+		system_answer(e, s, false, l->started_ms, l->err.msg);
+}
+
 static void
 look_done(struct job *job)
 {
@@ -236,7 +248,7 @@ look_done(struct job *job)
 	void *at, *v;
 
 	store_begin(e->store);
-	e->observing = false;
+	l->system->observing = false;
 	for (at = NULL; (v = map_next(l->changed, &at, &key)) != NULL;) {
 		struct json *form = v == &gone ? NULL : v;
 
@@ -245,62 +257,57 @@ look_done(struct job *job)
 		else
 			json_free(form);
 	}
-	if (l->rc == -1)
-		log_info("engine", "%s: looking: %s",
-		    l->system->provider->name, l->err.msg);
-	else if (l->n == OBSERVE_CHUNK)
-		look_start(e, l->system, l->from + l->n);
+	look_heard(e, l);
 	look_free(l);
 }
 
-/* Settled items of the system after the first `from`; false if none. */
-static bool
-look_start(struct engine *e, struct system *s, size_t from)
+static void
+look_add(struct look *l, const struct item *it)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 64 : l->cap * 2;
+		l->items = xreallocarray(l->items, l->cap, sizeof *l->items);
+	}
+	l->items[l->n++] = (struct observe_item){ .key = xstrdup(it->key),
+	    .observed = xstrdup(it->observed) };
+}
+
+static void
+look_start(struct engine *e, struct system *s)
 {
 	struct look *l = xcalloc(1, sizeof *l);
-	size_t seen = 0;
-	struct item *it;
+	const struct item *it;
 	const char *key;
-	struct err err;
 	void *at;
 
-	l->items = xcalloc(OBSERVE_CHUNK, sizeof *l->items);
-	l->forms = xcalloc(OBSERVE_CHUNK, sizeof *l->forms);
 	l->changed = map_new(NULL);
-	for (at = NULL; l->n < OBSERVE_CHUNK &&
-	    (it = map_next(e->items, &at, &key)) != NULL;) {
-		if (it->system != s || it->observed == NULL || seen++ < from)
-			continue;
-		l->forms[l->n] = json_parse(it->observed,
-		    strlen(it->observed), &err);
-		l->items[l->n].key = xstrdup(key);
-		l->items[l->n].observed = l->forms[l->n];
-		l->n++;
-	}
+	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
+		if (it->system == s && it->observed != NULL)
+			look_add(l, it);
 	if (l->n == 0) {
 		look_free(l);
-		return false;
+		return;
 	}
 	l->job.run = look_run;
 	l->job.done = look_done;
 	l->job.drop = look_drop;
 	l->engine = e;
 	l->system = s;
-	l->from = from;
-	e->observing = true;
+	l->started_ms = clock_ms();
+	s->observing = true;
 	pool_submit(s->pool, &l->job);
-	return true;
 }
 
 void
 observe_start(struct engine *e)
 {
-	if (e->observing || e->draining)
+	if (e->draining)
 		return;
 	for (size_t i = 0; i < e->systems_n; i++) {
 		struct system *s = &e->systems[i];
 
-		if (s->ctx != NULL && s->is_up && s->provider->observe != NULL)
-			look_start(e, s, 0);
+		if (s->ctx != NULL && !s->observing &&
+		    s->provider->observe != NULL)
+			look_start(e, s);
 	}
 }

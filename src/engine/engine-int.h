@@ -62,6 +62,7 @@ struct system {
 	struct item	*head, **tail;	/* queue */
 	int		 in_hand;
 	bool		 is_up, told_down;
+	bool		 observing;	/* a look is under way */
 	int		 failures;	/* in a row, over all items */
 	int64_t		 down_since_ms;	/* wall clock */
 	int64_t		 next_probe_ms;	/* monotonic */
@@ -114,7 +115,7 @@ struct engine {
 	struct batch		*batches;	/* all that exist */
 	struct batch		*starting;	/* selected, waiting for commit */
 	size_t			 resting;	/* items in BACKOFF or FAILED */
-	bool			 started, draining, observing, ticking;
+	bool			 started, draining, ticking;
 	struct map		*check;		/* keys to look at this turn */
 	struct json		*rotations;	/* see rotate.c */
 	struct timer		*rotation_timer;
@@ -157,6 +158,8 @@ void	 queue_select(struct engine *);	/* before the commit */
 void	 queue_submit(struct engine *);	/* after it */
 void	 batches_free(struct engine *);
 void	 queue_tick(struct engine *);
+/* The last error, for people. */
+void	 system_failed(struct system *, const char *why);
 /* since_ms: wall clock when the call that failed began. */
 void	 system_answer(struct engine *, struct system *, bool is_up,
 	    int64_t since_ms, const char *why);

@@ -211,9 +211,9 @@ bool
 engine_is_idle(const struct engine *e)
 {
 	for (size_t i = 0; i < e->systems_n; i++)
-		if (e->systems[i].in_hand > 0)
+		if (e->systems[i].in_hand > 0 || e->systems[i].observing)
 			return false;
-	return !e->observing;
+	return true;
 }
 
 void

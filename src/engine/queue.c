@@ -449,6 +449,14 @@ news_take(struct engine *e, const char *key)
 	json_free(news);
 }
 
+void
+system_failed(struct system *s, const char *why)
+{
+	free(s->last_error);
+	s->last_error = xstrdup(why);
+	s->last_error_ms = clock_ms();
+}
+
 /* Smoothed over about eight, so that one slow call is no news. */
 static void
 system_timed(struct system *s, int64_t took_ms)
@@ -467,11 +475,8 @@ system_hears(struct engine *e, const struct batch *b, const struct item *it,
 {
 	struct system *s = b->system;
 
-	if (d->rc == -1) {
-		free(s->last_error);
-		s->last_error = xstrdup(d->err.msg);
-		s->last_error_ms = clock_ms();
-	}
+	if (d->rc == -1)
+		system_failed(s, d->err.msg);
 	if (d->rc == 0 || d->err.kind != ERR_RETRY || d->out.has_answer)
 		system_answer(e, s, true, 0, NULL);
 	else if (!s->is_up || it->fails < STUBBORN_TRIES)

@@ -469,23 +469,24 @@ directory_observe(void *arg, const struct observe_item *items, size_t n,
     void *carg, struct err *e)
 {
 	const struct directory_ctx *c = arg;
-	struct json *now;
+	struct json *now, *was;
+	int rv = 0;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; rv == 0 && i < n; i++) {
 		now = NULL;
-		if (json_str(items[i].observed, "path") == NULL)
-			continue;
-		if (look_path(c, json_str(items[i].observed, "path"),
-		    items[i].observed, &now, e) == -1)
-			return -1;
+		was = json_must(items[i].observed);
+		if (json_str(was, "path") != NULL)
+			rv = look_path(c, json_str(was, "path"), was, &now, e);
 		/* Also when only times differ: then they are known next time. */
-		if (now == NULL || !looks_same(items[i].observed, now))
+		if (rv == 0 && json_str(was, "path") != NULL &&
+		    (now == NULL || !looks_same(was, now)))
 			changed(carg, items[i].key, now);
 		else
 			json_free(now);
+		json_free(was);
 	}
-	return 0;
+	return rv;
 }
 
 /* --- opening ------------------------------------------------------------ */

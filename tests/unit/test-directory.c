@@ -199,12 +199,14 @@ on_changed(void *arg, const char *key, struct json *observed)
 static void
 observe(struct place *t, const struct json *observed, struct seen *s)
 {
-	struct observe_item item = { "file:x", observed };
+	char *text = json_canonical(observed);
+	struct observe_item item = { "file:x", text };
 	struct err e = {0};
 
 	json_free(s->observed);
 	*s = (struct seen){0};
 	assert_int_equal(t->p->observe(t->ctx, &item, 1, on_changed, s, &e), 0);
+	free(text);
 }
 
 static size_t

@@ -227,7 +227,7 @@ house_open(struct house *h)
 	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
 	cfg.world.library = h->library;
 	cfg.threads = 4;
-	cfg.run_limit_ms = 3000;
+	cfg.run_limit_ms = 30000;
 	cfg.live_interval_ms = 20;
 	h->engine = engine_new(h->loop, h->store, &cfg, &err);
 	assert_non_null(h->engine);

@@ -30,7 +30,9 @@ struct item {
 	char		*desired;	/* canonical; NULL: to be removed */
 	char		*observed;	/* canonical; NULL: not there */
 	struct strv	 deps;		/* keys that must be there first */
-	struct strv	 refs;		/* keys desired points to, deps or not */
+	struct strv	 refs;		/* keys desired points to, deps or not;
+					 * sorted, each once */
+	size_t		 refs_came;	/* so many of them are not on their way */
 	struct item	**users;	/* items that depend on or refer to us */
 	size_t		 users_n, users_cap;
 

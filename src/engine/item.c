@@ -123,16 +123,31 @@ find_refs(const char *desired, struct strv *refs)
 {
 	static const char mark[] = "{\"$ref\":\"";
 	const char *p = desired, *end;
-	char *key;
 
 	while (p != NULL && (p = strstr(p, mark)) != NULL) {
 		p += sizeof mark - 1;
 		if ((end = strchr(p, '"')) == NULL)
 			return;
-		key = xstrndup(p, (size_t)(end - p));
-		strv_add_unique(refs, key);
-		free(key);
+		strv_addf(refs, "%.*s", (int)(end - p), p);
 	}
+}
+
+/* Each once, sorted: a registry refers to every room there is. */
+static void
+refs_settle(struct strv *refs)
+{
+	size_t n = 0;
+
+	if (refs->n == 0)
+		return;
+	strv_sort(refs);
+	for (size_t i = 1; i < refs->n; i++)
+		if (strcmp(refs->v[n], refs->v[i]) == 0)
+			free(refs->v[i]);
+		else
+			refs->v[++n] = refs->v[i];
+	refs->n = n + 1;
+	refs->v[refs->n] = NULL;
 }
 
 /*
@@ -148,9 +163,11 @@ item_set_deps(struct engine *e, struct item *it, const char *desired,
 	unlink_deps(e, it);
 	for (size_t i = 0; i < deps->n; i++) {
 		strv_add(&it->deps, deps->v[i]);
-		strv_add_unique(&it->refs, deps->v[i]);
+		strv_add(&it->refs, deps->v[i]);
 	}
 	find_refs(desired, &it->refs);
+	refs_settle(&it->refs);
+	it->refs_came = 0;
 	for (size_t i = 0; i < it->refs.n; i++)
 		if ((dep = item_find(e, it->refs.v[i])) != NULL)
 			user_add(dep, it);
@@ -401,8 +418,11 @@ is_settled(struct engine *e, struct item *it)
 static const char *
 ref_coming(struct engine *e, struct item *it)
 {
-	for (size_t i = 0; i < it->refs.n; i++) {
-		const struct item *ref = item_find(e, it->refs.v[i]);
+	/* Those that came once are not asked again: one pass over all of them,
+	 * however often one of ten thousand comes. */
+	for (; it->refs_came < it->refs.n; it->refs_came++) {
+		const struct item *ref = item_find(e,
+		    it->refs.v[it->refs_came]);
 
 		if (ref != NULL && ref->observed == NULL && ref->fails == 0 &&
 		    ref->desired != NULL && ref->state != OBJECT_FAILED)

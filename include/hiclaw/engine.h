@@ -183,6 +183,8 @@ struct system_view {
 	const char	*why;		/* of the outage, or NULL */
 	int		 in_flight;
 	int64_t		 latency_ms;	/* of a job, smoothed; -1: none yet */
+	uint64_t	 jobs, looks;	/* done so far; a job may be of many
+					 * objects, a look is of all */
 	const char	*last_error;	/* of any object, or NULL */
 	int64_t		 last_error_ms;	/* wall clock */
 };

@@ -215,6 +215,43 @@ resident_bytes(void)
 	return resident * 4096;
 }
 
+struct systems { struct buf up, latency, jobs, looks; };
+
+static void
+put_system(void *arg, const struct system_view *v)
+{
+	struct systems *s = arg;
+
+	buf_printf(&s->up, "hiclaw_system_up{system=\"%s\"} %d\n", v->name,
+	    v->is_up);
+	if (v->latency_ms >= 0)
+		buf_printf(&s->latency, "hiclaw_system_latency_seconds"
+		    "{system=\"%s\"} %.3f\n", v->name,
+		    (double)v->latency_ms / 1000);
+	buf_printf(&s->jobs, "hiclaw_system_jobs_total{system=\"%s\"} %llu\n",
+	    v->name, (unsigned long long)v->jobs);
+	buf_printf(&s->looks, "hiclaw_system_looks_total{system=\"%s\"} "
+	    "%llu\n", v->name, (unsigned long long)v->looks);
+}
+
+/* Each outside system: does it answer, how fast, what was done there. */
+static void
+put_systems(const struct engine *e, struct buf *b)
+{
+	struct systems s = { 0 };
+
+	engine_systems(e, put_system, &s);
+	buf_printf(b, "# TYPE hiclaw_system_up gauge\n%s"
+	    "# TYPE hiclaw_system_latency_seconds gauge\n%s"
+	    "# TYPE hiclaw_system_jobs_total counter\n%s"
+	    "# TYPE hiclaw_system_looks_total counter\n%s", buf_str(&s.up),
+	    buf_str(&s.latency), buf_str(&s.jobs), buf_str(&s.looks));
+	buf_release(&s.up);
+	buf_release(&s.latency);
+	buf_release(&s.jobs);
+	buf_release(&s.looks);
+}
+
 static void
 get_metrics(struct daemon *d, struct httpd_req *req, const char *path)
 {
@@ -249,6 +286,7 @@ get_metrics(struct daemon *d, struct httpd_req *req, const char *path)
 	    "# TYPE hiclaw_up gauge\nhiclaw_up %d\n", c.runs,
 	    (unsigned long long)c.ensures, (unsigned long long)c.repairs,
 	    (unsigned long long)d->resyncs, resident_bytes(), d->is_up);
+	put_systems(d->engine, &b);
 	httpd_reply(req, 200, "text/plain; version=0.0.4", buf_str(&b));
 	buf_release(&b);
 }

@@ -249,6 +249,7 @@ look_done(struct job *job)
 
 	store_begin(e->store);
 	l->system->observing = false;
+	l->system->looks++;
 	for (at = NULL; (v = map_next(l->changed, &at, &key)) != NULL;) {
 		struct json *form = v == &gone ? NULL : v;
 

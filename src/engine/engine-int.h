@@ -69,6 +69,7 @@ struct system {
 	int64_t		 down_since_ms;	/* wall clock */
 	int64_t		 next_probe_ms;	/* monotonic */
 	int64_t		 latency_ms;	/* of its jobs, smoothed; -1: none */
+	uint64_t	 jobs, looks;	/* done */
 	char		*last_error;	/* of any item */
 	int64_t		 last_error_ms;	/* wall clock */
 	char		*why;

@@ -541,6 +541,7 @@ batch_done(struct job *job)
 	store_begin(e->store);
 	fault("engine.before-observed");
 	b->system->in_hand--;
+	b->system->jobs++;
 	system_timed(b->system, b->took_ms);
 	for (size_t i = 0; i < b->n; i++)
 		task_done(e, b, &b->tasks[i], &b->deeds[i]);

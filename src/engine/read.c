@@ -142,6 +142,7 @@ engine_systems(const struct engine *e,
 			.since_ms = s->down_since_ms, .why = s->why,
 			.in_flight = s->in_hand,
 			.latency_ms = s->latency_ms,
+			.jobs = s->jobs, .looks = s->looks,
 			.last_error = s->last_error,
 			.last_error_ms = s->last_error_ms,
 		};

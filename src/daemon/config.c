@@ -757,6 +757,48 @@ check_admins_outside(const struct config *c, struct err *err)
 	return 0;
 }
 
+static int
+check_storage(const struct config *c, struct err *err)
+{
+	const char *provider = c->storage.provider, *url = c->storage.url;
+	bool is_file = url != NULL && str_starts(url, "file:");
+
+	if (provider[0] == '\0')
+		return 0;
+	if (strcmp(provider, "directory") == 0)
+		return is_file ? 0 : err_set(err, ERR_USER, "storage.url: a "
+		    "directory reads file:///absolute/path");
+	if (is_file || url == NULL || url[0] == '\0')
+		return err_set(err, ERR_USER, "storage.url: %s reads "
+		    "http://host:port or https://host", provider);
+	if (require(c->storage.access_key, "storage.access_key",
+	    "STORAGE_ACCESS_KEY", "hiclaw", err) == -1)
+		return -1;
+	return require(c->storage.secret_key, "storage.secret_key",
+	    "STORAGE_SECRET_KEY", "a long random text", err);
+}
+
+static int
+check_gateway(const struct config *c, struct err *err)
+{
+	const char *provider = c->gateway.provider;
+
+	if (provider[0] == '\0')
+		return 0;
+	if (strcmp(provider, "higress") == 0 &&
+	    (require(c->gateway.console_url, "gateway.console_url",
+	    "GATEWAY_CONSOLE_URL", "http://127.0.0.1:8001", err) == -1 ||
+	    require(c->gateway.console_password, "gateway.console_password",
+	    "GATEWAY_CONSOLE_PASSWORD", "the password of the Console",
+	    err) == -1))
+		return -1;
+	if (strcmp(provider, "envoy") == 0 && c->gateway.listen.n == 0)
+		return err_set(err, ERR_USER, "gateway.listen: say on which "
+		    "address and port Envoy listens, for example "
+		    "[\"127.0.0.1:29302\"]");
+	return 0;
+}
+
 int
 config_check(struct config *c, struct err *err)
 {
@@ -764,7 +806,8 @@ config_check(struct config *c, struct err *err)
 	    "http://127.0.0.1:8008", err) == -1 ||
 	    require(c->homeserver.domain, "homeserver.domain",
 	    "HOMESERVER_DOMAIN", "example.org", err) == -1 ||
-	    check_admins(c, err) == -1)
+	    check_admins(c, err) == -1 || check_storage(c, err) == -1 ||
+	    check_gateway(c, err) == -1)
 		return -1;
 	if (registration_load(c, c->homeserver.registration, err) == -1)
 		return -1;

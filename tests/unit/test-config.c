@@ -523,6 +523,12 @@ test_check_settings(void **state)
 		    "name a person" },
 		{ "HICLAW_CFG_HOMESERVER_REGISTRATION", "/nonexistent/r.yaml",
 		    "--generate-registration" },
+		{ "HICLAW_CFG_STORAGE_PROVIDER", "s3", "storage.url" },
+		{ "HICLAW_CFG_STORAGE_URL", "http://m:9000",
+		    "storage.access_key" },
+		{ "HICLAW_CFG_GATEWAY_PROVIDER", "higress",
+		    "gateway.console_url" },
+		{ "HICLAW_CFG_STORAGE_PROVIDER", "minio", "storage.url: minio" },
 	};
 	struct fix	*f = *state;
 	size_t		 i;
@@ -537,6 +543,44 @@ test_check_settings(void **state)
 		expect_says(f, cases[i].says);
 		unsetenv(cases[i].name);
 	}
+}
+
+/* The gateway's lists: read from the file and from the environment, checked,
+ * and never printed with their keys. */
+static void
+test_gateway(void **state)
+{
+	struct fix	*f = *state;
+	char		*text;
+
+	setenv("HICLAW_CFG_GATEWAY_PROVIDERS",
+	    "[{name: a, url: \"http://x/v1\", key: sk-1234}, {name: b, url: "
+	    "\"http://y/v1\"}]", 1);
+	load_with_registration(f, "gateway:\n  provider: envoy\n"
+	    "  url: http://127.0.0.1:5/\n");
+	unsetenv("HICLAW_CFG_GATEWAY_PROVIDERS");
+	assert_int_equal(config_check(&f->cfg, &f->err), 0);
+	assert_int_equal(json_size(f->cfg.gateway.providers), 2);
+	assert_string_equal(json_str(json_first(f->cfg.gateway.providers),
+	    "key"), "sk-1234");
+	assert_string_equal(f->cfg.gateway.url, "http://127.0.0.1:5");
+	assert_string_equal(f->cfg.gateway.agents_url, "http://127.0.0.1:5");
+	assert_int_equal(f->cfg.gateway.listen.n, 1);
+	assert_string_equal(f->cfg.gateway.listen.v[0], "127.0.0.1:5");
+	text = config_print(&f->cfg);
+	assert_null(strstr(text, "sk-1234"));
+	assert_non_null(strstr(text, "***"));
+	free(text);
+	setenv("HICLAW_CFG_GATEWAY_MCP_SERVERS", "[{name: a, url: "
+	    "\"http://x\"}, {name: a, url: \"http://y\"}]", 1);
+	assert_int_equal(load(f, "gateway:\n  provider: envoy\n"), -1);
+	unsetenv("HICLAW_CFG_GATEWAY_MCP_SERVERS");
+	expect_says(f, "\"a\" is listed twice");
+	/* What is wrong with a key is said without it. */
+	load(f, "gateway:\n  providers: [{name: a, url: \"http://x\", "
+	    "key: [sk-1234]}]\n");
+	assert_null(strstr(f->err.msg, "sk-1234"));
+	expect_says(f, "gateway.providers");
 }
 
 #define NAMESPACES	"namespaces:\n  aliases: [{exclusive: true, regex: x}]\n"
@@ -666,7 +710,7 @@ main(void)
 		T(unreadable), T(no_secret_in_messages),
 		T(environment), T(bad_environment),
 		T(generate), T(check), T(check_settings),
-		T(bad_registrations), T(documented), T(example),
+		T(bad_registrations), T(gateway), T(documented), T(example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

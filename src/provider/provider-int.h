@@ -6,6 +6,7 @@
 
 #include "hiclaw/provider.h"
 
-extern const struct provider provider_matrix, provider_directory;
+extern const struct provider provider_matrix, provider_directory,
+    provider_envoy;
 
 #endif

@@ -8,6 +8,7 @@
 const struct provider *const providers[] = {
 	&provider_matrix,
 	&provider_directory,
+	&provider_envoy,
 	NULL
 };
 

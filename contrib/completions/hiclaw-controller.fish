@@ -2,6 +2,7 @@
 
 set -l c complete -c hiclaw-controller
 $c -l config -r -F -d 'settings'
+$c -l prepare-gateway -f -d 'write what Envoy needs to start'
 $c -l check-config -f -d 'check the settings and end'
 $c -l print-config -f -d 'print the settings, secrets masked'
 $c -l generate-registration -f -d 'print a registration for the homeserver'

@@ -36,6 +36,8 @@ static const char usage_text[] =
 "Modes (default: run in the foreground until SIGTERM)\n"
 "      --check-config       check settings and registration, then exit\n"
 "      --print-config       print the settings in force, secrets masked\n"
+"      --prepare-gateway    write what Envoy needs to start, print the path of\n"
+"                           its bootstrap file, then exit\n"
 "      --generate-registration --domain NAME --url URL [--prefix WORD]\n"
 "                           print a registration for the homeserver\n"
 "      --print-crds         print the CustomResourceDefinitions\n"
@@ -53,9 +55,9 @@ static const char usage_text[] =
 "\n"
 "Settings: hiclaw-controller.conf(5).  Commands in chat: hiclaw-commands(7).\n";
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_REGISTRATION, MODE_CRDS,
+enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_PREPARE, MODE_REGISTRATION, MODE_CRDS,
     MODE_SCHEMA, MODE_EXPLAIN, MODE_FAULTS };
-enum { OPT_CHECK = 256, OPT_PRINT, OPT_REGISTRATION, OPT_DOMAIN, OPT_URL,
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_PREPARE, OPT_REGISTRATION, OPT_DOMAIN, OPT_URL,
     OPT_PREFIX, OPT_CRDS, OPT_SCHEMA, OPT_EXPLAIN, OPT_FAULTS };
 
 struct options {
@@ -67,6 +69,7 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "prepare-gateway", no_argument, NULL, OPT_PREPARE },
 	{ "generate-registration", no_argument, NULL, OPT_REGISTRATION },
 	{ "domain", required_argument, NULL, OPT_DOMAIN },
 	{ "url", required_argument, NULL, OPT_URL },
@@ -92,6 +95,7 @@ parse_options(int argc, char **argv, struct options *o)
 		case 'c': o->config = optarg; break;
 		case OPT_CHECK: o->mode = MODE_CHECK; break;
 		case OPT_PRINT: o->mode = MODE_PRINT; break;
+		case OPT_PREPARE: o->mode = MODE_PREPARE; break;
 		case OPT_REGISTRATION: o->mode = MODE_REGISTRATION; break;
 		case OPT_DOMAIN: o->domain = optarg; break;
 		case OPT_URL: o->url = optarg; break;
@@ -192,6 +196,34 @@ print_config(const struct config *cfg)
 
 	fputs(text, stdout);
 	free(text);
+	return EX_OK;
+}
+
+/* Envoy is started before us, on files that only we can write. */
+static int
+prepare_gateway(struct daemon *d)
+{
+	struct provider_env env = { 0 };
+	struct err err;
+	void *ctx;
+
+	if (strcmp(d->cfg.gateway.provider, "envoy") != 0) {
+		fputs("hiclaw-controller: --prepare-gateway is for "
+		    "gateway.provider: envoy\n", stderr);
+		return EX_USAGE;
+	}
+	umask(077);
+	provider_env_fill(d, &env);
+	for (size_t i = 0; providers[i] != NULL; i++) {
+		if (strcmp(providers[i]->name, "envoy") != 0)
+			continue;
+		if (providers[i]->open(&env, &ctx, &err) == -1) {
+			fprintf(stderr, "hiclaw-controller: %s\n", err.msg);
+			return EX_CANTCREAT;
+		}
+		providers[i]->close(ctx);
+	}
+	printf("%s/bootstrap.json\n", d->cfg.gateway.directory);
 	return EX_OK;
 }
 
@@ -461,7 +493,7 @@ with_config(const struct options *o, struct daemon *d)
 		    d->cfg.homeserver.domain);
 		return EX_OK;
 	}
-	return run(d);
+	return o->mode == MODE_PREPARE ? prepare_gateway(d) : run(d);
 }
 
 int

@@ -120,7 +120,7 @@ walk(const char *dir, const char *at, int depth, struct strv *out,
 
 	if (d == NULL && (errno != ENOENT || depth > 0))
 		rv = err_set(e, ERR_BROKEN, "%s: %s", path, strerror(errno));
-	while (rv == 0 && (ent = readdir(d)) != NULL) {
+	while (rv == 0 && d != NULL && (ent = readdir(d)) != NULL) {
 		if (ent->d_name[0] == '.')
 			continue;
 		sub = xasprintf("%s/%s", at, ent->d_name);

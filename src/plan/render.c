@@ -124,6 +124,13 @@ put_change(struct buf *b, const struct changes *cs, const struct change *c)
 	const char *user = member_of(c);
 	const struct change *power;
 
+	if (str_starts(c->what, "consumer ") &&
+	    (c->from == NULL) != (c->to == NULL)) {
+		buf_puts(b, c->from == NULL ? "add " : "remove ");
+		put_cut(b, c->what + strlen("consumer "));
+		return;
+	}
+
 	if (user != NULL && (c->from == NULL || c->to == NULL)) {
 		buf_puts(b, c->from == NULL ? "add " : "remove ");
 		put_cut(b, user);

@@ -18,17 +18,18 @@ from stack import ROOT
 KEYS = ("HICLAW_HOME HICLAW_CONFIG HICLAW_DATABASE HICLAW_HOMESERVER_URL "
         "HICLAW_DOMAIN HICLAW_ADMIN_USER HICLAW_ADMIN_TOKEN "
         "HICLAW_ADMIN_PASSWORD HICLAW_ADMIN_ROOM HICLAW_CONTROLLER_URL "
-        "HICLAW_CONTROLLER_PID HICLAW_STORAGE_URL").split()
+        "HICLAW_CONTROLLER_PID HICLAW_GATEWAY_URL HICLAW_STORAGE_URL").split()
 
 
 class Quickstart:
     def __init__(self, home):
         self.home = pathlib.Path(home)
-        ports = stacks.free_ports(2)
+        ports = stacks.free_ports(4)
         self.env = dict(os.environ, HICLAW_HOME=str(home),
                         HICLAW_PORT_BASE=str(min(ports) - 10))
         for k in list(self.env):
-            if k.startswith(("HICLAW_ADMIN", "HICLAW_SAMPLE", "HICLAW_CFG")):
+            if k.startswith(("HICLAW_ADMIN", "HICLAW_SAMPLE", "HICLAW_CFG",
+                             "HICLAW_LLM")):
                 del self.env[k]
 
     def run(self, *args, ok=0, timeout=600, **env):
@@ -73,7 +74,7 @@ def quick(tmp_path_factory):
 
 def test_up(quick):
     out = quick.run("up").stdout
-    assert re.search(r"8/8.*sample", out)
+    assert re.search(r"9/9.*sample", out)
     assert "hiclaw_admin" in out or "admin" in out
     assert "password" in out and "homeserver" in out
     assert "Team" in out or "frontend" in out
@@ -145,7 +146,7 @@ def test_paste_large_file(quick, tmp_path):
 def test_up_again_is_harmless(quick):
     before = quick.values()
     out = quick.run().stdout
-    assert out.count("runs already") == 2, out
+    assert out.count("runs already") == 3, out
     assert quick.values() == before
 
 
@@ -155,14 +156,15 @@ def test_up_after_kill(quick):
     time.sleep(0.3)
     quick.run("status", ok=1)
     quick.run("up")
-    hs = int((quick.home / "homeserver.pid").read_text())
-    os.kill(hs, signal.SIGKILL)
+    for part in ("homeserver", "gateway", "parrot"):
+        pid = int((quick.home / f"{part}.pid").read_text())
+        os.kill(pid, signal.SIGKILL)
     quick.run("up")
     after = quick.values()
     for k in ("HICLAW_ADMIN_ROOM", "HICLAW_ADMIN_TOKEN", "HICLAW_DOMAIN"):
         assert after[k] == before[k]
     out = quick.run("status").stdout
-    assert out.count("running") == 2
+    assert out.count("running") == 4
 
 
 def test_down_and_up(quick):

@@ -29,16 +29,17 @@
 static bool
 has_few_entries(const char *zip, size_t len)
 {
-	const char	*p = zip, *end = zip + len;
-	size_t		 n;
+	static const char	signature[] = "PK\001\002";
+	const char		*p = zip, *end = zip + len;
+	size_t			 n = 0;
 
-	for (n = 0; n <= SIGNATURES_MAX; n++) {
-		p = memmem(p, (size_t)(end - p), "PK\001\002", 4);
-		if (p == NULL)
-			return true;
-		p += 4;
+	while ((p = memchr(p, 'P', (size_t)(end - p))) != NULL) {
+		if (end - p >= 4 && memcmp(p, signature, 4) == 0 &&
+		    ++n > SIGNATURES_MAX)
+			return false;
+		p++;
 	}
-	return false;
+	return true;
 }
 
 static size_t
@@ -134,7 +135,9 @@ unpack_dir(char *name, struct gather *g, struct err *e)
 
 	if (len > 1 && name[len - 1] == '/')
 		name[len - 1] = '\0';
-	return strcmp(name, ".") == 0 ? 0 : gather_dir(g, name, e);
+	/* "./", the top itself */
+	return *name == '\0' || strcmp(name, ".") == 0 ? 0 :
+	    gather_dir(g, name, e);
 }
 
 static int
@@ -159,7 +162,7 @@ unpack_entry(struct archive *a, struct archive_entry *ent, struct gather *g,
 		rc = err_set(e, ERR_USER, "entry \"%s\": a link",
 		    show_name(name).text);
 	else if (archive_entry_filetype(ent) == AE_IFDIR)
-		rc = unpack_dir(*name == '\0' ? strcpy(name, ".") : name, g, e);
+		rc = unpack_dir(name, g, e);
 	else if (archive_entry_filetype(ent) == AE_IFREG)
 		rc = unpack_file(a, ent, name, g, e);
 	else

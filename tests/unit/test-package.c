@@ -194,6 +194,7 @@ static void
 test_good(void **state)
 {
 	static const struct entry	v[] = {
+		{ .name = "./", .data = "", .mode = 040755 },
 		{ .name = "skills/", .data = "", .mode = 040755 },
 		{ .name = "skills/x/run.sh", .data = "#!/bin/sh\n",
 		    .mode = 0100755 },
@@ -500,7 +501,7 @@ test_many(void **state)
 	make_many(&zip, 100000);
 	start = clock_mono_ms();
 	refuse(&zip, "more than 10000 entries");
-	assert_true(clock_mono_ms() - start < 2000);
+	assert_true(clock_mono_ms() - start < 5000);
 	buf_release(&zip);
 }
 

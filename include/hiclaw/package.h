@@ -33,17 +33,18 @@ void	 package_release(struct package *);
  * entry: not a zip, wrong CRC, encrypted, too many, too large, too deep, too well
  * compressed, absolute or ".." or backslash or control characters in a path,
  * a link or device, the same path twice, a file where another has a directory.
+ * Names are brought to composed UTF-8 (NFC), and compared as bytes then.
  * Directories are implied.  *out is untouched on failure.
  */
 int	 package_unpack(const void *zip, size_t len, struct package *out,
 	    struct err *) MUST_CHECK;
 
 struct package_source {
-	const char	*imports;	/* directory of file:// and packages/...
-					 * zips on disk; NULL: refused */
+	const char	*imports;	/* directory of file://, and of what
+					 * storage has not; NULL: refused */
 	bool		 private_addresses;	/* http and nacos may go there */
-	/* Reads "hiclaw-config/<uri>" of the bucket for "packages/..." and
-	 * "oss://..."; ERR_NOTFOUND, ERR_RETRY.  May be NULL. */
+	/* Reads "hiclaw-config/<path>" of the bucket, where path is always
+	 * "packages/..."; ERR_NOTFOUND, ERR_RETRY.  May be NULL. */
 	int		(*stored)(void *arg, const char *path, struct buf *,
 			    struct err *);
 	void		*arg;
@@ -53,10 +54,10 @@ struct package_source {
  * Fetch by spec.package: file:// (only below imports), http(s)://
  * ("#sha256=<hex>" is checked; at most 5 redirects, each to an address that is
  * allowed), nacos://[user:pass@]host[:port]/<ns>/<spec>[/<version>|/label:<l>]
- * (nacos+https too), packages/x.zip and oss://... from storage.  known, when not
- * NULL, is the digest of what the caller has already: then *same is set when it
- * is still that, and nothing is unpacked.  ERR_USER and ERR_DENIED will not mend
- * by themselves, ERR_NOTFOUND and ERR_RETRY may.
+ * (nacos+https too), packages/x.zip or oss://hiclaw-config/packages/x.zip from
+ * storage.  known, when not NULL, is the digest of what the caller has already:
+ * then *same is set when it is still that, and nothing is unpacked.  ERR_USER
+ * and ERR_DENIED will not mend by themselves, ERR_NOTFOUND and ERR_RETRY may.
  */
 int	 package_fetch(const char *uri, const struct package_source *,
 	    const char *known, bool *same, struct package *out, struct err *)

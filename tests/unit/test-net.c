@@ -637,46 +637,45 @@ test_bad_urls(void **state)
  */
 struct raw {
 	pthread_t	 thread;
-	int		 fd, port;
+	int		 fd;
 	const char	*answer;
+	char		 request[4096];
 };
 
 static void *
 raw_thread(void *arg)
 {
 	struct raw	*raw = arg;
-	char		 chunk[4096];
 	int		 fd = accept(raw->fd, NULL, NULL);
 	size_t		 len = strlen(raw->answer);
 
-	if (fd != -1 && read(fd, chunk, sizeof(chunk)) > 0 &&
+	if (fd != -1 && read(fd, raw->request, sizeof(raw->request) - 1) > 0 &&
 	    send(fd, raw->answer, len, MSG_NOSIGNAL) != (ssize_t)len)
 		abort();
 	close(fd);
 	return NULL;
 }
 
+/* Makes t's call, whatever its URL, to such a server. */
 static void
-raw_call(const char *answer, struct trip *t)
+raw_call(struct raw *raw, struct trip *t)
 {
 	struct sockaddr_in	sin = { .sin_family = AF_INET };
-	struct raw		raw = { .answer = answer };
 	socklen_t		len = sizeof(sin);
 	char			where[64];
 
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	raw.fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(raw.fd, (struct sockaddr *)&sin, len), 0);
-	assert_int_equal(listen(raw.fd, 1), 0);
-	getsockname(raw.fd, (struct sockaddr *)&sin, &len);
+	raw->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(raw->fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(listen(raw->fd, 1), 0);
+	getsockname(raw->fd, (struct sockaddr *)&sin, &len);
 	snprintf(where, sizeof(where), "http://127.0.0.1:%d/",
 	    ntohs(sin.sin_port));
-	pthread_create(&raw.thread, NULL, raw_thread, &raw);
-	t->req = (struct http_req){ .method = "POST", .url = where,
-	    .body = "{}", .body_len = 2 };
+	pthread_create(&raw->thread, NULL, raw_thread, raw);
+	t->req.url = where;
 	trip_make(t);
-	pthread_join(raw.thread, NULL);
-	close(raw.fd);
+	pthread_join(raw->thread, NULL);
+	close(raw->fd);
 }
 
 static void
@@ -718,8 +717,12 @@ test_raw_answers(void **state)
 
 	(void)state;
 	for (i = 0; i < NELEM(rows); i++) {
+		struct raw	raw = { .answer = rows[i].answer };
+
 		memset(&t, 0, sizeof(t));
-		raw_call(rows[i].answer, &t);
+		t.req = (struct http_req){ .method = "POST", .body = "{}",
+		    .body_len = 2 };
+		raw_call(&raw, &t);
 		if (t.rc != rows[i].rc)
 			fail_msg("row %zu: %s", i, t.err.msg);
 		assert_int_equal(t.res.status, rows[i].status);
@@ -729,6 +732,159 @@ test_raw_answers(void **state)
 			assert_int_equal(t.err.kind, ERR_RETRY);
 		http_res_release(&t.res);
 	}
+}
+
+/* Headers there: ours, the caller's, and both kinds of Authorization. */
+static void
+test_request_headers(void **state)
+{
+	static const char *const	headers[] = { "X-One: 1",
+	    "Accept: text/plain", "Authorization: Custom abc", NULL };
+	struct raw	raw = { .answer = "HTTP/1.1 204 No\r\n\r\n" };
+	struct trip	t = { .req = { .method = "GET",
+			    .headers = headers } };
+
+	(void)state;
+	raw_call(&raw, &t);
+	assert_int_equal(t.rc, 0);
+	http_res_release(&t.res);
+	assert_non_null(strstr(raw.request, "\r\nX-One: 1\r\n"));
+	assert_non_null(strstr(raw.request, "\r\nAccept: text/plain\r\n"));
+	assert_null(strstr(raw.request, "Accept: */*"));
+	assert_non_null(strstr(raw.request,
+	    "\r\nAuthorization: Custom abc\r\n"));
+	assert_null(strstr(raw.request, "Content-Type"));
+
+	raw = (struct raw){ .answer = raw.answer };
+	t.req = (struct http_req){ .method = "PUT", .basic = "me:p:w d",
+	    .content_type = "text/plain", .body = "x", .body_len = 1 };
+	raw_call(&raw, &t);
+	http_res_release(&t.res);
+	assert_non_null(strstr(raw.request,
+	    "\r\nAuthorization: Basic bWU6cDp3IGQ=\r\n"));
+	assert_non_null(strstr(raw.request, "\r\nContent-Type: text/plain\r\n"));
+
+	/* nothing of it stays in the thread's handle */
+	raw = (struct raw){ .answer = raw.answer };
+	t.req = (struct http_req){ .method = "GET" };
+	raw_call(&raw, &t);
+	http_res_release(&t.res);
+	assert_null(strstr(raw.request, "Authorization"));
+	assert_null(strstr(raw.request, "X-One"));
+}
+
+static void
+test_bad_headers(void **state)
+{
+	static const char *const	bad[] = { "X: 1\r\nEvil: yes",
+	    "X: 1\nEvil: yes", "X\n: 1", "X: \r", "X: \x01", "X: \x7f" };
+	size_t	i;
+
+	(void)state;
+	for (i = 0; i < NELEM(bad); i++) {
+		const char *const	headers[] = { "A: b", bad[i], NULL };
+		struct trip		t = { .req = { .method = "GET",
+					    .url = url("/x"),
+					    .headers = headers } };
+
+		trip_make(&t);
+		assert_int_equal(t.rc, -1);
+		assert_int_equal(t.err.kind, ERR_USER);
+		assert_null(strstr(t.err.msg, "Evil"));
+	}
+	assert_int_equal(requests, 0);
+}
+
+/* Headers back: names in lower case, of the last head, capped. */
+static void
+test_answer_headers(void **state)
+{
+	struct raw	raw = { .answer = "HTTP/1.1 100 Continue\r\n"
+			    "X-First: no\r\n\r\nHTTP/1.1 200 OK\r\n"
+			    "ETag:  \"A:b\" \r\nX-Empty:\r\nx-two: 1\r\n"
+			    "X-Two: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+			    "0\r\nX-Last: no\r\n\r\n" };
+	struct trip	t = { .req = { .method = "GET" } };
+	struct buf	many = { 0 };
+	int		i;
+
+	(void)state;
+	raw_call(&raw, &t);
+	assert_int_equal(t.rc, 0);
+	assert_string_equal(http_header(&t.res, "etag"), "\"A:b\"");
+	assert_string_equal(http_header(&t.res, "x-empty"), "");
+	assert_string_equal(http_header(&t.res, "x-two"), "1");
+	assert_null(http_header(&t.res, "x-first"));
+	assert_null(http_header(&t.res, "x-last"));
+	assert_null(http_header(&t.res, "x-tw"));
+	http_res_release(&t.res);
+
+	buf_puts(&many, "HTTP/1.1 200 OK\r\n");
+	for (i = 0; i < 500; i++)
+		buf_printf(&many, "X-%d: %0200d\r\n", i, i);
+	buf_puts(&many, "Content-Length: 0\r\n\r\n");
+	raw = (struct raw){ .answer = buf_str(&many) };
+	raw_call(&raw, &t);
+	assert_int_equal(t.rc, 0);
+	assert_in_range(t.res.headers.n, 10, 100);
+	http_res_release(&t.res);
+	buf_release(&many);
+}
+
+/*
+ * Addresses that are not public are refused, however they are written, and
+ * nothing is sent to them.
+ */
+static void
+test_public_only(void **state)
+{
+	static const char *const	hosts[] = { "127.0.0.1", "127.1.2.3",
+	    "localhost", "2130706433", "0x7f.1", "0.0.0.0", "[::1]",
+	    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]",
+	    "[::]", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1",
+	    "169.254.169.254", "100.64.0.1", "192.0.0.8", "198.18.0.1",
+	    "224.0.0.1", "255.255.255.255", "[fe80::1]", "[fc00::1]",
+	    "[fd12:3456::1]", "[2001:db8::1]", "[2002:7f00:1::]", "[ff02::1]" };
+	char	where[128];
+	size_t	i;
+
+	(void)state;
+	for (i = 0; i < NELEM(hosts); i++) {
+		struct trip	t = { .req = { .method = "GET", .url = where,
+				    .public_only = true,
+				    .timeout_ms = 2000 } };
+
+		snprintf(where, sizeof(where), "http://%s:%d/x", hosts[i],
+		    httpd_port(server));
+		trip_make(&t);
+		if (t.rc != -1 || t.err.kind != ERR_DENIED)
+			fail_msg("%s: %d %s", hosts[i], t.rc, t.err.msg);
+	}
+	assert_int_equal(requests, 0);
+}
+
+/* Nor does a connection that was kept from an earlier call help. */
+static void
+test_public_only_reuse(void **state)
+{
+	struct trip	t = { .req = { .method = "GET" } };
+
+	(void)state;
+	pool_free(pool);
+	pool = pool_new(loop, "one", 1);
+	t.req.url = url("/x");
+	trip_make(&t);
+	assert_int_equal(t.rc, 0);
+	http_res_release(&t.res);
+	t.req.public_only = true;
+	trip_make(&t);
+	assert_int_equal(t.rc, -1);
+	assert_int_equal(t.err.kind, ERR_DENIED);
+	assert_int_equal(requests, 1);
+	t.req.public_only = false;
+	trip_make(&t);
+	assert_int_equal(t.rc, 0);
+	http_res_release(&t.res);
 }
 
 static void
@@ -893,6 +1049,11 @@ main(void)
 		HTTP_TEST(test_timeout),
 		HTTP_TEST(test_bad_urls),
 		HTTP_TEST(test_raw_answers),
+		HTTP_TEST(test_request_headers),
+		HTTP_TEST(test_bad_headers),
+		HTTP_TEST(test_answer_headers),
+		HTTP_TEST(test_public_only),
+		HTTP_TEST(test_public_only_reuse),
 		cmocka_unit_test(test_escape),
 		HTTP_TEST(test_listen),
 		HTTP_TEST(test_stop_waiting),

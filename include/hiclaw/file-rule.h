@@ -10,13 +10,16 @@
 
 #define BUILTIN_START	"<!-- hiclaw-builtin-start -->"
 #define BUILTIN_END	"<!-- hiclaw-builtin-end -->"
+#define SPEC_START	"<!-- hiclaw-spec-start -->"
+#define SPEC_END	"<!-- hiclaw-spec-end -->"
 #define TEAM_START	"<!-- hiclaw-team-context-start -->"
 #define TEAM_END	"<!-- hiclaw-team-context-end -->"
 
 /*
  * The whole text of the file by its rule.  desired is resolved; secrets are those
  * of struct work; current is what is there (terminated, any bytes), NULL when
- * there is no file.  Rendering what was rendered gives the same bytes.
+ * there is no file.  Rendering what was rendered gives the same bytes.  A NUL in
+ * text that is kept reads U+FFFD.  A seed where a file is gives that file's text.
  * NULL: ERR_USER for a form that makes no sense, ERR_RETRY for a secret that is
  * not there yet.  Yours; secret_free if the form has secrets.
  */

@@ -17,6 +17,7 @@ struct chat_config {
 	const char	*commands_dir, *templates_dir;
 	const char	*homeserver_url;	/* for sign-in hints */
 	int64_t		 question_ttl_ms, password_ttl_ms, live_interval_ms;
+	int64_t		 rotation_overlap_ms;	/* that an old key works */
 	const char	*version;
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
@@ -27,14 +28,17 @@ void	chat_free(struct chat *);
 const struct engine_observer *chat_observer(struct chat *);
 /*
  * Something outside that an event needs before it can be dealt with: an
- * attachment's bytes, or the message it replies to.  The caller fetches it and
+ * attachment's bytes, the message it replies to, or the answer of a provider
+ * (see engine_query; *what is then {"kind", "question"} as JSON).  The caller fetches it and
  * calls chat_event again with the same event; the inbox row stays until then,
  * so that a kill in between loses nothing.
  */
-enum chat_need { CHAT_DONE, CHAT_NEEDS_MEDIA, CHAT_NEEDS_EVENT };
+enum chat_need { CHAT_DONE, CHAT_NEEDS_MEDIA, CHAT_NEEDS_EVENT,
+    CHAT_NEEDS_QUERY };
 #define CHAT_MEDIA_MAX	MANIFEST_MAX
 struct chat_fetched {
-	const char	*data;		/* bytes of the media, or JSON of the event */
+	const char	*data;		/* bytes of the media, or JSON of the event
+					 * or answer */
 	size_t		 len;
 	const char	*error;		/* why it could not be had, or NULL */
 };

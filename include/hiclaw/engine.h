@@ -117,10 +117,10 @@ void	engine_run_live(struct engine *, int64_t run, int64_t outbox_id);
  * Make the rotating secret of this object anew, in a run of its own.  The one
  * before works for overlap_ms longer.  ERR_NOTFOUND: no such object; ERR_USER:
  * it has nothing to rotate, or the last rotation is still under way.  Returns
- * the run, or -1.
+ * the run, or -1; *plan, when not NULL, gets its plan, for plan_free.
  */
 int64_t	engine_rotate(struct engine *, const char *key, int64_t overlap_ms,
-	    const struct run_request *, struct err *);
+	    const struct run_request *, struct plan **plan, struct err *);
 /*
  * Ask the provider that has this kind of object ("file", "route"); the answer
  * comes to `done` on the loop's thread, *answer NULL on failure.  ERR_USER at

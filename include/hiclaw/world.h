@@ -98,6 +98,9 @@ struct agents { struct agent *v; size_t n, cap; struct map *by_name; };
 void	 agents_list(const struct world_config *, const struct resources *,
 	    struct agents *);
 const struct agent *agents_find(const struct agents *, const char *name);
+/* The provider of the gateway that serves the agent's model; yours, or NULL. */
+char	*world_provider_name(const struct world_config *,
+	    const struct agent *);
 void	 agents_release(struct agents *);
 /* The Matrix id of a Human (its matrixUserId, else @username:domain); yours. */
 char	*human_user(const struct world_config *, const struct resource *);

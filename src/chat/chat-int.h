@@ -75,6 +75,10 @@ struct request {
 	struct repairs		 repairs;
 	const char		*doubt;	/* why to ask before applying, or NULL */
 	bool			 is_answered;
+	/* what a handler asked outside: see request_query */
+	const struct chat_fetched *fetched;
+	char			**what;
+	enum chat_need		 need;
 };
 
 /* --- reply.c ------------------------------------------------------------- */
@@ -233,6 +237,13 @@ const char *admin_room(struct chat *);		/* room id, or NULL */
 
 /* --- dispatch.c, edit.c -------------------------------------------------- */
 
+/*
+ * What the provider that has this kind of object answers.  NULL at the first
+ * call: the handler returns and is called again when the answer is here; or
+ * there is none, and that was said.  Takes the question; the answer is yours.
+ */
+struct json *request_query(struct request *, const char *kind,
+	    struct json *question);
 /* The command of the request's words; sets request.command. */
 void	 request_match(struct request *, size_t *used, const char **near);
 enum chat_need dispatch(struct request *, const struct chat_fetched *,

@@ -22,8 +22,15 @@ put_system(void *arg, const struct system_view *v)
 		    clock_age(clock_ms() - v->since_ms, age));
 	if (!v->is_up && v->why != NULL)
 		text_printf(out, ", %s", v->why);
+	if (v->is_up && v->latency_ms >= 0)
+		text_printf(out, ", %lld ms", (long long)v->latency_ms);
 	if (v->in_flight > 0)
 		text_printf(out, ", %d in hand", v->in_flight);
+	/* An outage says its reason already. */
+	if (v->is_up && v->last_error != NULL)
+		text_printf(out, "; last error %s ago: %s",
+		    clock_age(clock_ms() - v->last_error_ms, age),
+		    v->last_error);
 	text_puts(out, "\n");
 }
 

@@ -126,6 +126,30 @@ from_reply(struct request *q, const struct chat_fetched *fetched, char **what)
 
 /* --- running a command --------------------------------------------------- */
 
+struct json *
+request_query(struct request *q, const char *kind, struct json *question)
+{
+	struct json *o, *answer = NULL;
+	struct err err;
+
+	if (q->fetched == NULL) {
+		o = json_object();
+		json_set_str(o, "kind", kind);
+		json_set(o, "question", question);
+		*q->what = json_canonical(o);
+		q->need = CHAT_NEEDS_QUERY;
+		json_free(o);
+		return NULL;
+	}
+	json_free(question);
+	if (q->fetched->error == NULL)
+		answer = json_parse(q->fetched->data, q->fetched->len, &err);
+	if (answer == NULL)
+		say_wrong(q, "No answer: %s.", q->fetched->error != NULL ?
+		    q->fetched->error : err.msg);
+	return answer;
+}
+
 /* The command that a manifest without a command is for. */
 static const struct command *
 paste_command(struct request *q)
@@ -233,9 +257,11 @@ dispatch(struct request *q, const struct chat_fetched *fetched, char **what)
 			return need;
 		if (q->manifest != NULL && is_just_a_file(q))
 			return CHAT_DONE;
-	}
+	} else
+		q->fetched = fetched;
+	q->what = what;
 	run_handler(q, used);
-	return CHAT_DONE;
+	return q->need;
 }
 
 /* --- names of things ----------------------------------------------------- */

@@ -47,6 +47,7 @@ struct daemon {
 	struct reply	*replies;	/* to give after the commit */
 	/* inbox.c */
 	struct map	*fetching;	/* inbox ids that wait for an errand */
+	struct map	*asking;	/* of those, what providers are asked */
 	bool		 inbox_posted;
 	bool		 inbox_again;	/* an errand failed: the tick wakes us */
 	/* outbox.c */
@@ -78,6 +79,7 @@ void	intake_after_commit(struct daemon *);
 /* inbox.c: keep an event if anybody here could care; true if it is new. */
 bool	inbox_take(struct daemon *, struct json *event);
 void	inbox_wake(struct daemon *);
+void	asking_free(void *);
 
 /* memory.c: give back what only starting needed. */
 void	memory_settle(void);

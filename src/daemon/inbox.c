@@ -187,6 +187,65 @@ errand_start(struct daemon *d, enum errand_kind kind, int64_t row,
 	pool_submit(d->errands, &er->job);
 }
 
+/* --- questions to providers ---------------------------------------------------- */
+
+struct asking {
+	struct daemon	*daemon;
+	int64_t		 row;
+	struct json	*event;
+};
+
+void
+asking_free(void *arg)
+{
+	struct asking *a = arg;
+
+	json_free(a->event);
+	free(a);
+}
+
+/* What a person asked is told as it is, also that there is no answer: who
+ * wants it again asks again. */
+static void
+asking_done(void *arg, const struct json *answer, const struct err *err)
+{
+	struct asking *a = arg;
+	struct daemon *d = a->daemon;
+	char *text = answer != NULL ? json_canonical(answer) : NULL, id[32];
+	struct chat_fetched got = { text, text != NULL ? strlen(text) : 0,
+	    answer == NULL ? err->msg : NULL };
+
+	snprintf(id, sizeof id, "%lld", (long long)a->row);
+	map_remove(d->fetching, id);
+	map_take(d->asking, id);
+	store_begin(d->store);
+	handle(d, a->row, a->event, &got);
+	free(text);
+	asking_free(a);
+}
+
+static void
+asking_start(struct daemon *d, int64_t row, const struct json *event,
+    char *what)
+{
+	struct asking *a = xcalloc(1, sizeof *a);
+	struct json *o = json_must(what);
+	struct err err;
+	char id[32];
+
+	a->daemon = d;
+	a->row = row;
+	a->event = json_copy(event);
+	snprintf(id, sizeof id, "%lld", (long long)row);
+	map_set(d->fetching, id, a);
+	map_set(d->asking, id, a);
+	if (engine_query(d->engine, json_strd(o, "kind", ""),
+	    json_get(o, "question"), asking_done, a, &err) == -1)
+		asking_done(a, NULL, &err);
+	json_free(o);
+	free(what);
+}
+
 /* --- one event ---------------------------------------------------------------- */
 
 static void
@@ -228,6 +287,10 @@ handle(struct daemon *d, int64_t row, const struct json *event,
 	if (need == CHAT_DONE) {
 		free(what);
 		row_done(d, row);
+		return;
+	}
+	if (need == CHAT_NEEDS_QUERY) {
+		asking_start(d, row, event, what);
 		return;
 	}
 	errand_start(d, need == CHAT_NEEDS_MEDIA ? ERRAND_MEDIA : ERRAND_EVENT,

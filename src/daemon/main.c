@@ -377,6 +377,7 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.question_ttl_ms = c->chat.question_ttl_s * 1000;
 	cc.password_ttl_ms = c->chat.password_ttl_s * 1000;
 	cc.live_interval_ms = c->chat.live_interval_ms;
+	cc.rotation_overlap_ms = c->gateway.rotation_overlap_s * 1000;
 	cc.version = PACKAGE_VERSION;
 	if ((d->chat = chat_new(d->store, d->engine, &cc, err)) == NULL)
 		return -1;
@@ -385,6 +386,7 @@ daemon_open(struct daemon *d, struct err *err)
 	d->errands = pool_new(d->loop, "errands", ERRAND_THREADS);
 	d->postmen = pool_new(d->loop, "postmen", POSTMEN);
 	d->fetching = map_new(NULL);
+	d->asking = map_new(asking_free);
 	d->rooms_busy = map_new(NULL);
 	d->rooms_held = map_new(free);
 	d->feed_timer = timer_new(d->loop, feed_timer, d);
@@ -413,6 +415,7 @@ daemon_close(struct daemon *d)
 	outbox_free(d);
 	chat_free(d->chat);
 	map_free(d->fetching);
+	map_free(d->asking);
 	timer_free(d->boot_timer);
 	timer_free(d->feed_timer);
 	timer_free(d->tick_timer);

@@ -85,11 +85,11 @@ swap_secret(struct engine *e, const char *key, const struct object_secret *s)
 
 int64_t
 engine_rotate(struct engine *e, const char *key, int64_t overlap_ms,
-    const struct run_request *q, struct err *err)
+    const struct run_request *q, struct plan **plan, struct err *err)
 {
 	struct item *it = item_find(e, key);
 	struct json *r;
-	struct plan *plan;
+	struct plan *made;
 	int64_t run;
 
 	if (check(e, it, key, err) == -1)
@@ -101,10 +101,13 @@ engine_rotate(struct engine *e, const char *key, int64_t overlap_ms,
 	json_set_bool(r, "overlap", overlap_ms > 0);
 	json_set_int(r, "until_ms", clock_ms() + overlap_ms);
 	save(e);
-	plan = engine_plan_now(e);
+	made = engine_plan_now(e);
 	engine_sync(e);
-	run = run_start(e, plan, q);
-	plan_free(plan);
+	run = run_start(e, made, q);
+	if (plan != NULL)
+		*plan = made;
+	else
+		plan_free(made);
 	rotations_arm(e);
 	log_info("engine", "%s: rotated", key);
 	return run;

@@ -59,6 +59,13 @@ world_provider(const struct world_config *cfg, const char *model)
 }
 
 char *
+world_provider_name(const struct world_config *cfg, const struct agent *a)
+{
+	return xstrdup(json_str(world_provider(cfg, world_model(cfg, a)),
+	    "name"));
+}
+
+char *
 world_provider_path(const struct world_config *cfg, const struct json *p)
 {
 	if (p == json_first(cfg->gateway.providers))

@@ -105,11 +105,16 @@ prov_close(void *ctx)
 static const struct object_secret password[] = {
 	{ .name = "password" }, { .name = NULL }
 };
+static const struct object_secret consumer_key[] = {
+	{ .name = "key", .bytes = 32, .rotates = true }, { .name = NULL }
+};
 #define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
     .handle = obj_handle, .ensure = obj_ensure, .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("file", NULL), { .name = NULL }
+	KIND("room", NULL), KIND("file", NULL), KIND("provider", NULL),
+	KIND("route", NULL), KIND("mcp", NULL),
+	KIND("consumer", consumer_key), { .name = NULL }
 };
 static const struct provider prov = { .name = "matrix", .concurrency = 4,
     .kinds = obj_kinds, .open = prov_open, .close = prov_close };
@@ -145,6 +150,7 @@ struct house {
 	struct timer	*timer;
 	struct strv	 admins;
 	struct library	*library;
+	struct json	*providers, *mcps;	/* of a gateway, or NULL */
 	char		*dir, *commands, *templates;
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
 	int64_t		 deadline, now;
@@ -222,6 +228,11 @@ house_open(struct house *h)
 	cfg.world.device = "HICLAW_0123abcd";
 	cfg.world.room_version = "12";
 	cfg.world.storage.provider = "directory";
+	if (h->providers != NULL) {
+		cfg.world.gateway = (struct world_gateway){
+		    .provider = "envoy", .agents_url = "http://gw",
+		    .providers = h->providers, .mcp_servers = h->mcps };
+	}
 	cfg.world.admins = &h->admins;
 	h->library = library_new();
 	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
@@ -237,6 +248,7 @@ house_open(struct house *h)
 	cc.question_ttl_ms = 300000;
 	cc.password_ttl_ms = 3600000;
 	cc.live_interval_ms = 20;
+	cc.rotation_overlap_ms = 600000;
 	cc.version = "9.9";
 	if ((h->chat = chat_new(h->store, h->engine, &cc, &err)) == NULL)
 		fail_msg("%s", err.msg);
@@ -297,6 +309,8 @@ teardown(void **state)
 	free(h->templates);
 	json_free(h->sent);
 	strv_release(&h->admins);
+	json_free(h->providers);
+	json_free(h->mcps);
 	free(h);
 	return 0;
 }
@@ -543,6 +557,34 @@ expect(const struct json *r, const char *state, const char *part)
 	    strstr(body_of(r), part) == NULL)
 		fail_msg("[%s] %s\nis not [%s] with \"%s\"", state_of(r),
 		    body_of(r), state, part);
+}
+
+/*
+ * A command that needs an answer from outside: it must ask this, and is given
+ * `data` (or, when that is NULL, an error).
+ */
+static const struct json *
+ask_outside(struct house *h, const char *body, const char *question,
+    const char *data)
+{
+	struct chat_fetched got = { data, data != NULL ? strlen(data) : 0,
+	    data == NULL ? "it is asleep" : NULL };
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message");
+	struct json *c = json_get(e, "content");
+	char *what = NULL, id[16];
+
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", body);
+	str_copy(id, json_str(e, "event_id"), sizeof id);
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_QUERY);
+	assert_string_equal(what, question);
+	free(what);
+	post(h);
+	assert_null(reply_to(h, id));
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	json_free(e);
+	post(h);
+	return reply_to(h, id);
 }
 
 static void
@@ -1595,6 +1637,176 @@ test_invite(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- gateway, files ----------------------------------------------------------- */
+
+static void
+with_gateway(struct house *h)
+{
+	house_close(h);
+	h->providers = json_must("[{\"name\":\"main\",\"url\":"
+	    "\"http://x/v1\"},{\"name\":\"qwen\",\"url\":\"http://q/v1\"}]");
+	h->mcps = json_must("[{\"name\":\"github\",\"url\":\"http://m\"}]");
+	house_open(h);
+}
+
+#define SPEC(model, more) "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n" \
+    "metadata: {name: ann}\nspec:\n  model: " model "\n" more
+
+static char *
+spec_of(struct house *h, const char *kind, const char *name)
+{
+	const struct resource *r = resources_find(engine_resources(h->engine),
+	    kind_find(kind), name);
+
+	return r == NULL ? NULL : json_canonical(r->spec);
+}
+
+static void
+assert_spec(struct house *h, const char *kind, const char *name,
+    const char *want)
+{
+	char *spec = spec_of(h, kind, name);
+
+	assert_string_equal(spec, want);
+	free(spec);
+}
+
+static void
+test_grant_and_revoke(void **state)
+{
+	struct house *h = *state;
+
+	expect(ask(h, "!hiclaw gateway status"), "refused", "No gateway");
+	with_gateway(h);
+	expect(ask(h, SPEC("m", "")), "done", "");
+	expect(ask(h, "!hiclaw gateway grant ann qwen mcp/github"), "done",
+	    "2 updated");
+	assert_spec(h, "Worker", "ann", "{\"accessEntries\":[{\"scope\":{"
+	    "\"mcpServers\":[\"github\"],\"providers\":[\"qwen\"]},"
+	    "\"service\":\"ai-gateway\"}],\"model\":\"m\"}");
+	expect(ask(h, "!hiclaw gateway grant ann qwen"), "done", "othing");
+	expect(ask(h, "!hiclaw gateway status ann"), "info",
+	    "route qwen");
+	expect(ask(h, "!hiclaw gateway revoke worker ann provider/qwen"),
+	    "done", "1 updated");
+	assert_spec(h, "Worker", "ann", "{\"accessEntries\":[{\"scope\":{"
+	    "\"mcpServers\":[\"github\"]},\"service\":\"ai-gateway\"}],"
+	    "\"model\":\"m\"}");
+	expect(ask(h, "!hiclaw gateway revoke ann github"), "done", "");
+	assert_spec(h, "Worker", "ann", "{\"model\":\"m\"}");
+	/* What cannot be. */
+	expect(ask(h, "!hiclaw gateway revoke ann main"), "refused",
+	    "another spec.model first");
+	expect(ask(h, "!hiclaw gateway grant ann qwem"), "refused",
+	    "did you mean qwen?");
+	expect(ask(h, "!hiclaw gateway grant ana qwen"), "refused",
+	    "did you mean ann?");
+	expect(ask(h, "!hiclaw gateway grant ann"), "refused", "hich");
+	/* An MCP server that the manifest lists under the gateway goes, too. */
+	ask(h, SPEC("m", "  mcpServers:\n"
+	    "  - {name: gh, url: \"http://gw/mcp-servers/github/mcp\"}\n"
+	    "  - {name: x, url: \"http://gw/mcp-servers/github2\"}\n"));
+	expect(ask(h, "!hiclaw gateway revoke ann mcp/github"), "done", "");
+	assert_spec(h, "Worker", "ann", "{\"mcpServers\":[{\"name\":\"x\","
+	    "\"url\":\"http://gw/mcp-servers/github2\"}],\"model\":\"m\"}");
+}
+
+static void
+test_grant_in_a_team(void **state)
+{
+	struct house *h = *state;
+
+	with_gateway(h);
+	expect(ask(h, "apiVersion: hiclaw.io/v1beta1\nkind: Team\n"
+	    "metadata: {name: red}\nspec:\n  leader: {name: lead}\n"
+	    "  workers: [{name: dev}]\n"), "done", "");
+	expect(ask(h, "!hiclaw gateway grant dev qwen"), "done", "");
+	expect(ask(h, "!hiclaw gateway grant lead mcp/github"), "done", "");
+	assert_spec(h, "Team", "red", "{\"leader\":{\"accessEntries\":[{"
+	    "\"scope\":{\"mcpServers\":[\"github\"]},\"service\":"
+	    "\"ai-gateway\"}],\"name\":\"lead\"},\"workers\":[{"
+	    "\"accessEntries\":[{\"scope\":{\"providers\":[\"qwen\"]},"
+	    "\"service\":\"ai-gateway\"}],\"name\":\"dev\"}]}");
+}
+
+static void
+test_gateway_status(void **state)
+{
+	struct house *h = *state;
+	const struct json *r;
+
+	with_gateway(h);
+	r = ask_outside(h, "!hiclaw gateway status", "{\"kind\":\"route\","
+	    "\"question\":{\"op\":\"status\"}}", "{\"provider\":\"envoy\","
+	    "\"answers\":true,\"latency_ms\":3,\"consumers\":7,\"routes\":[{"
+	    "\"name\":\"main\",\"path\":\"/v1\",\"allowed\":5,\"foreign\":1"
+	    "}]}");
+	expect(r, "info", "envoy answers, 3 ms, 7 keys");
+	expect(r, "info", "main `/v1`: 5 may, and 1 that others put there");
+	expect(ask_outside(h, "!hiclaw gateway", "{\"kind\":\"route\","
+	    "\"question\":{\"op\":\"status\"}}", NULL), "refused",
+	    "No answer: it is asleep");
+}
+
+static void
+test_rotate(void **state)
+{
+	struct house *h = *state;
+	char *old, *new;
+
+	expect(ask(h, SPEC("m", "")), "done", "");
+	expect(ask(h, "!hiclaw rotate ann"), "refused", "no key");
+	with_gateway(h);
+	assert_true(wait_for(h, is_quiet));
+	old = engine_secret(h->engine, "consumer:worker-ann", "key");
+	expect(ask(h, "!hiclaw rotate ann"), "done", "1 updated");
+	new = engine_secret(h->engine, "consumer:worker-ann", "key");
+	assert_string_not_equal(old, new);
+	expect(ask(h, "!hiclaw rotate ann"), "refused", "under way");
+	expect(ask(h, "!hiclaw rotate ann --storage"), "refused", "no user");
+	expect(ask(h, "!hiclaw rotate"), "refused", "hich agent");
+	secret_free(old);
+	secret_free(new);
+}
+
+static void
+test_files_and_cat(void **state)
+{
+	static const char list[] = "{\"kind\":\"file\",\"question\":{"
+	    "\"op\":\"list\",\"path\":\"agents/ann\"}}";
+	struct house *h = *state;
+	const struct json *r;
+	char *key, *data;
+
+	with_gateway(h);
+	expect(ask(h, SPEC("m", "")), "done", "");
+	r = ask_outside(h, "!hiclaw files ann", list, "{\"files\":[{\"path\":"
+	    "\"agents/ann/SOUL.md\",\"size\":1234},{\"path\":"
+	    "\"agents/ann/memory/x.md\",\"size\":2}]}");
+	expect(r, "info", "`SOUL.md` 1.2 kB · ours");
+	expect(r, "info", "`memory/x.md` 2 B · the agent's own");
+	expect(r, "info", "2 files, 1.2 kB, in the home of ann");
+	expect(ask_outside(h, "!hiclaw files ann", list, NULL), "refused",
+	    "asleep");
+	/* Secrets we know and secrets by name read ***. */
+	key = engine_secret(h->engine, "consumer:worker-ann", "key");
+	data = xasprintf("{\"text\":\"{\\\"x\\\":\\\"%s\\\","
+	    "\\\"apiKey\\\": \\\"abc\\\"}\"}", key);
+	r = ask_outside(h, "!hiclaw cat ann openclaw.json", "{\"kind\":"
+	    "\"file\",\"question\":{\"max\":12288,\"op\":\"get\",\"path\":"
+	    "\"agents/ann/openclaw.json\"}}", data);
+	expect(r, "info", "{\"x\":\"***\",\"apiKey\": \"***\"}");
+	expect(ask_outside(h, "!hiclaw cat ann a.bin", "{\"kind\":\"file\","
+	    "\"question\":{\"max\":12288,\"op\":\"get\",\"path\":"
+	    "\"agents/ann/a.bin\"}}", "{\"binary\":5000}"), "refused",
+	    "no text (5.0 kB)");
+	expect(ask(h, "!hiclaw cat ann ../bob/SOUL.md"), "refused", "inside");
+	expect(ask(h, "!hiclaw cat ann /etc/passwd"), "refused", "inside");
+	expect(ask(h, "!hiclaw cat ann"), "refused", "hich file");
+	free(key);
+	free(data);
+}
+
 int
 main(void)
 {
@@ -1609,6 +1821,8 @@ main(void)
 		T(test_long_delete),
 		T(test_failed), T(test_restart), T(test_news),
 		T(test_password), T(test_invite),
+		T(test_grant_and_revoke), T(test_grant_in_a_team),
+		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #include "hiclaw/file.h"
 #include "../../src/chat/commands.h"
+#include "../../src/chat/mask.h"
 #include "../../src/chat/handlers.h"
 #include "../../src/chat/input.h"
 #include "../../src/chat/repair.h"
@@ -595,10 +596,52 @@ test_commands_broken(void **state)
 	remove(dir);
 }
 
+/* --- secrets in files ---------------------------------------------------- */
+
+static void
+test_mask(void **state)
+{
+	static const struct { const char *text, *all; } t[] = {
+		{ "", "" }, { "plain words", "plain words" },
+		{ "x 0123456789abcdef y", "x *** y" },
+		{ "\"apiKey\": \"v\", \"id\": \"w\"",
+		    "\"apiKey\": \"***\", \"id\": \"w\"" },
+		{ "\"accessToken\":\"a\\\"b\",\"c\":1",
+		    "\"accessToken\":\"***\",\"c\":1" },
+		{ "OPENAI_API_KEY=sk-1 # note\nHOME=/x",
+		    "OPENAI_API_KEY=*** # note\nHOME=/x" },
+		{ "token: abc\nmodel: m", "token: ***\nmodel: m" },
+		{ "password='a b' x", "password='***' x" },
+		{ "\"auth\":{\"token\":\"t\"}",
+		    "\"auth\":{\"token\":\"***\"}" },
+		{ "\"tokens\": [\"a\"]", "\"tokens\": [\"a\"]" },
+		{ "the key is here", "the key is here" },
+		{ "key:", "key:" }, { "key=\"", "key=\"" },
+		{ "maxTokens: 64000,", "maxTokens: 64000," },
+	};
+	struct strv secrets = { 0 };
+	char *got;
+
+	strv_add(&secrets, "0123456789abcdef");
+	strv_add(&secrets, "short");
+	for (size_t i = 0; i < NELEM(t); i++) {
+		got = mask_secrets(t[i].text, &secrets, true);
+		assert_string_equal(got, t[i].all);
+		free(got);
+	}
+	/* In prose only what is surely one. */
+	got = mask_secrets("token: abc 0123456789abcdef short", &secrets,
+	    false);
+	assert_string_equal(got, "token: abc *** short");
+	free(got);
+	strv_release(&secrets);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mask),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_words_limits),
 		cmocka_unit_test(test_flags),

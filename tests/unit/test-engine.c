@@ -1079,21 +1079,21 @@ test_rotation(void **state)
 	char *first, *second, *old, *call;
 	struct err err;
 
-	assert_int_equal(engine_rotate(h->engine, ann, 100, &q, &err), -1);
+	assert_int_equal(engine_rotate(h->engine, ann, 100, &q, NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_NOTFOUND);
 	apply(h, WORKER("ann"), NULL, NULL);
 	assert_true(wait_for(h, all_settled));
 	assert_int_equal(engine_rotate(h->engine, "account:ann", 100, &q,
-	    &err), -1);
+	    NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_USER);
 	first = engine_secret(h->engine, ann, "key");
 	calls_forget();
-	assert_true(engine_rotate(h->engine, ann, 60000, &q, &err) > 0);
+	assert_true(engine_rotate(h->engine, ann, 60000, &q, NULL, &err) > 0);
 	second = engine_secret(h->engine, ann, "key");
 	old = engine_secret(h->engine, ann, "old_key");
 	assert_string_not_equal(first, second);
 	assert_string_equal(first, old);
-	assert_int_equal(engine_rotate(h->engine, ann, 100, &q, &err), -1);
+	assert_int_equal(engine_rotate(h->engine, ann, 100, &q, NULL, &err), -1);
 	assert_int_equal(err.kind, ERR_USER);
 	/* Killed in the middle: it goes on, with the same two keys. */
 	house_close(h);
@@ -1112,10 +1112,10 @@ test_rotation(void **state)
 	assert_true(wait_for(h, is_single));
 	/* A short one ends by itself. */
 	calls_forget();
-	assert_true(engine_rotate(h->engine, ann, 50, &q, &err) > 0);
+	assert_true(engine_rotate(h->engine, ann, 50, &q, NULL, &err) > 0);
 	assert_true(wait_for(h, is_single));
 	assert_int_equal(calls_n("ensure consumer:worker-ann"), 2);
-	assert_true(engine_rotate(h->engine, ann, 50, &q, &err) > 0);
+	assert_true(engine_rotate(h->engine, ann, 50, &q, NULL, &err) > 0);
 	assert_true(wait_for(h, is_single));
 	secret_free(first);
 	secret_free(second);

@@ -542,12 +542,17 @@ out:
 	return rv;
 }
 
-/* What no list shows: empty directories, links, devices.  Takes fd over. */
+/*
+ * All that is in a directory, links and devices too, takes fd over.  What lies
+ * deeper than we can hold descriptors for is moved up to the top, for the next
+ * round.
+ */
 static void
-clear_dir(int fd, int depth)
+clear_dir(int top, int fd, int depth, size_t *removed)
 {
 	DIR *d = fdopendir(fd);
 	const struct dirent *ent;
+	char *name;
 	int sub;
 
 	if (d == NULL) {
@@ -558,36 +563,55 @@ clear_dir(int fd, int depth)
 		if (strcmp(ent->d_name, ".") == 0 ||
 		    strcmp(ent->d_name, "..") == 0)
 			continue;
-		if (unlinkat(fd, ent->d_name, 0) == 0 || depth == WALK_DEPTH)
+		if (unlinkat(fd, ent->d_name, 0) == 0) {
+			++*removed;
 			continue;
+		}
+		if (depth == WALK_DEPTH) {
+			name = xasprintf(".doomed%zu" TEMP_SUFFIX, *removed);
+			if (renameat(fd, ent->d_name, top, name) == 0)
+				++*removed;
+			free(name);
+			continue;
+		}
 		sub = open_dir(fd, ent->d_name, false);
 		if (sub != -1)
-			clear_dir(sub, depth + 1);
+			clear_dir(top, sub, depth + 1, removed);
 		unlinkat(fd, ent->d_name, AT_REMOVEDIR);
 	}
 	closedir(d);
 }
 
 static int
-directory_drop_tree(void *arg, const char *path, struct err *e)
+directory_drop_tree(void *arg, const char *path, size_t *removed,
+    struct err *e)
 {
 	const struct directory_ctx *c = arg;
 	struct strv parts = {0};
-	int dir, fd, rv = 0;
+	const char *name;
+	size_t before;
+	int dir, fd, rv = -1;
 
 	dir = open_place(c, path, false, &parts, e);
 	if (dir == -1) {
 		rv = e->kind == ERR_NOTFOUND ? 0 : -1;
 		goto out;
 	}
-	fd = open_dir(dir, parts.v[parts.n - 1], false);
-	if (fd != -1)
-		clear_dir(fd, 0);
-	if (unlinkat(dir, parts.v[parts.n - 1], AT_REMOVEDIR) == -1 &&
-	    !is_absence())
-		rv = errno == ENOTEMPTY ? err_set(e, ERR_RETRY,
-		    "%s: somebody keeps writing there", path) :
-		    os_error(e, path, "remove");
+	name = parts.v[parts.n - 1];
+	do {
+		before = *removed;
+		fd = open_dir(dir, name, false);
+		if (fd != -1)
+			clear_dir(fd, dup(fd), 0, removed);
+		if (fd != -1)
+			close(fd);
+		if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || is_absence())
+			rv = 0;
+	} while (rv == -1 && errno == ENOTEMPTY && *removed > before);
+	if (rv == -1 && errno == ENOTEMPTY)
+		err_set(e, ERR_RETRY, "%s: somebody keeps writing there", path);
+	else if (rv == -1)
+		os_error(e, path, "remove");
 	close(dir);
 	if (rv == 0)
 		prune(c, &parts);

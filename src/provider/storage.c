@@ -549,9 +549,9 @@ storage_tree_remove(void *ctx, const struct work *w, struct outcome *out,
 	if (rv == 0 && strchr(path, '/') == NULL)
 		return 0;
 	if (rv == 0)
-		rv = empty_tree(s, path, &removed, e);
-	if (rv == 0 && s->ops->drop_tree != NULL)
-		rv = s->ops->drop_tree(s, path, e);
+		rv = s->ops->drop_tree != NULL ?
+		    s->ops->drop_tree(s, path, &removed, e) :
+		    empty_tree(s, path, &removed, e);
 	if (removed > 0)
 		strv_addf(&out->did, "removed %zu files", removed);
 	if (rv == -1)

@@ -49,11 +49,14 @@ struct storage_ops {
 	/* One, where that is cheaper than a list; or NULL.  ERR_NOTFOUND. */
 	int	(*stat)(void *ctx, const char *path, struct storage_stat *,
 		    struct err *);
-	/* A directory to live in, where there are such things; or NULL. */
+	/* A directory to live in, where there are such things; or NULL.  1 when
+	 * it was made. */
 	int	(*make_tree)(void *ctx, const char *path, int mode,
 		    struct err *);
-	/* The same for what it leaves empty; or NULL. */
-	int	(*drop_tree)(void *ctx, const char *path, struct err *);
+	/* With all that is in it, files counted, where that is more than a list
+	 * shows; or NULL. */
+	int	(*drop_tree)(void *ctx, const char *path, size_t *removed,
+		    struct err *);
 };
 
 struct cache;

@@ -73,6 +73,19 @@ s3_date(int64_t ms, char dst[S3_DATE])
 		abort();
 }
 
+/* By name: "!" sorts before all that a name of ours may hold, ":" does not. */
+static void
+sort_headers(struct strv *headers)
+{
+	size_t i;
+
+	for (i = 0; i < headers->n; i++)
+		*strchr(headers->v[i], ':') = '!';
+	strv_sort(headers);
+	for (i = 0; i < headers->n; i++)
+		*strchr(headers->v[i], '!') = ':';
+}
+
 /* "name: value" of all headers to be signed, sorted. */
 static struct strv
 signed_headers(const struct s3_request *r, const struct s3_key *k,
@@ -88,7 +101,7 @@ signed_headers(const struct s3_request *r, const struct s3_key *k,
 		strv_addf(&all, "x-amz-security-token: %s", k->token);
 	for (i = 0; r->headers != NULL && i < r->headers->n; i++)
 		strv_add(&all, r->headers->v[i]);
-	strv_sort(&all);
+	sort_headers(&all);
 	return all;
 }
 

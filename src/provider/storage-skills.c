@@ -109,7 +109,8 @@ walk(const char *dir, const char *at, int depth, struct strv *out,
 	int rv = 0;
 
 	if (d == NULL)
-		rv = err_set(e, ERR_RETRY, "%s: %s", path, strerror(errno));
+		rv = err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_RETRY,
+		    "%s: %s", path, strerror(errno));
 	while (rv == 0 && (ent = readdir(d)) != NULL) {
 		if (ent->d_name[0] == '.')
 			continue;
@@ -202,6 +203,9 @@ local_skill(struct storage *s, const struct json *entry, struct package *out,
 	dir = xasprintf("%s/skills/%s/%s", s->templates_dir, set, name);
 	rv = read_skill(dir, &p, e);
 	free(dir);
+	if (rv == -1 && e->kind == ERR_NOTFOUND)
+		err_set(e, ERR_USER, "skill %s: there is none in the set %s",
+		    name, set);
 	if (rv == 0 && !str_equal(p.digest, json_str(entry, "digest")))
 		rv = err_set(e, ERR_RETRY, "skill %s: the templates have "
 		    "changed: restart the controller", name);
@@ -252,7 +256,6 @@ struct placing {
 	const struct json *before;	/* path -> version, or NULL */
 	bool		 is_current;	/* before is of the same source */
 	struct json	*files;		/* the same, now */
-	struct strv	*doomed;	/* whole paths to be removed */
 	size_t		 wrote;
 };
 
@@ -308,24 +311,28 @@ doom_files(struct strv *doomed, const char *dir, const struct json *files,
 			strv_addf(doomed, "%s/%s", dir, json_key(v));
 }
 
+/* What the skill has no more goes at once: else nobody would know of it. */
 static int
 place_skill(struct placing *p, const struct package *pkg, struct err *e)
 {
+	struct strv doomed = {0};
 	size_t i;
 	int rv = 0;
 
 	for (i = 0; rv == 0 && i < pkg->n; i++)
 		rv = place_file(p, &pkg->files[i], e);
-	if (rv == 0)
-		doom_files(p->doomed, p->dir, p->before, p->files);
+	if (rv == 0) {
+		doom_files(&doomed, p->dir, p->before, p->files);
+		rv = remove_all(p->s, &doomed, e);
+	}
+	strv_release(&doomed);
 	return rv;
 }
 
 /* One skill; its entry in form is right whether or not it succeeds. */
 static int
 ensure_skill(struct storage *s, const char *root, const struct json *entry,
-    struct json *skills, struct strv *doomed, struct outcome *out,
-    struct err *e)
+    struct json *skills, struct outcome *out, struct err *e)
 {
 	const char *name = json_key(entry);
 	struct json *files = json_object(), *now = json_object();
@@ -334,7 +341,7 @@ ensure_skill(struct storage *s, const char *root, const struct json *entry,
 	struct cached *got = NULL;
 	char source[SHA256_HEX];
 	struct placing p = { .s = s, .name = name, .files = files,
-	    .before = json_get(was, "files"), .doomed = doomed };
+	    .before = json_get(was, "files") };
 	int rv = -1;
 
 	source_of(entry, source);
@@ -376,10 +383,9 @@ ensure_skill(struct storage *s, const char *root, const struct json *entry,
 /* Take those away that are no longer listed. */
 static int
 drop_skills(struct storage *s, const char *root, const struct json *want,
-    struct json *skills, struct strv *doomed, struct outcome *out,
-    struct err *e)
+    struct json *skills, struct outcome *out, struct err *e)
 {
-	struct strv names = {0};
+	struct strv names = {0}, doomed = {0};
 	const struct json *v;
 	char *dir;
 	size_t i;
@@ -390,16 +396,17 @@ drop_skills(struct storage *s, const char *root, const struct json *want,
 			strv_add(&names, json_key(v));
 	for (i = 0; i < names.n; i++) {
 		dir = xasprintf("%s/%s", root, names.v[i]);
-		doom_files(doomed, dir, json_get(json_get(skills, names.v[i]),
+		doom_files(&doomed, dir, json_get(json_get(skills, names.v[i]),
 		    "files"), NULL);
 		free(dir);
 	}
-	rv = remove_all(s, doomed, e);
+	rv = remove_all(s, &doomed, e);
 	for (i = 0; rv == 0 && i < names.n; i++) {
 		strv_addf(&out->did, "removed skill %s", names.v[i]);
 		json_remove(skills, names.v[i]);
 	}
 	strv_release(&names);
+	strv_release(&doomed);
 	return rv;
 }
 
@@ -412,21 +419,19 @@ storage_skills_ensure(void *ctx, const struct work *w, struct outcome *out,
 	const struct json *want = json_get(w->desired, "skills"), *v;
 	struct json *form = w->observed == NULL ? json_object() :
 	    json_copy(w->observed), *skills = json_obj(form, "skills");
-	struct strv doomed = {0};
 	struct err why;
 	int rv = path_check(root, e);
 
 	/* One that fails does not hold up the others. */
 	for (v = json_first(want); root != NULL && v != NULL; v = json_next(v))
-		if (ensure_skill(s, root, v, skills, &doomed, out, &why) == -1 &&
+		if (ensure_skill(s, root, v, skills, out, &why) == -1 &&
 		    rv == 0) {
 			*e = why;
 			rv = -1;
 		}
 	if (rv == 0)
-		rv = drop_skills(s, root, want, skills, &doomed, out, e);
+		rv = drop_skills(s, root, want, skills, out, e);
 	json_set_str(form, "path", root);
-	strv_release(&doomed);
 	out->observed = form;
 	return rv;
 }
@@ -438,14 +443,12 @@ storage_skills_remove(void *ctx, const struct work *w, struct outcome *out,
 	struct storage *s = ctx;
 	const char *root = json_str(w->observed, "path");
 	struct json *skills = json_copy(json_get(w->observed, "skills"));
-	struct strv doomed = {0};
 	int rv = 0;
 
 	if (root != NULL && path_check(root, e) == 0)
-		rv = drop_skills(s, root, NULL, skills, &doomed, out, e);
+		rv = drop_skills(s, root, NULL, skills, out, e);
 	if (rv == -1)
 		out->observed = json_copy(w->observed);
-	strv_release(&doomed);
 	json_free(skills);
 	return rv;
 }

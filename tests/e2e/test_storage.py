@@ -451,8 +451,14 @@ def test_skills(server, tmp_path):
             sh.ensure(key, dict(both, skills={"find": {
                 "set": "worker", "digest": "0" * 64}}))
         assert e.value.kind == "retry" and "templates" in e.value.msg
-        assert sh.ensure(key, desired("find")) == ["wrote skill find",
-                                                   "removed skill fetch"]
+        with pytest.raises(Failed) as e:
+            sh.ensure(key, {"path": "agents/sk/skills", "skills": {
+                "none": {"set": "extra", "digest": ""},
+                "find": {"set": "worker", "digest": skill_digest(
+                    tmp_path / "skills/worker/find")}}})
+        assert e.value.kind == "user" and "none in the set" in e.value.msg
+        assert body("find/SKILL.md") == b"find 2", "the others are done"
+        assert sh.ensure(key, desired("find")) == ["removed skill fetch"]
         assert body("find/SKILL.md") == b"find 2"
         left = [o["Key"] for o in root.list_objects_v2(
             Bucket=BUCKET, Prefix="agents/sk/")["Contents"]]

@@ -247,6 +247,8 @@ minio_user_diff(const struct json *desired, const struct json *observed,
 		changes_add(out, strcmp(status, "other secret") == 0 ?
 		    RISK_CREDENTIAL : RISK_PERMISSION, "storage user", status,
 		    "enabled");
+	if (json_int(desired, "serial", 1) != json_int(observed, "serial", 1))
+		changes_add(out, RISK_CREDENTIAL, "secret", "old", "new");
 	texts_of(json_get(desired, "policies"), &want);
 	texts_of(json_get(observed, "policies"), &have);
 	for (i = 0; i < have.n; i++)

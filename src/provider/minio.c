@@ -135,17 +135,16 @@ our_names(const struct account *a, const struct json *desired,
 	strv_release(&names);
 }
 
+/* What was observed of a user, as it is now. */
 static struct json *
-user_form(const struct account *a, const char *name,
-    const struct json *policies, const char *instance, const char *id)
+user_form(const struct account *a, const struct json *was,
+    const char *instance)
 {
-	struct json *form = json_object();
+	struct json *form = json_copy(was);
 
-	json_set_str(form, "name", name);
-	our_names(a, policies, instance, json_set(form, "policies",
-	    json_array()));
+	our_names(a, json_get(was, "policies"), instance, json_set(form,
+	    "policies", json_array()));
 	json_set_str(form, "status", a->status);
-	json_set_str(form, "secret_id", id);
 	return form;
 }
 
@@ -224,7 +223,7 @@ check_owner(const struct work *w, const struct account *a, struct err *e)
 }
 
 static struct json *
-done_form(const struct work *w, const char *status)
+done_form(const struct work *w)
 {
 	struct json *form = json_object();
 	char id[SECRET_ID];
@@ -233,8 +232,9 @@ done_form(const struct work *w, const char *status)
 	json_set_str(form, "name", json_str(w->desired, "name"));
 	json_set(form, "policies",
 	    json_copy(json_get(w->desired, "policies")));
-	json_set_str(form, "status", status);
+	json_set_str(form, "status", "enabled");
 	json_set_str(form, "secret_id", id);
+	json_set(form, "serial", json_copy(json_get(w->desired, "serial")));
 	return form;
 }
 
@@ -302,7 +302,7 @@ user_ensure(void *ctx, const struct work *w, struct outcome *out,
 	if (rv == 0)
 		rv = put_right(s, w, &a, out, e);
 	account_release(&a);
-	out->observed = rv == 0 ? done_form(w, "enabled") :
+	out->observed = rv == 0 ? done_form(w) :
 	    json_copy(w->observed);
 	return rv;
 }
@@ -400,7 +400,7 @@ choose(const struct json *export, struct deed *deeds, size_t n, bool *todo)
 			todo[i] = d->rc == 0;
 			count += todo[i];
 		} else
-			d->out.observed = done_form(&d->work, "enabled");
+			d->out.observed = done_form(&d->work);
 		account_release(&a);
 	}
 	return count;
@@ -462,7 +462,7 @@ verify(const struct json *export, struct deed *deeds, size_t n,
 			continue;
 		if (is_right(export, &d->work, &a)) {
 			d->rc = 0;
-			d->out.observed = done_form(&d->work, "enabled");
+			d->out.observed = done_form(&d->work);
 			strv_add(&d->out.did, "made");
 		} else
 			d->rc = err_set(&d->err, ERR_RETRY,
@@ -570,9 +570,7 @@ see_user(const struct watch *w, const char *key, const struct json *was,
 	if (!a->is_there)
 		w->changed(w->arg, key, NULL);
 	else
-		report(w, key, was, user_form(a, json_str(was, "name"),
-		    json_get(was, "policies"), w->instance,
-		    json_str(was, "secret_id")));
+		report(w, key, was, user_form(a, was, w->instance));
 }
 
 static void

@@ -206,6 +206,60 @@ def zip_of(server, files):
     return path.read_bytes()
 
 
+def test_rotation(server, shell):
+    """The next secret replaces the one before at once."""
+    desired = {"name": "rota", "policies": ["agent"], "serial": 1}
+    one, two = ({"secret": secrets.token_hex(24)} for _ in range(2))
+    shell.ensure("user:rota", desired, secrets=one)
+    before = shell.observed["user:rota"]["secret_id"]
+    desired["serial"] = 2
+    assert [c[3] for c in shell.left("user:rota", desired)] == ["credential"]
+    assert shell.ensure("user:rota", desired, secrets=two) == ["secret set"]
+    assert shell.observed["user:rota"]["secret_id"] != before
+    assert shell.observe({"user:rota": shell.observed["user:rota"]}) == {}
+    old, new = (server.client("rota", s["secret"]) for s in (one, two))
+    assert code_of(old.list_objects_v2, Prefix="agents/rota/") == \
+        "SignatureDoesNotMatch"
+    assert code_of(new.list_objects_v2, Prefix="agents/rota/") == "ok"
+    for s in (one, two):
+        assert s["secret"] not in shell.stderr()
+        assert s["secret"] not in json.dumps(shell.observed)
+    shell.remove("user:rota")
+
+
+def test_modest_controller(server, shell):
+    """Without the right to export everything is seen one by one, all but the
+    secrets."""
+    rights = ["CreateUser", "DeleteUser", "EnableUser", "GetUser", "ListUsers",
+              "CreatePolicy", "DeletePolicy", "GetPolicy",
+              "AttachUserOrGroupPolicy", "UpdatePolicyAssociation"]
+    shell.ensure("policy:modest", {"name": "modest", "document": policy(
+        statement("Allow", [f"admin:{r}" for r in rights], []),
+        statement("Allow", ["s3:*"], [BUCKET, f"{BUCKET}/*"]))})
+    secret = make_user(shell, "modest", "modest")
+    with Shell("minio", server.settings(access_key="modest",
+                                        secret_key=secret)) as sh:
+        works = {f"user:m{i}x": ({"name": f"m{i}x", "policies": ["agent"]},
+                                 {"secret": secrets.token_hex(24)})
+                 for i in range(5)}
+        answers = sh.many("ensure", works)
+        assert all(a["rc"] == 0 for a in answers.values()), answers
+        assert sh.observe() == {}
+        server.admin("PUT", "set-user-status", accessKey="m1x",
+                     status="disabled")
+        server.admin("DELETE", "remove-user", accessKey="m2x")
+        changed = sh.observe()
+        assert changed["user:m1x"]["status"] == "disabled"
+        assert changed["user:m2x"] is None and len(changed) == 2
+        for key, (desired, s) in works.items():
+            sh.ensure(key, desired, secrets=s)
+        assert sh.observe() == {}
+        for key in works:
+            sh.remove(key)
+    shell.remove("user:modest")
+    shell.remove("policy:modest")
+
+
 def test_bad_policy(shell):
     """The server's word on a policy reaches people."""
     with pytest.raises(Failed) as e:

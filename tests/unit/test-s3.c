@@ -456,6 +456,10 @@ test_users(void **state)
 	assert_int_equal(count(minio_user_diff, d, "{\"name\":\"alice\","
 	    "\"policies\":[\"agent\",\"team/x\"],\"status\":\"other secret\"}",
 	    RISK_CREDENTIAL), 1);
+	assert_int_equal(count(minio_user_diff, "{\"name\":\"alice\","
+	    "\"policies\":[],\"serial\":2}", "{\"name\":\"alice\","
+	    "\"policies\":[],\"serial\":1,\"status\":\"enabled\"}",
+	    RISK_CREDENTIAL), 1);
 }
 
 static void

@@ -183,10 +183,9 @@ read_all(int fd, const char *path, struct buf *data, struct err *e)
 			return os_error(e, path, "read");
 		if (n == 0)
 			return 0;
+		if (data->len + (size_t)n > STORAGE_FILE_MAX)
+			return 1;
 		buf_add(data, chunk, (size_t)n);
-		if (data->overflow)
-			return err_set(e, ERR_USER, "%s: over %d MiB", path,
-			    STORAGE_FILE_MAX / 1024 / 1024);
 	}
 }
 

@@ -213,8 +213,7 @@ check_work(const struct work *w, struct err *e)
 static int
 check_owner(const struct work *w, const struct account *a, struct err *e)
 {
-	if (!a->is_there || w->may_exist ||
-	    json_str(w->observed, "name") != NULL ||
+	if (!a->is_there || json_str(w->observed, "name") != NULL ||
 	    has_our_policy(a, w->instance) ||
 	    strcmp(a->status, "enabled") == 0)	/* our secret opens it */
 		return 0;
@@ -313,7 +312,7 @@ user_remove(void *ctx, const struct work *w, struct outcome *out,
 {
 	struct s3 *s = ctx;
 	const char *user = json_str(w->observed, "name");
-	bool is_ours = user != NULL || w->may_exist;
+	bool is_ours = user != NULL;
 	struct account a = {0};
 	struct strv query = {0};
 	struct s3_fault fault;
@@ -324,9 +323,11 @@ user_remove(void *ctx, const struct work *w, struct outcome *out,
 	if (user == NULL)
 		return 0;
 	if (!is_ours) {
-		if (look_up(s, user, NULL, &a, e) == -1)
+		if (look_up(s, user, json_str(w->secrets, "secret"), &a, e) ==
+		    -1)
 			return -1;
-		is_ours = has_our_policy(&a, w->instance);
+		is_ours = has_our_policy(&a, w->instance) ||
+		    strcmp(a.status, "enabled") == 0;
 		account_release(&a);
 		if (!is_ours)
 			return 0;

@@ -53,11 +53,13 @@ s3_get(void *ctx, const char *path, struct buf *data, struct storage_stat *st,
 	int rv = s3_do(s, &c, &res, &fault, e);
 
 	free(p);
+	/* No answer, but not for want of one: it was cut off. */
+	if (rv == -1 && fault.code[0] == '\0' && e->kind == ERR_USER)
+		return 1;
 	if (rv == -1)
 		return err_prefix(e, "%s", path);
 	if (res.body.len > STORAGE_FILE_MAX)
-		rv = err_set(e, ERR_USER, "%s: over %d MiB", path,
-		    STORAGE_FILE_MAX / 1024 / 1024);
+		rv = 1;
 	else {
 		memset(st, 0, sizeof(*st));
 		st->size = res.body.len;

@@ -24,6 +24,14 @@ is_seed(const struct json *desired)
 	return str_equal(json_str(desired, "rule"), "seed");
 }
 
+/* Does it hold more than our part? */
+static bool
+is_shared(const struct json *desired)
+{
+	return !is_seed(desired) &&
+	    !str_equal(json_strd(desired, "rule", "owned"), "owned");
+}
+
 /* --- comparing ------------------------------------------------------------ */
 
 /* {"account:alice/token": "1234..."}: the ids of all secrets in a form. */
@@ -151,20 +159,18 @@ read_current(struct storage *s, const char *path, struct current *c,
 {
 	struct err why;
 
+	int rv;
+
 	memset(c, 0, sizeof(*c));
 	buf_init(&c->data, STORAGE_FILE_MAX);
-	if (s->ops->get(s, path, &c->data, &c->st, &why) == 0) {
-		c->is_there = true;
-		return 0;
+	rv = s->ops->get(s, path, &c->data, &c->st, &why);
+	if (rv == -1 && why.kind != ERR_NOTFOUND) {
+		*e = why;
+		return -1;
 	}
-	if (why.kind == ERR_NOTFOUND)
-		return 0;
-	if (why.kind == ERR_USER) {	/* over all limits: not ours any more */
-		c->is_there = c->is_huge = true;
-		return 0;
-	}
-	*e = why;
-	return -1;
+	c->is_there = rv != -1;
+	c->is_huge = rv == 1;
+	return 0;
 }
 
 static bool
@@ -190,6 +196,9 @@ write_over(struct storage *s, const struct work *w, const struct current *c,
 	char hash[SHA256_HEX], *text;
 	size_t len;
 
+	if (c->is_huge && is_shared(w->desired))
+		return err_set(e, ERR_CONFLICT, "%s: too large to be merged",
+		    path);
 	text = file_render(w->desired, w->secrets,
 	    has_text ? buf_str(&c->data) : NULL, c->data.len, e);
 	if (text == NULL)
@@ -328,24 +337,19 @@ read_hash(struct storage *s, const char *path, struct storage_stat *st,
     char hash[SHA256_HEX], struct err *e)
 {
 	struct buf data = {0};
-	struct err why;
 	int rv;
 
 	hash[0] = '\0';
 	if (st->size > READ_MAX)
 		return 0;
 	buf_init(&data, STORAGE_FILE_MAX);
-	rv = s->ops->get(s, path, &data, st, &why);
-	if (rv == 0) {
+	rv = s->ops->get(s, path, &data, st, e);
+	if (rv == 0)
 		sha256_hex(buf_str(&data), data.len, hash);
+	if (data.data != NULL)
 		secret_wipe(data.data, data.len);
-	}
 	buf_release(&data);
-	if (rv == -1 && why.kind != ERR_USER) {
-		*e = why;
-		return -1;
-	}
-	return 0;
+	return rv == -1 ? -1 : 0;
 }
 
 static int

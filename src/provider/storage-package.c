@@ -42,6 +42,9 @@ read_stored(void *arg, const char *path, struct buf *data, struct err *e)
 
 	if (rv == 0)
 		rv = s->ops->get(s, full, data, &st, e);
+	if (rv == 1)
+		rv = err_set(e, ERR_USER, "%s: over %d MiB", path,
+		    STORAGE_FILE_MAX / 1024 / 1024);
 	free(full);
 	return rv;
 }
@@ -93,14 +96,13 @@ digest_of(struct storage *s, const char *path, char hash[SHA256_HEX],
 	if (rv == 0)
 		sha256_hex(buf_str(&data), data.len, hash);
 	buf_release(&data);
-	if (rv == 0 || why.kind == ERR_NOTFOUND)
-		return 0;
-	if (why.kind == ERR_USER) {	/* too large to be ours */
-		str_copy(hash, "other", SHA256_HEX);
-		return 0;
+	if (rv == -1 && why.kind != ERR_NOTFOUND) {
+		*e = why;
+		return -1;
 	}
-	*e = why;
-	return -1;
+	if (rv == 1)	/* too large to be ours */
+		str_copy(hash, "other", SHA256_HEX);
+	return 0;
 }
 
 static int

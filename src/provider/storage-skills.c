@@ -278,14 +278,14 @@ place_file(struct placing *p, const struct package_file *f, struct err *e)
 	}
 	if (before != NULL) {		/* ours, but is it what we want? */
 		buf_init(&now, STORAGE_FILE_MAX);
-		if (p->s->ops->get(p->s, path, &now, &st, &why) == 0)
-			is_same = now.len == f->len &&
-			    memcmp(buf_str(&now), f->data, f->len) == 0;
-		else if (why.kind != ERR_NOTFOUND && why.kind != ERR_USER) {
+		rv = p->s->ops->get(p->s, path, &now, &st, &why);
+		if (rv == -1 && why.kind != ERR_NOTFOUND) {
 			*e = why;
-			rv = -1;
 			goto out;
 		}
+		is_same = rv == 0 && now.len == f->len &&
+		    memcmp(buf_str(&now), f->data, f->len) == 0;
+		rv = 0;
 	}
 	if (!is_same) {
 		rv = p->s->ops->put(p->s, path, f->data, f->len, mode,

@@ -338,14 +338,18 @@ answer_get(struct storage *s, const char *path, size_t max,
 	struct buf data = {0};
 	struct json *a;
 	size_t bad = 0;
+	int rv;
 
 	buf_init(&data, STORAGE_FILE_MAX);
-	if (s->ops->get(s, path, &data, &st, e) == -1) {
+	rv = s->ops->get(s, path, &data, &st, e);
+	if (rv == -1) {
 		buf_release(&data);
 		return -1;
 	}
 	a = json_object();
-	if (!utf8_valid(buf_str(&data), data.len, &bad))
+	if (rv == 1)
+		json_set_int(a, "binary", STORAGE_FILE_MAX);
+	else if (!utf8_valid(buf_str(&data), data.len, &bad))
 		json_set_int(a, "binary", (int64_t)data.len);
 	else {
 		if (data.len > max) {

@@ -23,7 +23,8 @@ struct storage_stat {
 enum storage_if { STORAGE_ANY, STORAGE_ABSENT, STORAGE_MATCH };
 
 struct storage_ops {
-	/* The whole file; ERR_NOTFOUND only when it is surely not there. */
+	/* The whole file; 1 when it is over STORAGE_FILE_MAX; ERR_NOTFOUND only
+	 * when it is surely not there. */
 	int	(*get)(void *ctx, const char *path, struct buf *data,
 		    struct storage_stat *, struct err *);
 	/*

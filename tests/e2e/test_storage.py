@@ -1,5 +1,6 @@
 """Storage providers on a real MinIO: what agents may do as an independent client
 sees it, what happens to files, and what it costs in calls."""
+import concurrent.futures
 import io
 import json
 import os
@@ -190,8 +191,15 @@ def test_many_users(server, shell):
                                     if k not in bad})
     assert shell.calls == 1
     assert all(a["rc"] == 0 and a["did"] == [] for a in answers.values())
-    # Removing the object of a stranger does not remove the stranger.
-    assert shell.remove("user:stranger", observed=None) == []
+    # Removing the object of a stranger does not remove the stranger, not even
+    # when we do not know how far we came.
+    for may_exist in (False, True):
+        assert shell.remove("user:stranger", observed=None, may_exist=may_exist,
+                            secrets={"secret": secrets.token_hex(24)}) == []
+    answer = shell.attempt("ensure", "user:stranger",
+                           works["user:stranger"][0], may_exist=True,
+                           secrets=works["user:stranger"][1])
+    assert answer["err"]["kind"] == "conflict"
     assert server.user("stranger")["status"] == "enabled"
     for key in works:
         if key not in bad:
@@ -377,6 +385,43 @@ def test_rules(server, shell):
     assert shell.ensure(key, two) == ["rewritten"]
     body = root.get_object(Bucket=BUCKET, Key=path)["Body"].read()
     assert b"two" in body and b"one" not in body and b"my notes" in body
+
+
+def test_race_for_a_seed(server, shell):
+    """Eight controllers at once: one writes, seven find it there."""
+    path = "agents/race/SOUL.md"
+    shells = [Shell("minio", server.settings()) for _ in range(8)]
+    try:
+        for i in range(5):
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                did = list(pool.map(lambda n: shells[n].ensure(
+                    f"file:{path}{i}", file_of(f"{path}{i}", f"{n}", "seed")),
+                    range(8)))
+            assert sorted(did) == [[]] * 7 + [["written"]]
+            body = server.client().get_object(
+                Bucket=BUCKET, Key=f"{path}{i}")["Body"].read()
+            assert body == str(did.index(["written"])).encode()
+    finally:
+        for sh in shells:
+            sh.close()
+
+
+def test_too_large(server, shell):
+    """What an agent blew up is no reason to fail, nor to lose it."""
+    root = server.client()
+    huge = b"x" * (64 * 1024 * 1024 + 1)
+    for name, rule, want in (("SOUL.md", "owned", ["rewritten"]),
+                             ("AGENTS.md", "markers", "conflict"),
+                             ("HEARTBEAT.md", "seed", [])):
+        path = f"agents/huge/{name}"
+        root.put_object(Bucket=BUCKET, Key=path, Body=huge)
+        answer = shell.attempt("ensure", f"file:{path}",
+                               file_of(path, "ours\n", rule), may_exist=True)
+        got = answer["did"] if answer["rc"] == 0 else answer["err"]["kind"]
+        assert got == want, (rule, answer)
+        size = root.head_object(Bucket=BUCKET, Key=path)["ContentLength"]
+        assert size == (5 if rule == "owned" else len(huge))
+        root.delete_object(Bucket=BUCKET, Key=path)
 
 
 def test_secret_in_file(server, shell):

@@ -9,8 +9,8 @@
  * overwrites it next time.
  *
  * A version is inode, size and time of the last change, which only the kernel
- * sets.  Between the look at it and the rename lies a moment in which an agent's
- * own write is lost: a file system has no better promise.
+ * sets.  Between the look at it and the rename lies a moment in which an
+ * agent's own write is lost: a file system has no better promise.
  */
 #include "provider-int.h"
 #include "storage.h"
@@ -159,8 +159,8 @@ open_place(const struct directory_ctx *c, const char *path, bool make,
 	int dir;
 
 	if (!storage_split(path, parts))
-		return err_set(e, ERR_USER, "\"%s\" is not a path that we write",
-		    path);
+		return err_set(e, ERR_USER, "\"%s\" is not a path that we "
+		    "write", path);
 	dir = open_parent(c, parts, parts->n, make);
 	if (dir != -1)
 		return dir;
@@ -236,7 +236,8 @@ directory_stat(void *arg, const char *path, struct storage_stat *out,
 	dir = open_place(c, path, false, &parts, e);
 	if (dir == -1)
 		goto out;
-	if (fstatat(dir, parts.v[parts.n - 1], &st, AT_SYMLINK_NOFOLLOW) == -1) {
+	if (fstatat(dir, parts.v[parts.n - 1], &st,
+	    AT_SYMLINK_NOFOLLOW) == -1) {
 		if (is_absence())
 			not_there(path, e);
 		else
@@ -362,8 +363,8 @@ write_temp(int dir, const char *temp, const char *path, const void *data,
 }
 
 /*
- * Is what lies there as the condition wants it?  1 when not.  A link or a device
- * counts as nothing, and the rename replaces it.
+ * Is what lies there as the condition wants it?  1 when not.  A link or a
+ * device counts as nothing, and the rename replaces it.
  */
 static int
 check_place(int dir, const char *name, const char *path, enum storage_if cond,

@@ -191,7 +191,8 @@ minio_export(struct s3 *s, struct json **out, struct err *e)
 	int rv;
 
 	buf_init(&zip, STORAGE_FILE_MAX);
-	rv = minio_admin(s, "GET", "export-iam", NULL, NULL, 0, &zip, &fault, e);
+	rv = minio_admin(s, "GET", "export-iam", NULL, NULL, 0, &zip, &fault,
+	    e);
 	if (rv == 0)
 		rv = minio_export_parse(buf_str(&zip), zip.len, out, e);
 	if (zip.data != NULL)

@@ -177,7 +177,8 @@ minio_rights(const struct json *document, struct strv *out)
 	if (json_is(statements, JSON_OBJECT))
 		statement_rights(statements, &all);
 	else
-		for (st = json_first(statements); st != NULL; st = json_next(st))
+		for (st = json_first(statements); st != NULL;
+		    st = json_next(st))
 			statement_rights(st, &all);
 	for (i = 0; i < all.n; i++)
 		strv_add_unique(out, all.v[i]);

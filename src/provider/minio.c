@@ -4,12 +4,13 @@
  *
  * Everything of ours is told from others': policies are called
  * "<instance>-<name>", and a user is ours if it has one of those, if our secret
- * opens it, or if we have recorded that we made it.  What is not is never touched.
+ * opens it, or if we have recorded that we made it.  What is not is never
+ * touched.
  *
- * One export tells all users, secrets, policies and mappings; one import makes a
- * thousand users.  An import answers 200 whatever happens and does not say why,
- * so what it did is looked up, and policies, which it does not check, never go
- * that way.
+ * One export tells all users, secrets, policies and mappings; one import makes
+ * a thousand users.  An import answers 200 whatever happens and does not say
+ * why, so what it did is looked up, and policies, which it does not check,
+ * never go that way.
  */
 #include "minio.h"
 
@@ -353,7 +354,8 @@ look_in(const struct json *export, const char *user, const char *secret,
     struct account *a)
 {
 	const struct json *u = json_get(json_get(export, "users"), user);
-	const struct json *m = json_get(json_get(export, "user_mappings"), user);
+	const struct json *m = json_get(json_get(export, "user_mappings"),
+	    user);
 
 	memset(a, 0, sizeof(*a));
 	a->status = "disabled";

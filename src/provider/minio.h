@@ -44,8 +44,8 @@ int	 minio_import_zip(const struct json *files, struct buf *,
 /* --- calls (minio-admin.c) ------------------------------------------------ */
 
 /*
- * One admin call: "PUT", "add-user", query of "name=value".  answer may be NULL.
- * Kinds of failure as s3_do.
+ * One admin call: "PUT", "add-user", query of "name=value".  answer may be
+ * NULL. Kinds of failure as s3_do.
  */
 int	 minio_admin(struct s3 *, const char *method, const char *call,
 	    const struct strv *query, const void *body, size_t body_len,

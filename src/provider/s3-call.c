@@ -129,7 +129,10 @@ s3_release(struct s3 *s)
 static enum err_kind
 kind_of(const char *code, int status)
 {
-	static const struct { const char *code; enum err_kind kind; } codes[] = {
+	static const struct {
+		const char	*code;
+		enum err_kind	 kind;
+	} codes[] = {
 		{ "NoSuchKey", ERR_NOTFOUND },
 		{ "PreconditionFailed", ERR_CONFLICT },
 		{ "ConditionalRequestConflict", ERR_CONFLICT },

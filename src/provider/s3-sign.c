@@ -1,8 +1,8 @@
 /*
  * AWS signature version 4, in the header.  Pure.
  *
- * What is signed is built from the same escaped strings as what is sent, so that
- * the two cannot differ: s3_escape_path and s3_canonical_query give both.
+ * What is signed is built from the same escaped strings as what is sent, so
+ * that the two cannot differ: s3_escape_path and s3_canonical_query give both.
  */
 #include "s3.h"
 

@@ -1,6 +1,7 @@
 /*
- * Any S3 as the storage of agents' files: the calls that the storage kinds need,
- * and the bucket.  No users here: agents get the credentials of the settings.
+ * Any S3 as the storage of agents' files: the calls that the storage kinds
+ * need, and the bucket.  No users here: agents get the credentials of the
+ * settings.
  *
  * A version is the ETag.  Files are whole in memory, at most STORAGE_FILE_MAX:
  * what we write is far smaller, and what agents keep is never read through here
@@ -301,9 +302,9 @@ make_bucket(struct s3 *s, const char *region, struct err *e)
 
 	/* The region where a bucket is if nothing is said must not be said. */
 	if (strcmp(region, "us-east-1") != 0) {
-		body = xasprintf("<CreateBucketConfiguration><LocationConstraint>"
-		    "%s</LocationConstraint></CreateBucketConfiguration>",
-		    region);
+		body = xasprintf("<CreateBucketConfiguration>"
+		    "<LocationConstraint>%s</LocationConstraint>"
+		    "</CreateBucketConfiguration>", region);
 		c.body = body;
 		c.body_len = strlen(body);
 	}

@@ -86,9 +86,9 @@ struct s3_call {
 };
 /*
  * Signed and sent; again for what passes by itself within a second (a server
- * that starts), and with the right region.  0: *status is 2xx.  -1 and fault for
- * an error of the server, whose kind is that of its code; fault.code is "" where
- * there was no answer.  Releases the call; res is released on failure.
+ * that starts), and with the right region.  0: the status is 2xx.  -1 and fault
+ * for an error of the server, whose kind is that of its code; fault.code is ""
+ * where there was no answer.  Releases the call; res is released on failure.
  */
 int	 s3_do(struct s3 *, struct s3_call *, struct http_res *,
 	    struct s3_fault *, struct err *) MUST_CHECK;

@@ -2,9 +2,9 @@
  * Packages that were fetched, kept for a few minutes: a hundred workers of one
  * package fetch it once, also when they ask at the same time.
  *
- * An entry in the list is being loaded or loaded; a failed one is taken out, and
- * those who waited for it share the failure.  Whoever drops the last reference
- * frees it.
+ * An entry in the list is being loaded or loaded; a failed one is taken out,
+ * and those who waited for it share the failure.  Whoever drops the last
+ * reference frees it.
  */
 #include "storage-int.h"
 

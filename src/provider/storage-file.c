@@ -1,7 +1,7 @@
 /*
  * One file of an agent, made so by its rule (ARCHITECTURE.md, Files).  The text
- * is composed from what is there and put only if that is still there; so what an
- * agent writes at the same moment is never lost.
+ * is composed from what is there and put only if that is still there; so what
+ * an agent writes at the same moment is never lost.
  *
  * The observed form of a seed says that it is there, nothing of its contents:
  * those are the agent's.
@@ -182,8 +182,8 @@ is_same(const struct current *c, const char *text, size_t len, int mode)
 }
 
 /*
- * Compose from what is there, and put it if that is still there: 0 done, 1 it is
- * not.
+ * Compose from what is there, and put it if that is still there: 0 done, 1 it
+ * is not.
  */
 static int
 write_over(struct storage *s, const struct work *w, const struct current *c,

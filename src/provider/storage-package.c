@@ -1,8 +1,8 @@
 /*
  * The package of an agent: seeds for its home.  A file of it is written when
  * there is none, and afterwards it is the agent's.  A new package replaces (or
- * takes away) only what still has the bytes that the last one put there; what the
- * agent has changed stays, and that is said.
+ * takes away) only what still has the bytes that the last one put there; what
+ * the agent has changed stays, and that is said.
  *
  * A seed that the agent deletes is not written again, but a home that has lost
  * all of them is seeded anew.
@@ -76,7 +76,7 @@ fetch_package(void *arg, struct package *out, struct err *e)
 struct seeding {
 	struct storage	*s;
 	const char	*home;
-	const struct json *before;	/* path -> digest of what we put there */
+	const struct json *before;	/* path -> digest of what we put */
 	struct json	*files;		/* the same, now */
 	struct outcome	*out;
 };
@@ -189,7 +189,8 @@ seed_all(const struct seeding *g, const struct package *p, struct err *e)
 			rv = seed_file(g, &p->files[i], path, e);
 		free(path);
 	}
-	for (v = json_first(g->before); rv == 0 && v != NULL; v = json_next(v)) {
+	for (v = json_first(g->before); rv == 0 && v != NULL;
+	    v = json_next(v)) {
 		if (find_file(p, json_key(v)) != NULL)
 			continue;
 		rv = drop_file(g, json_key(v),

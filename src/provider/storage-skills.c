@@ -5,8 +5,8 @@
  *
  *	{"path", "skills": {name: {"source", "files": {path: version}}}}
  *
- * source is the digest of a skill of the templates, or that of the desired entry
- * of another; version is "" for a file that is no longer as we left it.
+ * source is the digest of a skill of the templates, or that of the desired
+ * entry of another; version is "" for a file that is no longer as we left it.
  */
 #include "storage-int.h"
 

@@ -1,9 +1,10 @@
 /*
  * What all storages share, and the simplest kind: a tree, which is a place for
- * files.  Here are the bulk look over all kinds, questions of people, and trees.
+ * files.  Here are the bulk look over all kinds, questions of people, and
+ * trees.
  *
- * Only ERR_NOTFOUND of a call says that something is not there.  Everything else
- * is an outage, and nothing is concluded from it.
+ * Only ERR_NOTFOUND of a call says that something is not there.  Everything
+ * else is an outage, and nothing is concluded from it.
  */
 #include "storage-int.h"
 
@@ -499,8 +500,8 @@ on_doomed(void *arg, const char *path, const struct storage_stat *st)
 }
 
 /*
- * All that is below the tree, a batch at a time, until a list is empty: an object
- * "a" can hide "a/b" from the list before.
+ * All that is below the tree, a batch at a time, until a list is empty: an
+ * object "a" can hide "a/b" from the list before.
  */
 static int
 empty_tree(struct storage *s, const char *path, size_t *removed,

@@ -1,14 +1,15 @@
 /*
  * What all storages share: the kinds "tree", "file", "skills" and "package" are
  * written once, in storage*.c, on the few calls below, which directory.c, s3.c
- * and minio.c fill in.  A path is relative to the bucket: "agents/alice/SOUL.md".
+ * and minio.c fill in.  A path is relative to the bucket:
+ * "agents/alice/SOUL.md".
  */
 #ifndef STORAGE_H
 #define STORAGE_H
 
 #include "hiclaw/provider.h"
 
-#define STORAGE_FILE_MAX (64 * 1024 * 1024)	/* of one file, read or written */
+#define STORAGE_FILE_MAX (64 * 1024 * 1024)	/* of one file */
 #define STORAGE_BATCH	 1000			/* paths removed by one call */
 
 /* What is known of one stored file without reading it. */
@@ -32,8 +33,8 @@ struct storage_ops {
 	 * STORAGE_ABSENT, or not (any more) that version in spite of
 	 * STORAGE_MATCH.
 	 */
-	int	(*put)(void *ctx, const char *path, const void *data, size_t len,
-		    int mode, enum storage_if, const char *version,
+	int	(*put)(void *ctx, const char *path, const void *data,
+		    size_t len, int mode, enum storage_if, const char *version,
 		    struct storage_stat *, struct err *);
 	/* Up to STORAGE_BATCH; what is not there is fine. */
 	int	(*remove)(void *ctx, const char *const *paths, size_t n,
@@ -119,9 +120,12 @@ int	storage_observe(void *ctx, const struct observe_item *, size_t n,
 	    void (*changed)(void *arg, const char *key, struct json *observed),
 	    void *arg, struct err *);
 /*
- * {"op": "list", "path": "agents/alice"}: {"files": [{"path","size"}...]} by path;
- * {"op": "get", "path": ..., "max": bytes}: {"text": ...} or {"binary": size},
- * with "cut": true when there is more; {"op": "ping"}: {}.
+ * {"op": "list", "path": "agents/alice"}
+ *	{"files": [{"path","size"}...]} by path, "cut": true when there is more
+ * {"op": "get", "path": ..., "max": bytes}
+ *	{"text": ...}, "cut" likewise, or {"binary": size}
+ * {"op": "ping"}
+ *	{}
  */
 int	storage_query(void *ctx, const struct json *question,
 	    struct json **answer, struct err *);

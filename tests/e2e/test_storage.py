@@ -737,6 +737,31 @@ def test_plain_s3(tmp_path):
         m.stop()
 
 
+def test_session_token(server, shell):
+    """Temporary keys work with their token, and only with it."""
+    import boto3
+    secret = make_user(shell, "temp", "agent")
+    keys = boto3.client(
+        "sts", endpoint_url=server.url, aws_access_key_id="temp",
+        aws_secret_access_key=secret, region_name="us-east-1").assume_role(
+            RoleArn="arn:x:ignored:by:minio:", RoleSessionName="test",
+            DurationSeconds=900)["Credentials"]
+    base = server.settings("s3", access_key=keys["AccessKeyId"],
+                           secret_key=keys["SecretAccessKey"])
+    base["storage"]["session_token"] = keys["SessionToken"]
+    path = "agents/temp/SOUL.md"
+    with Shell("s3", base) as sh:
+        assert sh.ensure(f"file:{path}", file_of(path, "x")) == ["written"]
+        answer = sh.attempt("ensure", "file:agents/dev/x",
+                            file_of("agents/dev/x", "x"))
+        assert answer["err"]["kind"] == "denied"
+        assert keys["SessionToken"] not in sh.stderr()
+    del base["storage"]["session_token"]
+    with Shell("s3", base) as sh:
+        answer = sh.attempt("ensure", f"file:{path}", file_of(path, "y"))
+        assert answer["rc"] == -1
+
+
 @pytest.mark.parametrize("settings, word", [
     ({"url": "ftp://x"}, "http"), ({"url": "http://h/path"}, "http"),
     ({"bucket": "B"}, "bucket"), ({"secret_key": None}, "secret_key"),

@@ -69,4 +69,26 @@ int	 minio_get_policy(struct s3 *, const char *name,
 /* The parsed export-iam; json_wipe. */
 int	 minio_export(struct s3 *, struct json **, struct err *) MUST_CHECK;
 
+/* --- users (minio-user.c) ------------------------------------------------- */
+
+/* A user of theirs, as we look at it. */
+struct minio_account {
+	bool		 is_there;
+	const char	*status;	/* static: see minio_try_secret */
+	struct strv	 policies;	/* their names */
+};
+void	 minio_account_release(struct minio_account *);
+/* What the export says of a user; secret may be NULL: not compared. */
+void	 minio_account_in(const struct json *export, const char *user,
+	    const char *secret, struct minio_account *);
+/* What was observed of a user, as it is now. */
+struct json *minio_user_form(const struct minio_account *,
+	    const struct json *was, const char *instance);
+/* For the kind table. */
+int	 minio_user_ensure(void *ctx, const struct work *, struct outcome *,
+	    struct err *);
+int	 minio_user_remove(void *ctx, const struct work *, struct outcome *,
+	    struct err *);
+void	 minio_user_ensure_many(void *ctx, struct deed *, size_t n);
+
 #endif

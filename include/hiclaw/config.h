@@ -28,7 +28,7 @@ struct config {
 		char	*url;		/* file:///absolute/path, or of S3 */
 		char	*agents_url;	/* as agents reach it; default: url */
 		char	*bucket, *region, *access_key;
-		char	*secret_key;	/* secret */
+		char	*secret_key, *session_token;	/* secret */
 		char	*imports;	/* directory of file:// packages */
 		bool	 private_packages;
 	} storage;

@@ -21,6 +21,7 @@ struct provider_env {
 		const char	*url;		/* file:///path or http(s)://host */
 		const char	*bucket, *region;
 		const char	*access_key, *secret_key;	/* ours */
+		const char	*session_token;	/* of temporary keys, or NULL */
 		const char	*imports;	/* file:// packages come from
 						 * this directory; or NULL */
 		bool		 private_packages;	/* http(s) packages may

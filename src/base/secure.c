@@ -138,6 +138,53 @@ hmac_sha1_hex(const char *key, const void *p, size_t n)
 	return hex;
 }
 
+void
+hmac_sha256(const void *key, size_t keylen, const void *p, size_t n,
+    unsigned char out[SHA256_LEN])
+{
+	must(keylen <= INT_MAX && HMAC(EVP_sha256(), key, (int)keylen, p, n,
+	    out, NULL) != NULL, "HMAC-SHA256");
+}
+
+void
+pbkdf2_sha256(const char *password, const void *salt, size_t saltlen,
+    int rounds, unsigned char out[SHA256_LEN])
+{
+	must(strlen(password) <= INT_MAX && saltlen <= INT_MAX &&
+	    PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt,
+	    (int)saltlen, rounds, EVP_sha256(), SHA256_LEN, out) == 1,
+	    "PBKDF2");
+}
+
+char *
+hex_encode(const void *p, size_t n)
+{
+	char	*hex = xmalloc(2 * n + 1);
+
+	put_hex(p, n, hex);
+	return hex;
+}
+
+char *
+base64_encode(const void *p, size_t n)
+{
+	char	*out;
+
+	must(n <= INT_MAX / 2, "length of base64");
+	out = xmalloc((n + 2) / 3 * 4 + 1);
+	EVP_EncodeBlock((unsigned char *)out, p, (int)n);
+	return out;
+}
+
+char *
+md5_base64(const void *p, size_t n)
+{
+	unsigned char	digest[16];
+
+	must(EVP_Digest(p, n, digest, NULL, EVP_md5(), NULL) == 1, "MD5");
+	return base64_encode(digest, sizeof(digest));
+}
+
 /* Digests are compared, so that the lengths do not show either. */
 bool
 secret_equal(const char *a, const char *b)
@@ -240,6 +287,26 @@ unseal(const unsigned char key[SEAL_KEY_LEN], const char *name,
 		return NULL;
 	}
 	return out;
+}
+
+void
+gcm_seal(const unsigned char key[SEAL_KEY_LEN],
+    const unsigned char nonce[GCM_NONCE_LEN], const void *aad, size_t aad_len,
+    const void *text, size_t len, unsigned char *out)
+{
+	EVP_CIPHER_CTX	*ctx = EVP_CIPHER_CTX_new();
+	int		 n = 0, last = 0, skipped;
+
+	must(ctx != NULL && len <= INT_MAX && aad_len <= INT_MAX &&
+	    EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
+	    (aad_len == 0 || EVP_EncryptUpdate(ctx, NULL, &skipped, aad,
+	    (int)aad_len) == 1) &&
+	    (len == 0 || EVP_EncryptUpdate(ctx, out, &n, text,
+	    (int)len) == 1) && EVP_EncryptFinal_ex(ctx, out + n, &last) == 1 &&
+	    (size_t)(n + last) == len &&
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, GCM_TAG_LEN,
+	    out + len) == 1, "AES-256-GCM");
+	EVP_CIPHER_CTX_free(ctx);
 }
 
 /*

@@ -164,6 +164,8 @@ static const struct setting settings[] = {
 	    .example = "hiclaw"),
 	SECRET("storage", "secret_key", storage.secret_key,
 	    "the controller's own S3 secret key"),
+	SECRET("storage", "session_token", storage.session_token,
+	    "session token that goes with temporary S3 keys"),
 	TEXT("storage", "imports", storage.imports, NULL,
 	    "directory that file:// packages come from; unset: refused",
 	    A_PATH),

@@ -71,6 +71,7 @@ provider_env_fill(struct daemon *d, struct provider_env *env)
 	env->storage.region = c->storage.region;
 	env->storage.access_key = c->storage.access_key;
 	env->storage.secret_key = c->storage.secret_key;
+	env->storage.session_token = named(c->storage.session_token);
 	env->storage.imports = c->storage.imports;
 	env->storage.private_packages = c->storage.private_packages;
 	env->gateway.provider = named(c->gateway.provider);

@@ -8,10 +8,14 @@
  * same, so that a killed controller leaves at most one such file behind and
  * overwrites it next time.
  *
- * Only whole files are ours: what else lies in the directories stays.
+ * A version is inode, size and time of the last change, which only the kernel
+ * sets.  Between the look at it and the rename lies a moment in which an
+ * agent's own write is lost: a file system has no better promise.
  */
 #include "provider-int.h"
+#include "storage.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,41 +25,16 @@
 #include <unistd.h>
 
 #include "hiclaw/http.h"
-#include "hiclaw/secure.h"
 
-#define FILE_MAX	(4 * 1024 * 1024)	/* of a file that we write */
-#define PATH_BYTES	1024
-#define DEPTH_MAX	16
 #define TEMP_SUFFIX	".hiclaw-new"
+#define WALK_DEPTH	64	/* deeper than any path of ours */
 
 struct directory_ctx {
-	char	*root;
+	struct storage	 storage;	/* first */
+	char		*root;
 };
 
 /* --- paths -------------------------------------------------------------- */
-
-/* "a/b/c" into its parts; false unless it is relative, plain and short. */
-static bool
-split_path(const char *path, struct strv *parts)
-{
-	const char *p, *end;
-	size_t n;
-
-	if (path == NULL || path[0] == '\0' || strlen(path) > PATH_BYTES)
-		return false;
-	for (p = path; ; p = end + 1) {
-		n = strcspn(p, "/");
-		end = p + n;
-		if (n == 0 || n > 200 || (n == 1 && p[0] == '.') ||
-		    (n == 2 && p[0] == '.' && p[1] == '.') ||
-		    parts->n == DEPTH_MAX)
-			return false;
-		strv_addf(parts, "%.*s", (int)n, p);
-		if (*end == '\0')
-			return true;
-	}
-}
-
 static int
 os_error(struct err *e, const char *path, const char *what)
 {
@@ -145,123 +124,199 @@ open_parent(const struct directory_ctx *c, const struct strv *parts, size_t n,
 
 /* --- looking ------------------------------------------------------------ */
 
-static int
-hash_fd(int fd, char hash[SHA256_HEX])
+static void
+fill_stat(const struct stat *st, struct storage_stat *out)
 {
-	struct buf b = {0};
+	memset(out, 0, sizeof(*out));
+	out->size = (size_t)st->st_size;
+	out->mode = (int)(st->st_mode & 07777);
+	out->is_tree = S_ISDIR(st->st_mode);
+	snprintf(out->version, sizeof(out->version), "%llu.%lld.%lld%09ld",
+	    (unsigned long long)st->st_ino, (long long)st->st_size,
+	    (long long)st->st_ctim.tv_sec, (long)st->st_ctim.tv_nsec);
+}
+
+/* Does errno say that there is no file of ours?  A directory that is gone or
+ * was replaced took the file along; a link or a device is none. */
+static bool
+is_absence(void)
+{
+	return errno == ENOENT || errno == ELOOP || errno == ENOTDIR ||
+	    errno == ENXIO;
+}
+
+static int
+not_there(const char *path, struct err *e)
+{
+	return err_set(e, ERR_NOTFOUND, "%s: not there", path);
+}
+
+/* The directory of a path, for close; its name in there is the last part. */
+static int
+open_place(const struct directory_ctx *c, const char *path, bool make,
+    struct strv *parts, struct err *e)
+{
+	int dir;
+
+	if (!storage_split(path, parts))
+		return err_set(e, ERR_USER, "\"%s\" is not a path that we "
+		    "write", path);
+	dir = open_parent(c, parts, parts->n, make);
+	if (dir != -1)
+		return dir;
+	if (!make && is_absence())
+		return not_there(path, e);
+	return os_error(e, path, make ? "make its directory" : "open");
+}
+
+static int
+read_all(int fd, const char *path, struct buf *data, struct err *e)
+{
 	char chunk[16384];
 	ssize_t n;
-	int rv = 0;
 
-	buf_init(&b, FILE_MAX);
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0 && !b.overflow)
-		buf_add(&b, chunk, (size_t)n);
-	if (n == -1)
-		rv = -1;
-	else if (b.overflow)	/* not ours, whatever it is */
-		str_copy(hash, "too large", SHA256_HEX);
-	else
-		sha256_hex(buf_str(&b), b.len, hash);
-	buf_release(&b);
+	for (;;) {
+		n = read(fd, chunk, sizeof(chunk));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return os_error(e, path, "read");
+		if (n == 0)
+			return 0;
+		if (data->len + (size_t)n > STORAGE_FILE_MAX)
+			return 1;
+		buf_add(data, chunk, (size_t)n);
+	}
+}
+
+static int
+directory_get(void *arg, const char *path, struct buf *data,
+    struct storage_stat *out, struct err *e)
+{
+	const struct directory_ctx *c = arg;
+	struct strv parts = {0};
+	struct stat st;
+	int dir, fd = -1, rv = -1;
+
+	dir = open_place(c, path, false, &parts, e);
+	if (dir == -1)
+		goto out;
+	fd = openat(dir, parts.v[parts.n - 1], O_RDONLY | O_NOFOLLOW |
+	    O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1 && is_absence())
+		not_there(path, e);
+	else if (fd == -1 || fstat(fd, &st) == -1)
+		os_error(e, path, "open");
+	else if (S_ISDIR(st.st_mode))
+		err_set(e, ERR_CONFLICT, "%s: a directory is in the way", path);
+	else if (!S_ISREG(st.st_mode))
+		not_there(path, e);
+	else {
+		fill_stat(&st, out);
+		rv = read_all(fd, path, data, e);
+	}
+out:
+	if (fd != -1)
+		close(fd);
+	if (dir != -1)
+		close(dir);
+	strv_release(&parts);
 	return rv;
 }
 
-static struct json *
-observed_form(const char *path, const struct stat *st, const char *hash)
-{
-	struct json *o = json_object();
-
-	json_set_str(o, "path", path);
-	json_set_strf(o, "mode", "%04o", (unsigned)(st->st_mode & 07777));
-	json_set_int(o, "size", (int64_t)st->st_size);
-	/* As text: too large for a JSON number. */
-	json_set_strf(o, "mtime_ns", "%lld%09ld", (long long)st->st_mtim.tv_sec,
-	    (long)st->st_mtim.tv_nsec);
-	json_set_strf(o, "ino", "%llu", (unsigned long long)st->st_ino);
-	json_set_str(o, "sha256", hash);
-	return o;
-}
-
-static bool
-looks_same(const struct json *observed, const struct json *now)
-{
-	static const char *const fields[] = { "mode", "mtime_ns", "ino" };
-	size_t i;
-
-	for (i = 0; i < NELEM(fields); i++) {
-		if (!str_equal(json_str(observed, fields[i]),
-		    json_str(now, fields[i])))
-			return false;
-	}
-	return json_int(observed, "size", -1) == json_int(now, "size", -2);
-}
-
-/*
- * What is at this path?  *now stays NULL when there is no regular file.  If it
- * looks like `known` it is not read, and its hash is the known one.
- */
 static int
-look(int dir, const char *name, const char *path, const struct json *known,
-    struct json **now, struct err *e)
+directory_stat(void *arg, const char *path, struct storage_stat *out,
+    struct err *e)
 {
-	char hash[SHA256_HEX] = "";
-	struct stat st;
-	struct json *o;
-	int fd;
-
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd == -1) {
-		if (errno == ENOENT || errno == ELOOP || errno == ENXIO)
-			return 0;
-		return os_error(e, path, "open");
-	}
-	if (fstat(fd, &st) == -1) {
-		os_error(e, path, "stat");
-		close(fd);
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		close(fd);
-		return 0;
-	}
-	o = observed_form(path, &st, NULL);
-	if (known != NULL && looks_same(known, o))
-		json_set_str(o, "sha256", json_str(known, "sha256"));
-	else if (hash_fd(fd, hash) == -1) {
-		os_error(e, path, "read");
-		json_free(o);
-		close(fd);
-		return -1;
-	} else
-		json_set_str(o, "sha256", hash);
-	close(fd);
-	*now = o;
-	return 0;
-}
-
-static int
-look_path(const struct directory_ctx *c, const char *path,
-    const struct json *known, struct json **now, struct err *e)
-{
+	const struct directory_ctx *c = arg;
 	struct strv parts = {0};
-	int dir = -1, rv = 0;
+	struct stat st;
+	int dir, rv = -1;
 
-	if (!split_path(path, &parts)) {
-		rv = err_set(e, ERR_BROKEN, "not a path that we write: \"%s\"",
-		    path == NULL ? "" : path);
+	dir = open_place(c, path, false, &parts, e);
+	if (dir == -1)
 		goto out;
+	if (fstatat(dir, parts.v[parts.n - 1], &st,
+	    AT_SYMLINK_NOFOLLOW) == -1) {
+		if (is_absence())
+			not_there(path, e);
+		else
+			os_error(e, path, "look");
+	} else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		not_there(path, e);
+	else {
+		fill_stat(&st, out);
+		rv = 0;
 	}
-	dir = open_parent(c, &parts, parts.n, false);
-	if (dir == -1) {
-		/* A directory that is gone or replaced took the file along. */
-		if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
-			rv = os_error(e, path, "open");
-		goto out;
-	}
-	rv = look(dir, parts.v[parts.n - 1], path, known, now, e);
 	close(dir);
 out:
 	strv_release(&parts);
+	return rv;
+}
+
+/* --- listing ------------------------------------------------------------ */
+
+struct walk {
+	int	(*cb)(void *arg, const char *path, const struct storage_stat *);
+	void	*arg;
+	struct err *e;
+};
+
+/* Takes fd over.  A directory that goes while we look is no error. */
+static int
+walk(const struct walk *w, int fd, const char *prefix, int depth)
+{
+	DIR *d = fdopendir(fd);
+	const struct dirent *ent;
+	struct storage_stat found;
+	struct stat st;
+	char *path;
+	int rv = 0, sub;
+
+	if (d == NULL) {
+		close(fd);
+		return os_error(w->e, prefix, "list");
+	}
+	while (rv == 0 && (ent = readdir(d)) != NULL) {
+		if (strcmp(ent->d_name, ".") == 0 ||
+		    strcmp(ent->d_name, "..") == 0 ||
+		    fstatat(fd, ent->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+			continue;
+		path = xasprintf("%s%s%s", prefix, ent->d_name,
+		    S_ISDIR(st.st_mode) ? "/" : "");
+		if (S_ISREG(st.st_mode) && !str_ends(path, TEMP_SUFFIX)) {
+			fill_stat(&st, &found);
+			rv = w->cb(w->arg, path, &found);
+		} else if (S_ISDIR(st.st_mode) && depth < WALK_DEPTH &&
+		    (sub = open_dir(fd, ent->d_name, false)) != -1)
+			rv = walk(w, sub, path, depth + 1);
+		free(path);
+	}
+	closedir(d);
+	return rv;
+}
+
+static int
+directory_list(void *arg, const char *prefix, const char *after,
+    int (*cb)(void *arg, const char *path, const struct storage_stat *),
+    void *cbarg, struct err *e)
+{
+	const struct directory_ctx *c = arg;
+	const struct walk w = { cb, cbarg, e };
+	struct strv parts = {0};
+	char *path = xasprintf("%s-", prefix);	/* its parent is the tree */
+	int fd, rv = 0;
+
+	(void)after;
+	if (!storage_split(path, &parts))
+		rv = err_set(e, ERR_USER, "\"%s\" is not a path that we read",
+		    prefix);
+	else if ((fd = open_parent(c, &parts, parts.n, false)) != -1)
+		rv = walk(&w, fd, prefix, 0);
+	else if (!is_absence())
+		rv = os_error(e, prefix, "open");
+	strv_release(&parts);
+	free(path);
 	return rv;
 }
 
@@ -284,96 +339,125 @@ write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+/* The file beside its place, durable; -1 leaves nothing behind. */
 static int
-write_file(int dir, const char *name, const char *path, mode_t mode,
-    const char *content, struct err *e)
+write_temp(int dir, const char *temp, const char *path, const void *data,
+    size_t len, int mode, struct err *e)
 {
-	char *temp = xasprintf(".%s" TEMP_SUFFIX, name);
-	int fd, rv = -1;
+	int fd, rv = 0;
 
 	/* Ours by name: at most a piece of an earlier try of this object. */
-	if (unlinkat(dir, temp, 0) == -1 && errno != ENOENT) {
-		os_error(e, path, "clear the way");
-		goto out;
-	}
+	if (unlinkat(dir, temp, 0) == -1 && errno != ENOENT)
+		return os_error(e, path, "clear the way");
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
 	    O_CLOEXEC, 0600);
-	if (fd == -1) {
-		os_error(e, path, "create");
-		goto out;
-	}
-	if (write_all(fd, content, strlen(content)) == -1 ||
-	    fchmod(fd, mode) == -1 || fsync(fd) == -1)
-		os_error(e, path, "write");
-	else if (renameat(dir, temp, dir, name) == -1)
-		os_error(e, path, "rename");
-	else
-		rv = 0;
-	close(fd);
-	if (rv == -1)
+	if (fd == -1)
+		return os_error(e, path, "create");
+	if (write_all(fd, data, len) == -1 || fchmod(fd, (mode_t)mode) == -1 ||
+	    fsync(fd) == -1) {
+		rv = os_error(e, path, "write");
 		unlinkat(dir, temp, 0);
-	else
-		fsync(dir);	/* the name is durable, too */
-out:
-	free(temp);
+	}
+	close(fd);
 	return rv;
 }
 
-static mode_t
-mode_of(const char *text)
+/*
+ * Is what lies there as the condition wants it?  1 when not.  A link or a
+ * device counts as nothing, and the rename replaces it.
+ */
+static int
+check_place(int dir, const char *name, const char *path, enum storage_if cond,
+    const char *version, struct err *e)
 {
-	char *end;
-	long mode = text == NULL ? 0600 : strtol(text, &end, 8);
+	struct storage_stat now;
+	struct stat st;
 
-	return mode <= 0 || mode > 0777 ? 0600 : (mode_t)mode;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (errno != ENOENT)
+			return os_error(e, path, "look");
+		return cond == STORAGE_MATCH;
+	}
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, ERR_CONFLICT, "%s: a directory is in the way",
+		    path);
+	if (!S_ISREG(st.st_mode))
+		return cond == STORAGE_MATCH;
+	fill_stat(&st, &now);
+	return cond == STORAGE_ABSENT ||
+	    (cond == STORAGE_MATCH && !str_equal(now.version, version));
+}
+
+/* From beside to its place; 1 when the condition does not hold. */
+static int
+put_in_place(int dir, const char *temp, const char *name, const char *path,
+    enum storage_if cond, const char *version, struct err *e)
+{
+	struct stat st;
+	int rv;
+
+	rv = check_place(dir, name, path, cond, version, e);
+	if (rv != 0)
+		return rv;
+	/* Nothing there: whoever is quicker wins, as link() promises. */
+	if (cond == STORAGE_ABSENT &&
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+		if (linkat(dir, temp, dir, name, 0) == 0) {
+			unlinkat(dir, temp, 0);
+			return 0;
+		}
+		if (errno == EEXIST)
+			return 1;
+		/* A file system without links: rename is nearly as good. */
+	}
+	if (renameat(dir, temp, dir, name) == -1)
+		return os_error(e, path, "rename");
+	return 0;
 }
 
 static int
-directory_ensure(void *arg, const struct work *w, struct outcome *out,
-    struct err *e)
+directory_put(void *arg, const char *path, const void *data, size_t len,
+    int mode, enum storage_if cond, const char *version,
+    struct storage_stat *out, struct err *e)
 {
 	const struct directory_ctx *c = arg;
-	const char *path = json_str(w->desired, "path");
-	const char *content = json_strd(w->desired, "text", "");
-	mode_t mode = mode_of(json_str(w->desired, "mode"));
 	struct strv parts = {0};
-	struct json *now = NULL;
-	char hash[SHA256_HEX], modetext[8];
-	int dir = -1, rv = -1;
+	const char *name;
+	char *temp = NULL;
+	struct stat st;
+	int dir, rv = -1;
 
-	if (!split_path(path, &parts) || strlen(content) > FILE_MAX) {
-		err_set(e, ERR_USER, "%s: not a path or size that we write",
-		    w->key);
+	dir = open_place(c, path, true, &parts, e);
+	if (dir == -1)
 		goto out;
-	}
-	dir = open_parent(c, &parts, parts.n, true);
-	if (dir == -1) {
-		os_error(e, path, "make its directory");
+	name = parts.v[parts.n - 1];
+	temp = xasprintf(".%s" TEMP_SUFFIX, name);
+	/* Before anything is written: most of the time it is there. */
+	rv = check_place(dir, name, path, cond, version, e);
+	if (rv != 0)
 		goto out;
-	}
-	if (look(dir, parts.v[parts.n - 1], path, NULL, &now, e) == -1)
-		goto out;
-	sha256_hex(content, strlen(content), hash);
-	snprintf(modetext, sizeof(modetext), "%04o", (unsigned)mode);
-	if (str_equal(json_str(now, "sha256"), hash) &&
-	    str_equal(json_str(now, "mode"), modetext)) {
-		rv = 0;		/* adopted as it is */
-		goto out;
-	}
-	rv = write_file(dir, parts.v[parts.n - 1], path, mode, content, e);
+	rv = write_temp(dir, temp, path, data, len, mode, e);
 	if (rv == -1)
 		goto out;
-	strv_add(&out->did, now == NULL ? "written" : "rewritten");
-	json_free(now);
-	now = NULL;
-	rv = look(dir, parts.v[parts.n - 1], path, NULL, &now, e);
+	rv = put_in_place(dir, temp, name, path, cond, version, e);
+	if (rv != 0) {
+		unlinkat(dir, temp, 0);
+		goto out;
+	}
+	fsync(dir);	/* the name is durable, too */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		rv = os_error(e, path, "look");
+	else
+		fill_stat(&st, out);
 out:
 	if (dir != -1)
 		close(dir);
+	free(temp);
 	strv_release(&parts);
-	out->observed = now != NULL ? now : json_copy(w->observed);
 	return rv;
 }
+
+/* --- removing ----------------------------------------------------------- */
 
 /* Directories that the file leaves empty go with it, never the root. */
 static void
@@ -395,99 +479,156 @@ prune(const struct directory_ctx *c, const struct strv *parts)
 }
 
 static int
-directory_remove(void *arg, const struct work *w, struct outcome *out,
-    struct err *e)
+remove_one(const struct directory_ctx *c, const char *path, struct err *e)
 {
-	const struct directory_ctx *c = arg;
-	const char *path = json_str(w->observed, "path");
 	struct strv parts = {0};
-	int dir = -1, rv = 0;
+	int dir, rv = 0;
 
-	if (path == NULL && strchr(w->key, ':') != NULL)
-		path = strchr(w->key, ':') + 1;
-	if (!split_path(path, &parts)) {
-		rv = err_set(e, ERR_USER, "%s: not a path that we write",
-		    w->key);
-		goto out;
-	}
-	dir = open_parent(c, &parts, parts.n, false);
+	dir = open_place(c, path, false, &parts, e);
 	if (dir == -1) {
 		/* Gone, or replaced by something that is not ours. */
-		if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
-			rv = os_error(e, path, "open its directory");
+		rv = e->kind == ERR_NOTFOUND ? 0 : -1;
 		goto out;
 	}
-	if (unlinkat(dir, parts.v[parts.n - 1], 0) == 0)
-		strv_add(&out->did, "removed");
-	else if (errno != ENOENT && errno != EISDIR)
+	if (unlinkat(dir, parts.v[parts.n - 1], 0) == -1 && errno != ENOENT &&
+	    errno != EISDIR)
 		rv = os_error(e, path, "remove");
+	close(dir);
 	if (rv == 0)
 		prune(c, &parts);
 out:
-	if (dir != -1)
-		close(dir);
 	strv_release(&parts);
-	if (rv == -1)
-		out->observed = json_copy(w->observed);
 	return rv;
-}
-
-/* --- comparing ---------------------------------------------------------- */
-
-static void
-directory_diff(const struct json *desired, const struct json *observed,
-    struct changes *out)
-{
-	const char *content = json_str(desired, "text");
-	char hash[SHA256_HEX], from[40], to[40], mode[8];
-
-	snprintf(to, sizeof(to), "%zu bytes",
-	    content == NULL ? (size_t)0 : strlen(content));
-	if (json_str(observed, "path") == NULL) {
-		changes_add(out, RISK_CREATE, "content", NULL, to);
-		return;
-	}
-	snprintf(mode, sizeof(mode), "%04o",
-	    (unsigned)mode_of(json_str(desired, "mode")));
-	if (!str_equal(mode, json_str(observed, "mode")))
-		changes_add(out, RISK_UPDATE, "mode",
-		    json_str(observed, "mode"), mode);
-	if (content == NULL)
-		return;
-	sha256_hex(content, strlen(content), hash);
-	if (str_equal(hash, json_str(observed, "sha256")))
-		return;
-	snprintf(from, sizeof(from), "%lld bytes",
-	    (long long)json_int(observed, "size", 0));
-	changes_add(out, RISK_UPDATE, "content", from,
-	    strcmp(from, to) == 0 ? "other text" : to);
 }
 
 static int
-directory_observe(void *arg, const struct observe_item *items, size_t n,
-    void (*changed)(void *arg, const char *key, struct json *observed),
-    void *carg, struct err *e)
+directory_remove(void *arg, const char *const *paths, size_t n, struct err *e)
 {
-	const struct directory_ctx *c = arg;
-	struct json *now, *was;
-	int rv = 0;
 	size_t i;
 
-	for (i = 0; rv == 0 && i < n; i++) {
-		now = NULL;
-		was = json_must(items[i].observed);
-		if (json_str(was, "path") != NULL)
-			rv = look_path(c, json_str(was, "path"), was, &now, e);
-		/* Also when only times differ: then they are known next time. */
-		if (rv == 0 && json_str(was, "path") != NULL &&
-		    (now == NULL || !looks_same(was, now)))
-			changed(carg, items[i].key, now);
-		else
-			json_free(now);
-		json_free(was);
-	}
+	for (i = 0; i < n; i++)
+		if (remove_one(arg, paths[i], e) == -1)
+			return -1;
+	return 0;
+}
+
+/* 1 when it was made. */
+static int
+directory_make_tree(void *arg, const char *path, int mode, struct err *e)
+{
+	const struct directory_ctx *c = arg;
+	struct strv parts = {0};
+	struct stat st;
+	bool is_new;
+	int dir, fd = -1, rv = -1;
+
+	dir = open_place(c, path, true, &parts, e);
+	if (dir == -1)
+		goto out;
+	is_new = mkdirat(dir, parts.v[parts.n - 1], 0700) == 0;
+	fd = open_dir(dir, parts.v[parts.n - 1], true);
+	if (fd == -1 || fstat(fd, &st) == -1 ||
+	    ((int)(st.st_mode & 07777) != mode &&
+	    fchmod(fd, (mode_t)mode) == -1))
+		os_error(e, path, "make it");
+	else
+		rv = is_new;
+out:
+	if (fd != -1)
+		close(fd);
+	if (dir != -1)
+		close(dir);
+	strv_release(&parts);
 	return rv;
 }
+
+/*
+ * All that is in a directory, links and devices too, takes fd over.  What lies
+ * deeper than we can hold descriptors for is moved up to the top, for the next
+ * round.
+ */
+static void
+clear_dir(int top, int fd, int depth, size_t *removed)
+{
+	DIR *d = fdopendir(fd);
+	const struct dirent *ent;
+	char *name;
+	int sub;
+
+	if (d == NULL) {
+		close(fd);
+		return;
+	}
+	while ((ent = readdir(d)) != NULL) {
+		if (strcmp(ent->d_name, ".") == 0 ||
+		    strcmp(ent->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, ent->d_name, 0) == 0) {
+			++*removed;
+			continue;
+		}
+		if (depth == WALK_DEPTH) {
+			name = xasprintf(".doomed%zu" TEMP_SUFFIX, *removed);
+			if (renameat(fd, ent->d_name, top, name) == 0)
+				++*removed;
+			free(name);
+			continue;
+		}
+		sub = open_dir(fd, ent->d_name, false);
+		if (sub != -1)
+			clear_dir(top, sub, depth + 1, removed);
+		unlinkat(fd, ent->d_name, AT_REMOVEDIR);
+	}
+	closedir(d);
+}
+
+static int
+directory_drop_tree(void *arg, const char *path, size_t *removed,
+    struct err *e)
+{
+	const struct directory_ctx *c = arg;
+	struct strv parts = {0};
+	const char *name;
+	size_t before;
+	int dir, fd, rv = -1;
+
+	dir = open_place(c, path, false, &parts, e);
+	if (dir == -1) {
+		rv = e->kind == ERR_NOTFOUND ? 0 : -1;
+		goto out;
+	}
+	name = parts.v[parts.n - 1];
+	do {
+		before = *removed;
+		fd = open_dir(dir, name, false);
+		if (fd != -1)
+			clear_dir(fd, dup(fd), 0, removed);
+		if (fd != -1)
+			close(fd);
+		if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || is_absence())
+			rv = 0;
+	} while (rv == -1 && errno == ENOTEMPTY && *removed > before);
+	if (rv == -1 && errno == ENOTEMPTY)
+		err_set(e, ERR_RETRY, "%s: somebody keeps writing there", path);
+	else if (rv == -1)
+		os_error(e, path, "remove");
+	close(dir);
+	if (rv == 0)
+		prune(c, &parts);
+out:
+	strv_release(&parts);
+	return rv;
+}
+
+static const struct storage_ops ops = {
+	.get = directory_get,
+	.put = directory_put,
+	.remove = directory_remove,
+	.list = directory_list,
+	.stat = directory_stat,
+	.make_tree = directory_make_tree,
+	.drop_tree = directory_drop_tree,
+};
 
 /* --- opening ------------------------------------------------------------ */
 
@@ -524,6 +665,7 @@ directory_open(const struct provider_env *env, void **ctx, struct err *e)
 		return -1;
 	}
 	close(fd);
+	storage_init(&c->storage, &ops, env);
 	*ctx = c;
 	return 0;
 }
@@ -535,13 +677,13 @@ directory_close(void *arg)
 
 	if (c == NULL)
 		return;
+	storage_release(&c->storage);
 	free(c->root);
 	free(c);
 }
 
 static const struct object_kind kinds[] = {
-	{ .name = "file", .label = "file", .diff = directory_diff,
-	    .ensure = directory_ensure, .remove = directory_remove },
+	STORAGE_KINDS,
 	{ .name = NULL }
 };
 
@@ -551,5 +693,6 @@ const struct provider provider_directory = {
 	.kinds = kinds,
 	.open = directory_open,
 	.close = directory_close,
-	.observe = directory_observe,
+	.observe = storage_observe,
+	.query = storage_query,
 };

@@ -6,7 +6,7 @@
 
 #include "hiclaw/provider.h"
 
-extern const struct provider provider_matrix, provider_directory,
-    provider_envoy;
+extern const struct provider provider_directory, provider_envoy,
+    provider_matrix, provider_minio, provider_s3;
 
 #endif

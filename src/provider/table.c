@@ -8,6 +8,8 @@
 const struct provider *const providers[] = {
 	&provider_matrix,
 	&provider_directory,
+	&provider_minio,
+	&provider_s3,
 	&provider_envoy,
 	NULL
 };

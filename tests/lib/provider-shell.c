@@ -58,6 +58,7 @@ env_fill(struct provider_env *env, struct strv *listen, const struct json *s)
 			.region = json_str(st, "region"),
 			.access_key = json_str(st, "access_key"),
 			.secret_key = json_str(st, "secret_key"),
+			.session_token = json_str(st, "session_token"),
 			.imports = json_str(st, "imports"),
 			.private_packages = json_bool(st, "private_packages",
 			    false),

@@ -142,6 +142,7 @@ desired(const char *path, const char *mode, const char *content)
 
 	json_set_str(d, "path", path);
 	json_set_str(d, "mode", mode);
+	json_set_str(d, "rule", "owned");
 	json_set_str(d, "text", content);
 	return d;
 }
@@ -408,6 +409,324 @@ test_paths(void **state)
 	assert_file(t, "f", "x", 0600);
 }
 
+/* --- rules ---------------------------------------------------------------- */
+
+/* Ensure by a desired form that is taken over; *observed too, and replaced. */
+static char *
+ensure_form(struct place *t, const char *kind, struct json *d,
+    struct json **observed)
+{
+	const struct object_kind *k = object_kind_find(kind, NULL);
+	struct json *secrets = json_must("{\"account:a/token\":\"sesame\"}");
+	struct outcome out = {0};
+	struct work w = { .key = "x:y", .desired = d, .observed = *observed,
+	    .secrets = secrets, .instance = "hiclaw-1234abcd" };
+	struct changes ch = {0};
+	struct err e = {0};
+	char *text;
+
+	if (k->ensure(t->ctx, &w, &out, &e) == -1)
+		fail_msg("%s", e.msg);
+	k->diff(d, out.observed, &ch);
+	assert_int_equal(ch.n, 0);
+	changes_release(&ch);
+	text = strv_join(&out.did, ", ");
+	json_free(*observed);
+	*observed = out.observed;
+	out.observed = NULL;
+	outcome_release(&out);
+	json_free(secrets);
+	json_free(d);
+	return text;
+}
+
+static void
+expect_ensure(struct place *t, const char *kind, const char *form,
+    struct json **observed, const char *did)
+{
+	char *text = ensure_form(t, kind, json_must(form), observed);
+
+	assert_string_equal(text, did);
+	free(text);
+}
+
+static void
+test_seed(void **state)
+{
+	static const char form[] = "{\"path\":\"agents/a/HEARTBEAT.md\","
+	    "\"mode\":\"0600\",\"rule\":\"seed\",\"text\":\"first\"}";
+	struct place *t = *state;
+	struct json *o = NULL;
+	struct seen s = {0};
+	struct err e = {0};
+
+	make_dir(t, "agents");
+	make_dir(t, "agents/a");
+	put(t, "agents/a/HEARTBEAT.md", "the agent's");
+	expect_ensure(t, "file", form, &o, "");
+	assert_file(t, "agents/a/HEARTBEAT.md", "the agent's", 0644);
+	put(t, "agents/a/HEARTBEAT.md", "other");
+	observe(t, o, &s);
+	assert_int_equal(s.n, 0);
+	/* It stays when the object goes. */
+	assert_int_equal(take_away(t, "file:agents/a/HEARTBEAT.md", o, &e), 0);
+	assert_true(is_there(t, "agents/a/HEARTBEAT.md"));
+	assert_int_equal(take_away(t, "file:agents/a/HEARTBEAT.md", NULL, &e),
+	    0);
+	observe(t, o, &s);
+	assert_true(s.is_gone);
+	expect_ensure(t, "file", form, &o, "written");
+	assert_file(t, "agents/a/HEARTBEAT.md", "first", 0600);
+	json_free(o);
+}
+
+static void
+test_markers(void **state)
+{
+	static const char form[] = "{\"path\":\"agents/a/AGENTS.md\","
+	    "\"mode\":\"0640\",\"rule\":\"markers\",\"text\":"
+	    "\"<!-- hiclaw-builtin-start -->\\nours\\n"
+	    "<!-- hiclaw-builtin-end -->\\n\"}";
+	struct place *t = *state;
+	struct json *o = NULL, *d = json_must(form);
+	struct seen s = {0};
+	char got[256], *p = at(t, "agents/a/AGENTS.md");
+	FILE *f;
+
+	expect_ensure(t, "file", form, &o, "written");
+	f = fopen(p, "a");
+	fputs("\nmy notes\n", f);
+	fclose(f);
+	/* What the agent adds is a look, but no write and no drift. */
+	observe(t, o, &s);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(differences(t, d, s.observed), 1);
+	json_free(o);
+	o = s.observed;
+	s.observed = NULL;
+	expect_ensure(t, "file", form, &o, "");
+	observe(t, o, &s);
+	assert_int_equal(s.n, 0);
+	/* Our part is put right, and the agent's kept. */
+	f = fopen(p, "w");
+	fputs("<!-- hiclaw-builtin-start -->\nhacked\n"
+	    "<!-- hiclaw-builtin-end -->\n\nmy notes\n", f);
+	fclose(f);
+	expect_ensure(t, "file", form, &o, "rewritten");
+	f = fopen(p, "r");
+	got[fread(got, 1, sizeof(got) - 1, f)] = '\0';
+	fclose(f);
+	assert_non_null(strstr(got, "ours\n"));
+	assert_non_null(strstr(got, "my notes\n"));
+	assert_null(strstr(got, "hacked"));
+	free(p);
+	json_free(d);
+	json_free(o);
+}
+
+static void
+test_secret(void **state)
+{
+	static const char form[] = "{\"path\":\"agents/a/openclaw.json\","
+	    "\"mode\":\"0600\",\"rule\":\"owned\",\"json\":{\"token\":"
+	    "{\"$secret\":\"account:a/token\",\"id\":\"%s\"}}}";
+	struct place *t = *state;
+	struct json *o = NULL, *d;
+	struct changes ch = {0};
+	char *text = xasprintf(form, "one"), *p, got[256];
+	FILE *f;
+
+	expect_ensure(t, "file", text, &o, "written");
+	free(text);
+	p = at(t, "agents/a/openclaw.json");
+	f = fopen(p, "r");
+	got[fread(got, 1, sizeof(got) - 1, f)] = '\0';
+	fclose(f);
+	assert_non_null(strstr(got, "sesame"));
+	text = json_canonical(o);
+	assert_null(strstr(text, "sesame"));
+	free(text);
+	text = xasprintf(form, "two");
+	d = json_must(text);
+	t->kind->diff(d, o, &ch);
+	assert_int_equal(ch.n, 1);
+	assert_int_equal(ch.v[0].risk, RISK_CREDENTIAL);
+	changes_release(&ch);
+	free(text);
+	free(p);
+	json_free(d);
+	json_free(o);
+}
+
+/* --- trees ---------------------------------------------------------------- */
+
+static void
+test_tree(void **state)
+{
+	static const char form[] = "{\"path\":\"agents/a\",\"mode\":\"0700\","
+	    "\"keep\":[\"agents/a/x/.keep\"]}";
+	struct place *t = *state;
+	const struct object_kind *k = object_kind_find("tree", NULL);
+	struct json *o = NULL, *d = json_must(form);
+	struct changes ch = {0};
+	struct observe_item item = { "tree:agents/a", NULL };
+	struct outcome out = {0};
+	struct seen s = {0};
+	struct err e = {0};
+	char *p = at(t, "agents/a"), *text, *outside, *deep;
+	struct work w = { .key = "tree:agents/a" };
+	size_t i;
+
+	expect_ensure(t, "tree", form, &o,
+	    "made agents/a/, made agents/a/x/.keep");
+	expect_ensure(t, "tree", form, &o, "");
+	assert_file(t, "agents/a/x/.keep", "", 0600);
+	/* Its mode and its placeholders are looked after. */
+	text = json_canonical(o);
+	item.observed = text;
+	assert_int_equal(chmod(p, 0755), 0);
+	assert_int_equal(t->p->observe(t->ctx, &item, 1, on_changed, &s, &e), 0);
+	assert_int_equal(s.n, 1);
+	k->diff(d, s.observed, &ch);
+	assert_int_equal(ch.n, 1);
+	assert_string_equal(ch.v[0].what, "mode");
+	changes_release(&ch);
+	expect_ensure(t, "tree", form, &o, "");
+	assert_int_equal(t->p->observe(t->ctx, &item, 1, on_changed, &s, &e), 0);
+	assert_int_equal(s.n, 1);
+	/* It goes with all that agents can put there, and nothing else does. */
+	outside = xasprintf("%s/outside", t->top);
+	assert_int_equal(mkdir(outside, 0700), 0);
+	free(outside);
+	outside = xasprintf("%s/outside/spared", t->top);
+	fclose(fopen(outside, "w"));
+	make_link(t, "../../../../outside", "agents/a/link");
+	make_link(t, "/nowhere", "agents/a/x/dangling");
+	put(t, "agents/a/x/file", "f");
+	deep = xasprintf("cd '%s' && for i in $(seq 300); do mkdir d && cd d; "
+	    "done && touch end", p);
+	assert_int_equal(system(deep), 0);
+	free(deep);
+	for (i = 0; i < 50; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "agents/a/%zu", i);
+		put(t, name, "");
+	}
+	put(t, "agents/stays", "");
+	w.observed = o;
+	assert_int_equal(k->remove(t->ctx, &w, &out, &e), 0);
+	assert_int_equal(out.did.n, 1);
+	outcome_release(&out);
+	assert_false(is_there(t, "agents/a"));
+	assert_true(is_there(t, "agents/stays"));
+	assert_int_equal(access(outside, F_OK), 0);
+	assert_int_equal(k->remove(t->ctx, &w, &out, &e), 0);
+	assert_int_equal(out.did.n, 0);
+	outcome_release(&out);
+	free(outside);
+	free(text);
+	free(p);
+	json_free(s.observed);
+	json_free(d);
+	json_free(o);
+}
+
+/* A tree that was replaced by a link is not followed. */
+static void
+test_tree_link(void **state)
+{
+	struct place *t = *state;
+	const struct object_kind *k = object_kind_find("tree", NULL);
+	struct json *o = json_must("{\"path\":\"agents/a\"}");
+	struct work w = { .key = "tree:agents/a", .observed = o };
+	struct outcome out = {0};
+	struct err e = {0};
+	char *spared = xasprintf("%s/outside/spared", t->top);
+	char *outside = xasprintf("%s/outside", t->top);
+
+	assert_int_equal(mkdir(outside, 0700), 0);
+	fclose(fopen(spared, "w"));
+	make_dir(t, "agents");
+	make_link(t, outside, "agents/a");
+	assert_int_equal(k->remove(t->ctx, &w, &out, &e), 0);
+	assert_int_equal(access(spared, F_OK), 0);
+	outcome_release(&out);
+	/* Those of all agents, and of all, are never emptied. */
+	json_set_str(o, "path", "agents");
+	assert_int_equal(k->remove(t->ctx, &w, &out, &e), 0);
+	assert_true(is_there(t, "agents/a"));
+	json_set_str(o, "path", "agents/..");
+	assert_int_equal(k->remove(t->ctx, &w, &out, &e), -1);
+	assert_int_equal(e.kind, ERR_USER);
+	outcome_release(&out);
+	json_free(o);
+	free(spared);
+	free(outside);
+}
+
+static char *
+ask(struct place *t, const char *question, struct err *e)
+{
+	struct json *q = json_must(question), *answer = NULL;
+	char *text = NULL;
+
+	if (t->p->query(t->ctx, q, &answer, e) == 0)
+		text = json_canonical(answer);
+	json_free(answer);
+	json_free(q);
+	return text;
+}
+
+static void
+test_query(void **state)
+{
+	static const struct { const char *question, *answer; } table[] = {
+		{ "{\"op\":\"ping\"}", "{}" },
+		{ "{\"op\":\"list\",\"path\":\"agents/a\"}",
+		    "{\"files\":[{\"path\":\"agents/a/b/z\",\"size\":3},"
+		    "{\"path\":\"agents/a/y\",\"size\":6}]}" },
+		{ "{\"op\":\"list\",\"path\":\"agents/none\"}",
+		    "{\"files\":[]}" },
+		{ "{\"op\":\"get\",\"path\":\"agents/a/y\"}",
+		    "{\"text\":\"h\xc3\xa9llo\"}" },
+		{ "{\"op\":\"get\",\"path\":\"agents/a/y\",\"max\":2}",
+		    "{\"cut\":true,\"text\":\"h\"}" },
+		{ "{\"op\":\"get\",\"path\":\"agents/a/b/z\"}",
+		    "{\"binary\":3}" },
+		{ "{\"op\":\"get\",\"path\":\"agents/a/none\"}", NULL },
+		{ "{\"op\":\"get\",\"path\":\"../x\"}", NULL },
+		{ "{\"op\":\"get\",\"path\":\"agents/link/x\"}", NULL },
+		{ "{\"op\":\"dance\"}", NULL },
+	};
+	struct place *t = *state;
+	struct err e;
+	char *text;
+	size_t i;
+
+	make_dir(t, "agents");
+	make_dir(t, "agents/a");
+	make_dir(t, "agents/a/b");
+	put(t, "agents/a/y", "h\xc3\xa9llo");
+	put(t, "agents/a/b/z", "\xff\xfe\xfd");
+	make_link(t, "/etc", "agents/a/etc");
+	make_link(t, "a", "agents/link");
+	put(t, "agents/link/x", "x");
+	{
+		char *p = at(t, "agents/a/x");
+
+		unlink(p);
+		free(p);
+	}
+	for (i = 0; i < NELEM(table); i++) {
+		text = ask(t, table[i].question, &e);
+		if (!str_equal(text, table[i].answer))
+			fail_msg("%s: %s", table[i].question,
+			    text == NULL ? e.msg : text);
+		free(text);
+	}
+}
+
 static void
 test_open(void **state)
 {
@@ -506,6 +825,12 @@ main(void)
 		IN_PLACE(test_remove),
 		IN_PLACE(test_links),
 		IN_PLACE(test_paths),
+		IN_PLACE(test_seed),
+		IN_PLACE(test_markers),
+		IN_PLACE(test_secret),
+		IN_PLACE(test_tree),
+		IN_PLACE(test_tree_link),
+		IN_PLACE(test_query),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_names),

@@ -1,0 +1,610 @@
+/*
+ * What all storages share, and the simplest kind: a tree, which is a place for
+ * files.  Here are the bulk look over all kinds, questions of people, and
+ * trees.
+ *
+ * Only ERR_NOTFOUND of a call says that something is not there.  Everything
+ * else is an outage, and nothing is concluded from it.
+ */
+#include "storage-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_BYTES	1024
+#define PART_BYTES	200
+#define DEPTH_MAX	16
+#define LIST_MAX	5000		/* files in an answer */
+#define TEXT_MAX	(256 * 1024)	/* of a file in an answer */
+#define ROUNDS_MAX	100000		/* batches of one tree */
+
+void
+storage_init(struct storage *s, const struct storage_ops *ops,
+    const struct provider_env *env)
+{
+	s->ops = ops;
+	s->templates_dir = xstrdup(env->templates_dir);
+	s->imports = xstrdup(env->storage.imports);
+	s->private_packages = env->storage.private_packages;
+	s->cache = cache_new();
+}
+
+void
+storage_release(struct storage *s)
+{
+	free(s->templates_dir);
+	free(s->imports);
+	cache_free(s->cache);
+}
+
+/* --- paths ---------------------------------------------------------------- */
+
+bool
+storage_split(const char *path, struct strv *parts)
+{
+	const char *p, *end;
+	size_t n;
+
+	if (path == NULL || path[0] == '\0' || strlen(path) > PATH_BYTES)
+		return false;
+	for (p = path; ; p = end + 1) {
+		n = strcspn(p, "/");
+		end = p + n;
+		if (n == 0 || n > PART_BYTES || (n == 1 && p[0] == '.') ||
+		    (n == 2 && p[0] == '.' && p[1] == '.') ||
+		    parts->n == DEPTH_MAX)
+			return false;
+		strv_addf(parts, "%.*s", (int)n, p);
+		if (*end == '\0')
+			return true;
+	}
+}
+
+int
+path_check(const char *path, struct err *e)
+{
+	struct strv parts = {0};
+	bool ok = storage_split(path, &parts);
+
+	strv_release(&parts);
+	if (ok)
+		return 0;
+	return err_set(e, ERR_USER, "\"%s\" is not a path that we write",
+	    path == NULL ? "" : path);
+}
+
+int
+mode_of(const char *text)
+{
+	char *end;
+	long mode = text == NULL ? 0600 : strtol(text, &end, 8);
+
+	return mode <= 0 || mode > 0777 ? 0600 : (int)mode;
+}
+
+void
+set_mode(struct json *form, const struct storage_stat *st)
+{
+	if (st->mode != 0)
+		json_set_strf(form, "mode", "%04o", (unsigned)st->mode);
+}
+
+int
+remove_all(struct storage *s, const struct strv *paths, struct err *e)
+{
+	size_t at, n;
+
+	for (at = 0; at < paths->n; at += n) {
+		n = paths->n - at;
+		if (n > STORAGE_BATCH)
+			n = STORAGE_BATCH;
+		if (s->ops->remove(s, (const char *const *)paths->v + at, n,
+		    e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- looking -------------------------------------------------------------- */
+
+struct seen {
+	bool		    is_there;
+	struct storage_stat st;
+};
+struct look { struct map *paths; };	/* path -> struct seen */
+
+static const struct look_kind *const look_kinds[] = {
+	&look_tree, &look_file, &look_skills, &look_package
+};
+
+static const struct look_kind *
+look_kind_of(const char *key)
+{
+	char name[32];
+	size_t i;
+
+	object_kind_name(key, name, sizeof(name));
+	for (i = 0; i < NELEM(look_kinds); i++)
+		if (strcmp(look_kinds[i]->name, name) == 0)
+			return look_kinds[i];
+	return NULL;
+}
+
+const struct storage_stat *
+look_find(const struct look *l, const char *path)
+{
+	const struct seen *seen = map_find(l->paths, path);
+
+	return seen != NULL && seen->is_there ? &seen->st : NULL;
+}
+
+static int
+look_each(struct storage *s, struct look *l, struct err *e)
+{
+	struct seen *seen;
+	const char *path;
+	struct err why;
+	void *it;
+
+	for (it = NULL; (seen = map_next(l->paths, &it, &path)) != NULL;) {
+		if (s->ops->stat(s, path, &seen->st, &why) == 0)
+			seen->is_there = true;
+		else if (why.kind != ERR_NOTFOUND) {
+			*e = why;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+struct range { struct look *look; const char *last; };
+
+static int
+on_listed(void *arg, const char *path, const struct storage_stat *st)
+{
+	struct range *r = arg;
+	struct seen *seen = map_find(r->look->paths, path);
+
+	if (seen != NULL) {
+		seen->is_there = true;
+		seen->st = *st;
+	}
+	return strcmp(path, r->last) >= 0;
+}
+
+/* sorted[from..to) are in one top directory. */
+static int
+look_range(struct storage *s, struct look *l, const struct strv *sorted,
+    size_t from, size_t to, struct err *e)
+{
+	struct range r = { l, sorted->v[to - 1] };
+	char *first = xstrdup(sorted->v[from]), *prefix;
+	const char *slash = strchr(first, '/');
+	struct err why;
+	int rv;
+
+	prefix = slash == NULL ? xstrdup("") :
+	    xstrndup(first, (size_t)(slash - first) + 1);
+	/* A little before the first: what differs in the last byte is after. */
+	first[strlen(first) - 1]--;
+	rv = s->ops->list(s, prefix, first, on_listed, &r, &why);
+	free(prefix);
+	free(first);
+	if (rv == -1 && why.kind != ERR_NOTFOUND) {
+		*e = why;
+		return -1;
+	}
+	return 0;
+}
+
+static int
+look_lists(struct storage *s, struct look *l, struct err *e)
+{
+	struct strv sorted = {0};
+	const char *path;
+	size_t from, to, n;
+	void *it;
+	int rv = 0;
+
+	for (it = NULL; map_next(l->paths, &it, &path) != NULL;)
+		strv_add(&sorted, path);
+	strv_sort(&sorted);
+	for (from = 0; rv == 0 && from < sorted.n; from = to) {
+		n = strcspn(sorted.v[from], "/") + 1;
+		for (to = from + 1; to < sorted.n; to++)
+			if (strncmp(sorted.v[to], sorted.v[from], n) != 0)
+				break;
+		rv = look_range(s, l, &sorted, from, to, e);
+	}
+	strv_release(&sorted);
+	return rv;
+}
+
+static struct look
+look_at(const struct observe_item *items, size_t n)
+{
+	struct look l = { map_new(free) };
+	const struct look_kind *kind;
+	struct strv paths = {0}, parts = {0};
+	struct json *form;
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		if ((kind = look_kind_of(items[i].key)) == NULL)
+			continue;
+		form = json_must(items[i].observed);
+		kind->paths(form, &paths);
+		json_free(form);
+	}
+	for (j = 0; j < paths.n; j++) {
+		if (storage_split(paths.v[j], &parts) &&
+		    map_find(l.paths, paths.v[j]) == NULL)
+			map_set(l.paths, paths.v[j],
+			    xcalloc(1, sizeof(struct seen)));
+		strv_release(&parts);
+	}
+	strv_release(&paths);
+	return l;
+}
+
+int
+storage_observe(void *ctx, const struct observe_item *items, size_t n,
+    void (*changed)(void *arg, const char *key, struct json *observed),
+    void *arg, struct err *e)
+{
+	struct storage *s = ctx;
+	struct look l = look_at(items, n);
+	const struct look_kind *kind;
+	struct json *was, *now;
+	bool is_changed;
+	size_t i;
+	int rv;
+
+	rv = s->ops->stat != NULL ? look_each(s, &l, e) : look_lists(s, &l, e);
+	for (i = 0; rv == 0 && i < n; i++) {
+		if ((kind = look_kind_of(items[i].key)) == NULL)
+			continue;
+		was = json_must(items[i].observed);
+		now = NULL;
+		is_changed = false;
+		rv = kind->judge(s, was, &l, &now, &is_changed, e);
+		json_free(was);
+		if (rv == 0 && is_changed)
+			changed(arg, items[i].key, now);
+		else
+			json_free(now);
+	}
+	map_free(l.paths);
+	return rv;
+}
+
+/* --- questions ------------------------------------------------------------ */
+
+struct listing { struct map *files; bool is_cut; };
+
+static int
+on_file(void *arg, const char *path, const struct storage_stat *st)
+{
+	struct listing *l = arg;
+	struct json *f;
+
+	if (map_size(l->files) == LIST_MAX) {
+		l->is_cut = true;
+		return 1;
+	}
+	f = json_object();
+	json_set_str(f, "path", path);
+	json_set_int(f, "size", (int64_t)st->size);
+	map_set(l->files, path, f);
+	return 0;
+}
+
+static int
+answer_list(struct storage *s, const char *path, struct json **answer,
+    struct err *e)
+{
+	struct listing l = { map_new(NULL), false };
+	struct strv paths = {0};
+	char *prefix = xasprintf("%s/", path);
+	struct json *list = json_array();
+	const char *key;
+	void *it;
+	size_t i;
+	int rv;
+
+	rv = s->ops->list(s, prefix, NULL, on_file, &l, e);
+	for (it = NULL; map_next(l.files, &it, &key) != NULL;)
+		strv_add(&paths, key);
+	strv_sort(&paths);
+	for (i = 0; i < paths.n; i++)
+		json_push(list, map_find(l.files, paths.v[i]));
+	if (rv != -1) {
+		*answer = json_object();
+		json_set(*answer, "files", list);
+		if (l.is_cut)
+			json_set_bool(*answer, "cut", true);
+	} else
+		json_free(list);
+	strv_release(&paths);
+	map_free(l.files);
+	free(prefix);
+	return rv == -1 ? -1 : 0;
+}
+
+static int
+answer_get(struct storage *s, const char *path, size_t max,
+    struct json **answer, struct err *e)
+{
+	struct storage_stat st = {0};
+	struct buf data = {0};
+	struct json *a;
+	size_t bad = 0;
+	int rv;
+
+	buf_init(&data, STORAGE_FILE_MAX);
+	rv = s->ops->get(s, path, &data, &st, e);
+	if (rv == -1) {
+		buf_release(&data);
+		return -1;
+	}
+	a = json_object();
+	if (rv == 1)
+		json_set_int(a, "binary", STORAGE_FILE_MAX);
+	else if (!utf8_valid(buf_str(&data), data.len, &bad))
+		json_set_int(a, "binary", (int64_t)data.len);
+	else {
+		if (data.len > max) {
+			data.data[utf8_prefix(data.data, max)] = '\0';
+			json_set_bool(a, "cut", true);
+		}
+		json_set_str(a, "text", buf_str(&data));
+	}
+	buf_release(&data);
+	*answer = a;
+	return 0;
+}
+
+static int
+on_any(void *arg, const char *path, const struct storage_stat *st)
+{
+	(void)arg, (void)path, (void)st;
+	return 1;
+}
+
+int
+storage_query(void *ctx, const struct json *question, struct json **answer,
+    struct err *e)
+{
+	struct storage *s = ctx;
+	const char *op = json_strd(question, "op", "");
+	const char *path = json_str(question, "path");
+	int64_t max = json_int(question, "max", TEXT_MAX);
+
+	if (strcmp(op, "ping") == 0) {
+		if (s->ops->list(s, "shared/", NULL, on_any, NULL, e) == -1)
+			return -1;
+		*answer = json_object();
+		return 0;
+	}
+	if (strcmp(op, "list") != 0 && strcmp(op, "get") != 0)
+		return err_set(e, ERR_USER, "a storage cannot be asked \"%s\"",
+		    op);
+	if (path_check(path, e) == -1)
+		return -1;
+	if (strcmp(op, "list") == 0)
+		return answer_list(s, path, answer, e);
+	return answer_get(s, path, max < 0 || max > TEXT_MAX ? TEXT_MAX :
+	    (size_t)max, answer, e);
+}
+
+/* --- trees ---------------------------------------------------------------- */
+
+static bool
+list_has(const struct json *list, const char *text)
+{
+	const struct json *v;
+
+	for (v = json_first(list); v != NULL; v = json_next(v))
+		if (str_equal(json_value_str(v), text))
+			return true;
+	return false;
+}
+
+void
+storage_tree_diff(const struct json *desired, const struct json *observed,
+    struct changes *out)
+{
+	const char *mode = json_str(observed, "mode");
+	const struct json *v;
+
+	if (json_str(observed, "path") == NULL) {
+		changes_add(out, RISK_CREATE, "tree", NULL,
+		    json_str(desired, "path"));
+		return;
+	}
+	if (mode != NULL && json_str(desired, "mode") != NULL &&
+	    mode_of(mode) != mode_of(json_str(desired, "mode")))
+		changes_add(out, RISK_UPDATE, "mode", mode,
+		    json_str(desired, "mode"));
+	for (v = json_first(json_get(desired, "keep")); v != NULL;
+	    v = json_next(v))
+		if (!list_has(json_get(observed, "keep"), json_value_str(v)))
+			changes_add(out, RISK_UPDATE, "placeholder", NULL,
+			    json_value_str(v));
+}
+
+/* One empty file; what is there stays as it is. */
+static int
+keep_one(struct storage *s, const char *path, int mode, struct outcome *out,
+    struct err *e)
+{
+	struct storage_stat st = {0};
+	int rv;
+
+	if (path_check(path, e) == -1)
+		return -1;
+	rv = s->ops->put(s, path, "", 0, mode & 0666, STORAGE_ABSENT, NULL, &st,
+	    e);
+	if (rv == 0)
+		strv_addf(&out->did, "made %s", path);
+	return rv == -1 ? -1 : 0;
+}
+
+int
+storage_tree_ensure(void *ctx, const struct work *w, struct outcome *out,
+    struct err *e)
+{
+	struct storage *s = ctx;
+	const char *path = json_str(w->desired, "path");
+	const char *modetext = json_str(w->desired, "mode");
+	int mode = modetext == NULL ? 0700 : mode_of(modetext);
+	const struct json *v;
+	struct json *form = json_object(), *keep;
+	int rv = path_check(path, e);
+
+	json_set_str(form, "path", path);
+	if (json_bool(w->desired, "forever", false))
+		json_set_bool(form, "forever", true);
+	keep = json_set(form, "keep", json_array());
+	if (rv == 0 && s->ops->make_tree != NULL) {
+		rv = s->ops->make_tree(s, path, mode, e);
+		json_set_strf(form, "mode", "%04o", (unsigned)mode);
+		if (rv == 1) {
+			strv_addf(&out->did, "made %s/", path);
+			rv = 0;
+		}
+	}
+	for (v = json_first(json_get(w->desired, "keep")); rv == 0 && v != NULL;
+	    v = json_next(v)) {
+		rv = keep_one(s, json_value_str(v), mode, out, e);
+		if (rv == 0)
+			json_push_str(keep, json_value_str(v));
+	}
+	if (rv == 0)
+		out->observed = form;
+	else {
+		json_free(form);
+		out->observed = json_copy(w->observed);
+	}
+	return rv;
+}
+
+static int
+on_doomed(void *arg, const char *path, const struct storage_stat *st)
+{
+	struct strv *paths = arg;
+
+	(void)st;
+	strv_add(paths, path);
+	return paths->n == STORAGE_BATCH;
+}
+
+/*
+ * All that is below the tree, a batch at a time, until a list is empty: an
+ * object "a" can hide "a/b" from the list before.
+ */
+static int
+empty_tree(struct storage *s, const char *path, size_t *removed,
+    struct err *e)
+{
+	char *prefix = xasprintf("%s/", path);
+	struct strv paths = {0};
+	int rv, round;
+
+	for (round = 0; ; round++) {
+		rv = s->ops->list(s, prefix, NULL, on_doomed, &paths, e);
+		if (rv == -1 && e->kind == ERR_NOTFOUND) {
+			strv_release(&paths);
+			rv = 0;
+		}
+		if (rv == -1 || paths.n == 0)
+			break;
+		if (round == ROUNDS_MAX) {
+			rv = err_set(e, ERR_RETRY, "%s: somebody keeps writing "
+			    "there", path);
+			break;
+		}
+		rv = remove_all(s, &paths, e);
+		if (rv == -1)
+			break;
+		*removed += paths.n;
+		strv_release(&paths);
+	}
+	strv_release(&paths);
+	free(prefix);
+	return rv;
+}
+
+int
+storage_tree_remove(void *ctx, const struct work *w, struct outcome *out,
+    struct err *e)
+{
+	struct storage *s = ctx;
+	const char *path = json_str(w->observed, "path");
+	size_t removed = 0;
+	int rv;
+
+	/* Others live there, too. */
+	if (json_bool(w->observed, "forever", false))
+		return 0;
+	if (path == NULL && strchr(w->key, ':') != NULL)
+		path = strchr(w->key, ':') + 1;
+	rv = path_check(path, e);
+	/* A tree that holds the trees of others is never emptied. */
+	if (rv == 0 && strchr(path, '/') == NULL)
+		return 0;
+	if (rv == 0)
+		rv = s->ops->drop_tree != NULL ?
+		    s->ops->drop_tree(s, path, &removed, e) :
+		    empty_tree(s, path, &removed, e);
+	if (removed > 0)
+		strv_addf(&out->did, "removed %zu files", removed);
+	if (rv == -1)
+		out->observed = json_copy(w->observed);
+	return rv;
+}
+
+static void
+tree_paths(const struct json *observed, struct strv *out)
+{
+	const struct json *v;
+
+	if (json_str(observed, "mode") != NULL)
+		strv_add(out, json_str(observed, "path"));
+	for (v = json_first(json_get(observed, "keep")); v != NULL;
+	    v = json_next(v))
+		if (json_value_str(v) != NULL)
+			strv_add(out, json_value_str(v));
+}
+
+static int
+tree_judge(struct storage *s, const struct json *observed,
+    const struct look *l, struct json **now, bool *is_changed, struct err *e)
+{
+	const char *mode = json_str(observed, "mode"), *path;
+	const struct storage_stat *st;
+	const struct json *v;
+	struct json *form = json_copy(observed), *keep;
+
+	(void)s, (void)e;
+	keep = json_set(form, "keep", json_array());
+	for (v = json_first(json_get(observed, "keep")); v != NULL;
+	    v = json_next(v)) {
+		path = json_value_str(v);
+		if (path != NULL && look_find(l, path) != NULL)
+			json_push_str(keep, path);
+	}
+	if (mode != NULL) {
+		st = look_find(l, json_strd(observed, "path", ""));
+		if (st == NULL || !st->is_tree) {
+			json_free(form);
+			form = NULL;
+		} else
+			set_mode(form, st);
+	}
+	*is_changed = !json_equal(form, observed);
+	*now = form;
+	return 0;
+}
+
+const struct look_kind look_tree = { "tree", tree_paths, tree_judge };

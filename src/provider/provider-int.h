@@ -7,6 +7,6 @@
 #include "hiclaw/provider.h"
 
 extern const struct provider provider_matrix, provider_directory,
-    provider_envoy;
+    provider_envoy, provider_higress;
 
 #endif

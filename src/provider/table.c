@@ -9,6 +9,7 @@ const struct provider *const providers[] = {
 	&provider_matrix,
 	&provider_directory,
 	&provider_envoy,
+	&provider_higress,
 	NULL
 };
 

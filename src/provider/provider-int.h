@@ -7,6 +7,6 @@
 #include "hiclaw/provider.h"
 
 extern const struct provider provider_directory, provider_envoy,
-    provider_matrix, provider_minio, provider_s3;
+    provider_higress, provider_matrix, provider_minio, provider_s3;
 
 #endif

@@ -11,6 +11,7 @@ const struct provider *const providers[] = {
 	&provider_minio,
 	&provider_s3,
 	&provider_envoy,
+	&provider_higress,
 	NULL
 };
 

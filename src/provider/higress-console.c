@@ -79,7 +79,7 @@ hg_check_name(const char *name, struct err *e)
 	    "have", name != NULL ? name : "");
 }
 
-/* --- the wire ---------------------------------------------------------------- */
+/* --- the wire ------------------------------------------------------------ */
 
 static void
 reply_release(struct http_res *res)
@@ -119,7 +119,7 @@ send_once(struct hg *h, const char *method, const char *path,
 	return rv == -1 ? err_prefix(e, "Higress Console") : 0;
 }
 
-/* --- what an answer means ------------------------------------------------------ */
+/* --- what an answer means ------------------------------------------------ */
 
 static struct json *
 parse(const struct http_res *res)
@@ -202,7 +202,6 @@ fault_of(const char *call, const struct http_res *res,
 			    "not there", call);
 		break;
 	}
-	e->retry_s = res->retry_after_s;
 	if (res->status >= 500 || res->status == 429 || res->status == 408) {
 		err_set(e, ERR_RETRY, "Higress Console: %s: status %d", call,
 		    res->status);
@@ -213,7 +212,7 @@ fault_of(const char *call, const struct http_res *res,
 	    call, res->status, text);
 }
 
-/* --- sessions ------------------------------------------------------------------ */
+/* --- sessions ------------------------------------------------------------ */
 
 static int
 login(struct hg *h, struct err *e)
@@ -327,7 +326,7 @@ get_ready(struct hg *h, struct err *e)
 	return 0;
 }
 
-/* --- one call -------------------------------------------------------------------- */
+/* --- one call ------------------------------------------------------------ */
 
 static int
 send_authorised(struct hg *h, const char *method, const char *path,

@@ -9,8 +9,8 @@
  * the gateway would then refuse the whole configuration.  So the texts that the
  * gateway compares are checked over the whole list before anything is written.
  *
- * A consumer that any allow list names cannot be deleted, so a batch of removals
- * takes its names out of all lists first, with one write for each list.
+ * A consumer that any allow list names cannot be deleted, so a batch of
+ * removals takes its names out of all lists first, with one write for each list.
  */
 #include "higress-int.h"
 
@@ -56,7 +56,7 @@ has_value(const struct json *consumer, const char *key)
 	return false;
 }
 
-/* --- what is wanted ------------------------------------------------------------- */
+/* --- what is wanted ------------------------------------------------------ */
 
 static const char *
 old_key(const struct work *w)
@@ -167,7 +167,7 @@ check_work(const struct work *w, const struct json *list,
 	return 0;
 }
 
-/* --- writing ----------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 /* A deed on its way. */
 struct step {
@@ -348,7 +348,7 @@ steps_run(struct hg *h, struct step *steps, size_t n, struct err *e)
 	return rv;
 }
 
-/* --- does the gateway know them? ----------------------------------------------------- */
+/* --- does the gateway know them? ----------------------------------------- */
 
 static char *
 route_path(const struct json *route)
@@ -437,7 +437,15 @@ hg_consumer_ensure(void *ctx, struct deed *deeds, size_t n)
 	free(steps);
 }
 
-/* --- taking away -------------------------------------------------------------------- */
+/* --- taking away --------------------------------------------------------- */
+
+static const char *
+after_colon(const char *key)
+{
+	const char *colon = strchr(key, ':');
+
+	return colon != NULL ? colon + 1 : "";
+}
 
 /* The names of a batch, as a list. */
 static struct json *
@@ -449,7 +457,7 @@ names_of(const struct deed *deeds, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		name = json_str(deeds[i].work.observed, "name");
 		if (name == NULL && deeds[i].work.may_exist)
-			name = strchr(deeds[i].work.key, ':') + 1;
+			name = after_colon(deeds[i].work.key);
 		if (hg_name_ok(name))
 			json_push_str(names, name);
 	}
@@ -598,11 +606,10 @@ delete_consumer(struct hg *h, const char *name, struct err *e)
 static const char *
 deed_name(const struct deed *d, const struct json *names)
 {
-	const char *colon = strchr(d->work.key, ':'), *name;
+	const char *name = json_strd(d->work.observed, "name",
+	    after_colon(d->work.key));
 	const struct json *v;
 
-	name = json_strd(d->work.observed, "name", colon != NULL ? colon + 1 :
-	    "");
 	for (v = json_first(names); v != NULL; v = json_next(v))
 		if (str_equal(json_value_str(v), name))
 			return name;
@@ -714,7 +721,7 @@ hg_consumer_remove(void *ctx, struct deed *deeds, size_t n)
 	json_free(names);
 }
 
-/* --- looking ------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------- */
 
 struct json *
 hg_consumer_now(const struct census *c, const struct json *was)

@@ -33,7 +33,7 @@ struct hg {
 	char	*instance;
 };
 
-/* --- higress-console.c ------------------------------------------------------ */
+/* --- higress-console.c --------------------------------------------------- */
 
 /*
  * One call.  *answer (may be NULL) gets what the server said, without its
@@ -56,7 +56,7 @@ void	hg_nap(int try);
 /* A name that the Console's paths can carry. */
 bool	hg_name_ok(const char *);
 
-/* --- higress-target.c ------------------------------------------------------- */
+/* --- higress-target.c ---------------------------------------------------- */
 
 /* Something with an allow list: an AI route, a route, an MCP server. */
 struct target {
@@ -100,7 +100,7 @@ void	view_report(const struct target *, const struct view *,
  * are nothing as well.
  */
 bool	body_covers(const struct json *body, const struct json *want);
-/* Whatever is not as wanted is set in body, and nothing else; true if any was. */
+/* Sets in body what is not as wanted, and nothing else; true if any was. */
 bool	body_overlay(struct json *body, const struct json *want);
 /*
  * Something without an allow list: a provider, a service source, a domain.
@@ -116,7 +116,7 @@ struct thing {
 int	thing_ensure(struct hg *, const struct thing *, struct strv *did,
 	    struct err *) MUST_CHECK;
 
-/* --- the kinds -------------------------------------------------------------- */
+/* --- the kinds ----------------------------------------------------------- */
 
 extern const struct object_secret hg_consumer_secrets[];
 void	hg_consumer_ensure(void *, struct deed *, size_t);
@@ -159,7 +159,7 @@ int	hg_mark(const struct json *object, const char *instance);
 #define HG_RAW_MARK	"hiclawInstance"	/* in a provider's rawConfigs */
 int	hg_check_name(const char *, struct err *);
 
-/* --- addresses (higress-service.c) ------------------------------------------ */
+/* --- addresses (higress-service.c) --------------------------------------- */
 
 struct hg_url {
 	bool	 tls, is_ip;
@@ -170,7 +170,7 @@ int	hg_url_split(const char *url, struct hg_url *, struct err *) MUST_CHECK;
 /* The gateway reaches IPv4 addresses and names with a dot, nothing else. */
 int	hg_url_check_host(const struct hg_url *, struct err *) MUST_CHECK;
 
-/* --- higress-probe.c -------------------------------------------------------- */
+/* --- higress-probe.c ----------------------------------------------------- */
 
 /* A request that a key opens. */
 struct probe {

@@ -4,8 +4,8 @@
  * It takes one or two seconds after a write, and up to 90 while key-auth is
  * first loaded; until then a route may be open.  So a made-up key is sent until
  * the gateway refuses it, and then a good one until it passes.  Only a 401 or
- * 403 with the realm of key-auth counts as a refusal: a model provider's own 401
- * looks the same otherwise.
+ * 403 with the realm of key-auth counts as a refusal: a model provider's own
+ * 401 looks the same otherwise.
  *
  * The path is one below the route's that no API has: no model is ever asked.
  */

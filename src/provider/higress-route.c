@@ -39,7 +39,7 @@ removed_name(const struct work *w)
 	return json_strd(w->observed, "name", colon != NULL ? colon + 1 : "");
 }
 
-/* --- providers ---------------------------------------------------------------- */
+/* --- providers ----------------------------------------------------------- */
 
 /*
  * All of it is said each time: what is left out is deleted there.  A service of
@@ -193,7 +193,7 @@ out:
 	return now;
 }
 
-/* --- routes --------------------------------------------------------------------- */
+/* --- routes -------------------------------------------------------------- */
 
 /*
  * "qwen*" and "qwen-max" as predicates; "*" needs none.  Higress can say no

@@ -24,7 +24,7 @@
 
 #define SOURCE_NAME_MAX	63
 
-/* --- addresses ------------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------- */
 
 /* "host:8080" or "host"; false if it is neither. */
 static bool
@@ -102,7 +102,7 @@ hg_url_check_host(const struct hg_url *u, struct err *e)
 	return 0;
 }
 
-/* --- service sources ---------------------------------------------------------------- */
+/* --- service sources ----------------------------------------------------- */
 
 static int
 source_check_name(const char *name, struct err *e)
@@ -152,7 +152,7 @@ source_ensure(struct hg *h, const char *name, const struct hg_url *u,
 	return rv;
 }
 
-/* Gone, looked at afterwards: its object is shared, and a delete may be lost. */
+/* Looks afterwards: its object is shared, and a delete may be lost. */
 static int
 thing_remove(struct hg *h, const char *what, const char *path,
     struct strv *did, struct err *e)
@@ -248,7 +248,7 @@ after_colon(const char *key)
 	return colon != NULL ? colon + 1 : "";
 }
 
-/* --- MCP servers ----------------------------------------------------------------------- */
+/* --- MCP servers --------------------------------------------------------- */
 
 static struct json *
 mcp_want(const struct hg *h, const char *name, const char *source,
@@ -457,8 +457,8 @@ source_fits(const struct census *c, const char *name, const struct hg_url *u,
 }
 
 /*
- * The list of MCP servers says neither the path nor who may use one; the list of
- * routes has both, in this form.
+ * The list of MCP servers says neither the path nor who may use one; the list
+ * of routes has both, in this form.
  */
 static struct json *
 mcp_live_want(const char *source, const struct hg_url *u, bool is_sse)
@@ -536,7 +536,7 @@ out:
 	return now;
 }
 
-/* --- exposed ports -------------------------------------------------------------------- */
+/* --- exposed ports ------------------------------------------------------- */
 
 /* What it is called there, its address and its protocol. */
 static int

@@ -20,7 +20,7 @@
 
 #define TRIES	5	/* writes; seen to settle within two */
 
-/* --- what is wanted of a body ---------------------------------------------------- */
+/* --- what is wanted of a body -------------------------------------------- */
 
 static bool
 is_nothing(const struct json *v)
@@ -83,7 +83,7 @@ body_overlay(struct json *body, const struct json *want)
 	return changed;
 }
 
-/* --- views --------------------------------------------------------------------- */
+/* --- views --------------------------------------------------------------- */
 
 void
 target_release(struct target *t)
@@ -284,7 +284,7 @@ lets_all_in(const struct target *t, const struct view *v)
 	return false;
 }
 
-/* --- whose is it? ------------------------------------------------------------------ */
+/* --- whose is it? -------------------------------------------------------- */
 
 /* Labels are kept on routes, raw settings on providers; an MCP server has only
  * its description. */
@@ -321,7 +321,7 @@ check_target(const struct hg *h, const struct target *t,
 	    stored, e);
 }
 
-/* --- writing ------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------- */
 
 /* The body to write; NULL when there is nothing to change. */
 static struct json *
@@ -468,7 +468,7 @@ out:
 	return rv;
 }
 
-/* --- without a list ------------------------------------------------------------------ */
+/* --- without a list ------------------------------------------------------ */
 
 static int
 thing_write(struct hg *h, const struct thing *t, const struct json *there,

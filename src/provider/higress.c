@@ -20,7 +20,7 @@
 
 #define CONSUMER_BATCH	256
 
-/* --- looking ------------------------------------------------------------------------ */
+/* --- looking ------------------------------------------------------------- */
 
 static void
 census_release(struct census *c)
@@ -81,7 +81,7 @@ higress_observe(void *ctx, const struct observe_item *items, size_t n,
 	return rv;
 }
 
-/* --- questions ------------------------------------------------------------------------ */
+/* --- questions ----------------------------------------------------------- */
 
 static struct json *
 routes_status(const struct json *ai_routes, const struct json *routes)
@@ -154,7 +154,7 @@ higress_query(void *ctx, const struct json *question, struct json **answer,
 	return 0;
 }
 
-/* --- the row ------------------------------------------------------------------------- */
+/* --- the row ------------------------------------------------------------- */
 
 static void
 higress_close(void *ctx)

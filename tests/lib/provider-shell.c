@@ -37,7 +37,7 @@ struct shell {
 	const char		*instance;
 };
 
-/* --- settings --------------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------ */
 
 static void
 env_fill(struct provider_env *env, struct strv *listen, const struct json *s)
@@ -100,7 +100,7 @@ find_kind(const struct provider *p, const char *key)
 	return NULL;
 }
 
-/* --- answers ---------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 /* Taken over; a NULL stands as null. */
 static void
@@ -179,7 +179,7 @@ deed_answer(const struct object_kind *kind, const struct deed *d)
 	return o;
 }
 
-/* --- what can be asked ------------------------------------------------------- */
+/* --- what can be asked --------------------------------------------------- */
 
 static struct json *
 unless_null(const struct json *o, const char *key)
@@ -347,7 +347,7 @@ dispatch(const struct shell *s, const struct json *q, struct json **answer,
 	return 0;
 }
 
-/* --- the loop ----------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------ */
 
 static void
 serve(const struct shell *s, const char *line, size_t len)

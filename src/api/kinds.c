@@ -190,40 +190,40 @@ const struct field access_entry_fields[] = {
 	    .pattern = NAME_PATTERN, .effect = EFFECT_RECREATE, \
 	    .help = "Name of account, home and consumer; the resource's " \
 	    "name when absent.", .example = "alice" }
-#define ROW_TEXT(field_name, is_later, text, sample) \
-	{ .name = field_name, .type = FIELD_TEXT, .later = is_later, \
+#define ROW_TEXT(field_name, text, sample) \
+	{ .name = field_name, .type = FIELD_TEXT, \
 	    .max = TEXT_MAX, .effect = EFFECT_FILES, .help = text, \
 	    .example = sample }
 #define ROW_IDENTITY \
-	ROW_TEXT("identity", true, "Text of IDENTITY.md.", \
+	ROW_TEXT("identity", "Text of IDENTITY.md.", \
 	    "\"Name: Alice\"")
 #define ROW_SOUL \
-	ROW_TEXT("soul", false, "Text of SOUL.md: who the agent is.", \
+	ROW_TEXT("soul", "Text of SOUL.md: who the agent is.", \
 	    "\"You build the pages.\"")
 #define ROW_AGENTS \
-	ROW_TEXT("agents", true, "Your part of AGENTS.md: how it works.", \
+	ROW_TEXT("agents", "Your part of AGENTS.md: how it works.", \
 	    "\"Ask before you deploy.\"")
 #define ROW_SKILLS \
 	{ .name = "skills", .type = FIELD_LIST, .item = FIELD_STRING, \
-	    .later = true, .max = 200, \
+	    .max = 200, \
 	    .pattern = "[A-Za-z0-9_][A-Za-z0-9._-]*", \
 	    .effect = EFFECT_FILES, .help = "Built-in skills by name; " \
 	    "those of a nacos:// source go into remoteSkills.", \
 	    .example = "[github-operations]" }
 #define ROW_REMOTE_SKILLS \
 	{ .name = "remoteSkills", .type = FIELD_LIST, .item = FIELD_OBJECT, \
-	    .later = true, .max = 50, .effect = EFFECT_FILES, \
+	    .max = 50, .effect = EFFECT_FILES, \
 	    .help = "Skills fetched from a registry.", \
 	    .example = "[{source: \"nacos://h:8848/public\", " \
 	    "skills: [{name: pdf-reader}]}]", .fields = remote_skill_fields }
 #define ROW_MCP_SERVERS \
 	{ .name = "mcpServers", .type = FIELD_LIST, .item = FIELD_OBJECT, \
-	    .later = true, .max = 100, .effect = EFFECT_FILES, \
+	    .max = 100, .effect = EFFECT_FILES, \
 	    .help = "Tool servers that the agent may call.", \
 	    .example = "[{name: github, url: \"https://mcp.example.org\"}]", \
 	    .fields = mcp_server_fields }
 #define ROW_PACKAGE \
-	{ .name = "package", .type = FIELD_STRING, .later = true, \
+	{ .name = "package", .type = FIELD_STRING, \
 	    .min = 1, .max = 2048, .effect = EFFECT_FILES, \
 	    .pattern = "(file|https?|nacos|oss)://[^\\s]+|" \
 	    "[A-Za-z0-9][A-Za-z0-9._/-]*", \
@@ -232,7 +232,7 @@ const struct field access_entry_fields[] = {
 	    .example = "packages/alice.zip" }
 #define ROW_EXPOSE \
 	{ .name = "expose", .type = FIELD_LIST, .item = FIELD_OBJECT, \
-	    .later = true, .max = 32, .effect = EFFECT_NONE, \
+	    .max = 32, .effect = EFFECT_NONE, \
 	    .help = "Ports published through the gateway.", \
 	    .example = "[{port: 8080}]", .fields = expose_fields }
 #define ROW_CHANNEL_POLICY(text) \
@@ -247,7 +247,7 @@ const struct field access_entry_fields[] = {
 	    .help = "What its container should do.", .example = "Sleeping" }
 #define ROW_ACCESS_ENTRIES \
 	{ .name = "accessEntries", .type = FIELD_LIST, \
-	    .item = FIELD_OBJECT, .later = true, .max = 100, \
+	    .item = FIELD_OBJECT, .max = 100, \
 	    .effect = EFFECT_PERMISSION, \
 	    .help = "Access beyond the agent's own files.", \
 	    .example = "[{service: ai-gateway, permissions: [read]}]", \
@@ -393,12 +393,12 @@ static const struct field leader_fields[] = {
 	ROW_REMOTE_SKILLS,
 	ROW_MCP_SERVERS,
 	ROW_PACKAGE,
-	{ .name = "heartbeat", .type = FIELD_OBJECT, .later = true,
+	{ .name = "heartbeat", .type = FIELD_OBJECT,
 	    .effect = EFFECT_FILES,
 	    .help = "Rounds that the leader makes by itself.",
 	    .example = "{enabled: true, every: 15m}",
 	    .fields = heartbeat_fields },
-	{ .name = "workerIdleTimeout", .type = FIELD_STRING, .later = true,
+	{ .name = "workerIdleTimeout", .type = FIELD_STRING,
 	    .pattern = DURATION, .max = 32, .effect = EFFECT_FILES,
 	    .help = "After how long an idle worker is put to sleep.",
 	    .example = "720m" },
@@ -576,7 +576,7 @@ static const struct field manager_spec[] = {
 	ROW_MCP_SERVERS,
 	ROW_PACKAGE,
 	ROW_STATE,
-	{ .name = "config", .type = FIELD_OBJECT, .later = true,
+	{ .name = "config", .type = FIELD_OBJECT,
 	    .effect = EFFECT_FILES, .help = "How the Manager works.",
 	    .example = "{heartbeatInterval: 30m}",
 	    .fields = manager_config_fields },

@@ -94,6 +94,14 @@ jw_raw(struct buf *b, const char *key, const char *json)
 }
 
 void
+jw_item(struct buf *b, const char *value)
+{
+	if (b->len > 0 && b->data[b->len - 1] != '[')
+		buf_putc(b, ',');
+	put_text(b, value);
+}
+
+void
 jw_names(struct buf *b, const char *key, struct strv *names)
 {
 	bool first = true;

@@ -70,7 +70,8 @@ tree_fill(const struct json *v, const struct json *secrets, struct err *e)
 
 	if (name != NULL) {
 		s = secret_find(secrets, name, e);
-		return s == NULL ? NULL : json_string(s);
+		return s == NULL ? NULL : json_stringf("%s%s",
+		    json_strd(v, "before", ""), s);
 	}
 	if (!json_is(v, JSON_OBJECT) && !json_is(v, JSON_ARRAY))
 		return json_copy(v);

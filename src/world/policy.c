@@ -249,6 +249,14 @@ make_list(struct census *c, const struct agent *me, const char *allow,
 }
 
 void
+census_allow(struct census *c, const struct agent *me, struct allow *out)
+{
+	*out = (struct allow){0};
+	make_list(c, me, "groupAllowExtra", "groupDenyExtra", &out->group);
+	make_list(c, me, "dmAllowExtra", "dmDenyExtra", &out->dm);
+}
+
+void
 policy_allow(const struct world_config *cfg, const struct resources *rs,
     const struct agent *agent, struct allow *out)
 {
@@ -257,11 +265,8 @@ policy_allow(const struct world_config *cfg, const struct resources *rs,
 
 	*out = (struct allow){0};
 	census_take(&c, cfg, rs);
-	if ((me = agents_find(&c.agents, agent->name)) != NULL) {
-		make_list(&c, me, "groupAllowExtra", "groupDenyExtra",
-		    &out->group);
-		make_list(&c, me, "dmAllowExtra", "dmDenyExtra", &out->dm);
-	}
+	if ((me = agents_find(&c.agents, agent->name)) != NULL)
+		census_allow(&c, me, out);
 	census_release(&c);
 }
 

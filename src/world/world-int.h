@@ -52,6 +52,8 @@ struct person *census_team_admin(struct census *, const struct resource *team);
 /* humanMembers of a Team who are coordinators, in order of the list. */
 void	 census_coordinators(struct census *, const struct resource *team,
 	    struct people *);
+/* policy_allow of an agent of this census. */
+void	 census_allow(struct census *, const struct agent *, struct allow *);
 /* From a map of the census; an empty list if there is none. */
 const struct people *census_named(const struct map *, const char *name);
 /* "frontend" of the Team that the agent is in, or NULL. */
@@ -65,7 +67,7 @@ struct object *world_add(struct world *, char *key, const char *owner,
 /* "Team/frontend"; yours. */
 char	*owner_of(const struct resource *);
 void	 topology_add(struct world *, struct census *);
-void	 files_add(struct world *, const struct census *);
+void	 files_add(struct world *, struct census *);
 void	 grants_add(struct world *, const struct census *);
 void	 storage_add(struct world *, const struct census *);
 
@@ -100,6 +102,7 @@ void	 jw_str(struct buf *, const char *key, const char *value);
 void	 jw_int(struct buf *, const char *key, int64_t);
 void	 jw_bool(struct buf *, const char *key, bool);
 void	 jw_raw(struct buf *, const char *key, const char *json); /* canonical */
+void	 jw_item(struct buf *, const char *value);	/* of an array: a text */
 /* An array of the names, sorted, each once; NULL: an empty one. */
 void	 jw_names(struct buf *, const char *key, struct strv *names);
 /* "key":{"$ref":object,"field":field} */

@@ -112,7 +112,8 @@ static const struct object_secret consumer_key[] = {
     .handle = obj_handle, .ensure = obj_ensure, .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("file", NULL), KIND("provider", NULL),
+	KIND("room", NULL), KIND("file", NULL), KIND("tree", NULL),
+	KIND("skills", NULL), KIND("package", NULL), KIND("provider", NULL),
 	KIND("route", NULL), KIND("mcp", NULL),
 	KIND("consumer", consumer_key), { .name = NULL }
 };
@@ -1783,7 +1784,7 @@ test_files_and_cat(void **state)
 	r = ask_outside(h, "!hiclaw files ann", list, "{\"files\":[{\"path\":"
 	    "\"agents/ann/SOUL.md\",\"size\":1234},{\"path\":"
 	    "\"agents/ann/memory/x.md\",\"size\":2}]}");
-	expect(r, "info", "`SOUL.md` 1.2 kB · ours");
+	expect(r, "info", "`SOUL.md` 1.2 kB · seeded");
 	expect(r, "info", "`memory/x.md` 2 B · the agent's own");
 	expect(r, "info", "2 files, 1.2 kB, in the home of ann");
 	expect(ask_outside(h, "!hiclaw files ann", list, NULL), "refused",

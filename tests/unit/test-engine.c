@@ -207,7 +207,8 @@ static const struct object_secret consumer_key[] = {
     .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("file", NULL), KIND("provider", NULL),
+	KIND("room", NULL), KIND("file", NULL), KIND("tree", NULL),
+	KIND("skills", NULL), KIND("package", NULL), KIND("provider", NULL),
 	KIND("route", NULL),
 	{ .name = "consumer", .label = "consumer", .secrets = consumer_key,
 	    .diff = obj_diff, .ensure = obj_ensure, .remove = obj_remove,

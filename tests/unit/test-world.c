@@ -203,10 +203,10 @@ static const struct {
 	    "~room:team/frontend" },
 	{ "a worker more", ALICE, "    - name: carol\n" ALICE,
 	    "~room:team/frontend +account:carol "
-	    "+file:agents/carol/SOUL.md +room:worker/carol" },
+	    "+room:worker/carol" },
 	/* Eve leaves the team's space with the room that she was in it for. */
 	{ "a worker less", "    - name: bob\n      workerName: bob-fe\n", "",
-	    "-account:bob-fe -file:agents/bob-fe/SOUL.md "
+	    "-account:bob-fe "
 	    "~room:space/frontend ~room:team/frontend -room:worker/bob-fe" },
 	{ "tier 3 to 2", "permissionLevel: 3", "permissionLevel: 2", "" },
 	{ "tier 2 to 3, still the team's admin", "permissionLevel: 2",
@@ -215,7 +215,7 @@ static const struct {
 	    "~room:leaderdm/frontend ~room:space/frontend "
 	    "~room:team/frontend ~room:worker/alice ~room:worker/bob-fe" },
 	{ "a soul", "You like tests.", "You hate bugs.",
-	    "~file:agents/alice/SOUL.md" },
+	    "" },
 	{ "a display name", "Zhang Wei", "Zhang", "~human:pm-zhang" },
 	{ "tier 1 to 2", "permissionLevel: 1", "permissionLevel: 2",
 	    "~room:admin ~room:leader/frontend ~room:space "
@@ -352,6 +352,7 @@ test_soul(void **state)
 	size_t i;
 
 	for (i = 0; i < NELEM(t); i++) {
+		cfg.storage.provider = "directory";
 		cfg.library = test_library(t[i].template);
 		yaml = t[i].soul[0] == '\0' ? with(form, ", soul: \"%s\"", "") :
 		    with(form, "%s", t[i].soul);
@@ -517,8 +518,8 @@ test_many(void **state)
 	start = clock();
 	w = world_compile(&cfg, rs);
 	assert_true((clock() - start) / (double)CLOCKS_PER_SEC < 10);
-	/* account, file, room each; humans; space, admin, dm, four avatars */
-	assert_int_equal(world_n(w), 3 * 10000 + 1000 + 3 + 4);
+	/* account, room each; humans; space, admin, dm, four avatars */
+	assert_int_equal(world_n(w), 2 * 10000 + 1000 + 3 + 4);
 	print_message("10000 workers: %.3f s\n",
 	    (double)(clock() - start) / CLOCKS_PER_SEC);
 	world_free(w);

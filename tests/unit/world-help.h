@@ -154,7 +154,8 @@ test_library(const char *soul)
 	return l;
 }
 
-/* A house at example.org with one admin, who talks to the bot. */
+/* A house at example.org with one admin, who talks to the bot; without files,
+ * which are a subject of their own (test-files.c). */
 static inline struct world_config
 test_config(void)
 {
@@ -166,7 +167,6 @@ test_config(void)
 		.domain = "example.org", .prefix = "hiclaw",
 		.instance = "hiclaw-1234abcd", .device = "HICLAW_1234abcd",
 		.room_version = "12", .admins = &one, .dms = &one,
-		.storage = { .provider = "directory" },
 		.library = test_library("# {{name}}\n\n{{role}} of {{team}}\n"),
 	};
 }

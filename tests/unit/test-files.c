@@ -1,0 +1,331 @@
+/*
+ * Agents' files: golden files for each runtime and role, what is in no prompt,
+ * and that rendering loses nothing of the agent's.
+ */
+#include "world-help.h"
+
+#include "hiclaw/file-rule.h"
+
+static const char *const runtimes[] = { "openclaw", "copaw", "hermes" };
+
+/* A house with everything; the forms live to the end of the program. */
+static struct world_config
+rich_config(void)
+{
+	static struct json *providers, *mcps;
+	static struct library *texts;
+	struct world_config cfg = test_config();
+
+	if (providers == NULL) {
+		providers = json_must("[{\"name\":\"main\",\"url\":"
+		    "\"https://llm.example.org/v1\"},{\"name\":\"qwen\","
+		    "\"url\":\"http://q/v1\",\"models\":[\"qwen*\"]}]");
+		mcps = json_must("[{\"name\":\"github\",\"url\":"
+		    "\"https://mcp.example.org/mcp\"}]");
+		texts = library_new();
+		library_add(texts, "agents/SOUL.md", "# {{name}}\n\n{{role}} "
+		    "of {{team}}, files in {{shared}}\n");
+		library_add(texts, "agents/AGENTS.worker.md",
+		    "## Every Session\n\nI am {{name}}.\n");
+		library_add(texts, "agents/AGENTS.leader.md",
+		    "## Every Session\n\nI lead {{team}}.\n");
+		library_add(texts, "agents/AGENTS.manager.md",
+		    "## Every Session\n\nI manage.\n");
+		library_add(texts, "agents/HEARTBEAT.leader.md", "Look.\n");
+		library_add(texts, "agents/HEARTBEAT.manager.md", "Look.\n");
+		library_add(texts, "agents/TOOLS.md", "mcporter\n");
+		library_add_skill(texts, "worker", "find-skills", "d1");
+		library_add_skill(texts, "extra", "github-operations", "d2");
+	}
+	cfg.library = texts;
+	cfg.gateway = (struct world_gateway){ .provider = "envoy",
+	    .agents_url = "http://gw:8080", .expose_domain = "x.org",
+	    .providers = providers, .mcp_servers = mcps };
+	cfg.storage.provider = "directory";
+	cfg.agents.homeserver_url = "http://hs:8008";
+	cfg.agents.model = "m-default";
+	cfg.agents.runtime = "openclaw";
+	return cfg;
+}
+
+/* The house with every agent of that runtime; a Manager knows no Hermes. */
+static struct resources *
+house(const char *runtime)
+{
+	char *yaml = data_read("files/house.yaml"), *next, *at;
+	char *with_it = xasprintf("runtime: %s", runtime);
+	struct resources *rs;
+	bool first = true;
+
+	while (strstr(yaml, "RUNTIME") != NULL) {
+		/* The Manager's is the first. */
+		at = first && strcmp(runtime, "hermes") == 0 ?
+		    xstrdup("runtime: openclaw") : xstrdup(with_it);
+		next = with(yaml, "RUNTIME", at);
+		free(at);
+		free(yaml);
+		yaml = next;
+		first = false;
+	}
+	rs = from_yaml(yaml);
+	free(yaml);
+	free(with_it);
+	return rs;
+}
+
+static const struct json *
+stand_in(void *arg, const char *key, const char *field)
+{
+	struct json *all = arg;
+
+	return json_push(all, json_stringf("<%s of %s>", field, key));
+}
+
+/* Every secret a file may ask for, as "<...>". */
+static struct json *
+all_secrets(const char *desired)
+{
+	static const char mark[] = "{\"$secret\":\"";
+	struct json *o = json_object();
+	const char *p = desired;
+	char *name;
+
+	while ((p = strstr(p, mark)) != NULL) {
+		p += sizeof(mark) - 1;
+		name = xstrndup(p, strcspn(p, "\""));
+		json_set_strf(o, name, "<SECRET %s>", name);
+		free(name);
+	}
+	return o;
+}
+
+static char *
+rendered(const struct object *o, const char *current)
+{
+	struct json *form = json_must(o->desired), *all = json_array();
+	struct json *resolved = object_resolve(form, stand_in, all, NULL);
+	struct json *secrets = all_secrets(o->desired);
+	struct err e = { 0 };
+	char *text = file_render(resolved, secrets, current,
+	    current == NULL ? 0 : strlen(current), &e);
+
+	if (text == NULL)
+		fail_msg("%s: %s", o->key, e.msg);
+	json_free(form);
+	json_free(all);
+	json_free(resolved);
+	json_free(secrets);
+	return text;
+}
+
+static bool
+is_of(const struct object *o, const char *agent)
+{
+	char *home = xasprintf("agents/%s", agent);
+	const char *name = strchr(o->key, ':') + 1;
+	bool is = str_starts(o->key, "file:") ? str_starts(name, home) &&
+	    name[strlen(home)] == '/' : str_equal(name, agent) ||
+	    str_equal(name, home);
+
+	free(home);
+	return is && (str_starts(o->key, "file:") ||
+	    str_starts(o->key, "skills:") || str_starts(o->key, "package:") ||
+	    str_starts(o->key, "tree:"));
+}
+
+static char *
+home_text(const struct world *w, const char *agent)
+{
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < world_n(w); i++) {
+		const struct object *o = world_at(w, i);
+		struct json *form = json_must(o->desired);
+		char *deps = strv_join(&o->deps, " "), *text;
+
+		if (is_of(o, agent)) {
+			buf_printf(&b, "===== %s (%s, %s) after %s\n", o->key,
+			    json_strd(form, "rule", "-"),
+			    json_strd(form, "mode", "-"), deps);
+			text = str_starts(o->key, "file:") ?
+			    rendered(o, NULL) : json_pretty(form);
+			buf_puts(&b, text);
+			buf_puts(&b, str_ends(text, "\n") ? "" : "\n");
+			free(text);
+		}
+		free(deps);
+		json_free(form);
+	}
+	return buf_take(&b);
+}
+
+static void
+test_golden(void **state)
+{
+	static const struct { const char *agent, *role; } who[] = {
+		{ "solo", "standalone" }, { "lead", "leader" },
+		{ "dev", "worker" }, { "default", "manager" },
+	};
+	struct world_config cfg = rich_config();
+
+	for (size_t r = 0; r < NELEM(runtimes); r++) {
+		struct resources *rs = house(runtimes[r]);
+		struct world *w = world_compile(&cfg, rs);
+
+		for (size_t i = 0; i < NELEM(who); i++) {
+			char *path = xasprintf("files/%s-%s.golden",
+			    runtimes[r], who[i].role);
+			char *text = home_text(w, who[i].agent);
+
+			if (strcmp(runtimes[r], "hermes") != 0 ||
+			    strcmp(who[i].role, "manager") != 0)
+				expect_golden(path, text);
+			free(text);
+			free(path);
+		}
+		world_free(w);
+		resources_free(rs);
+	}
+}
+
+/* Prompts and registries hold no secret; files with one are 0600. */
+static void
+test_secrets(void **state)
+{
+	struct world_config cfg = rich_config();
+
+	for (size_t r = 0; r < NELEM(runtimes); r++) {
+		struct resources *rs = house(runtimes[r]);
+		struct world *w = world_compile(&cfg, rs);
+		size_t with_secret = 0;
+
+		for (size_t i = 0; i < world_n(w); i++) {
+			const struct object *o = world_at(w, i);
+			struct json *form;
+			char *canonical;
+
+			if (!str_starts(o->key, "file:"))
+				continue;
+			form = json_must(o->desired);
+			canonical = json_canonical(form);
+			assert_string_equal(canonical, o->desired);
+			free(canonical);
+			assert_string_equal(json_str(form, "mode"), "0600");
+			json_free(form);
+			if (strstr(o->desired, "\"$secret\"") == NULL)
+				continue;
+			with_secret++;
+			assert_false(str_ends(o->key, ".md"));
+			assert_false(str_ends(o->key, "registry.json"));
+			assert_false(str_ends(o->key, "runtime.yaml"));
+		}
+		assert_true(with_secret >= 5);
+		world_free(w);
+		resources_free(rs);
+	}
+}
+
+/* What a person writes asks for no secret and no reference. */
+static void
+test_texts_stay_texts(void **state)
+{
+	struct world_config cfg = rich_config();
+	struct resources *rs = from_yaml("apiVersion: hiclaw.io/v1beta1\n"
+	    "kind: Worker\nmetadata: {name: eve}\nspec:\n"
+	    "  model: '{\"$secret\":\"account:eve/token\"}'\n"
+	    "  soul: '{\"$secret\":\"account:eve/token\"} {{name}} "
+	    "{\"$ref\":\"account:eve\",\"field\":\"token_id\"}'\n");
+	struct world *w = world_compile(&cfg, rs);
+	char *text = rendered(world_find(w, "file:agents/eve/SOUL.md"), NULL);
+
+	assert_string_equal(text, "{\"$secret\":\"account:eve/token\"} "
+	    "{{name}} {\"$ref\":\"account:eve\",\"field\":\"token_id\"}\n");
+	free(text);
+	text = rendered(world_find(w, "file:agents/eve/openclaw.json"), NULL);
+	assert_non_null(strstr(text, "{\\\"$secret\\\":\\\"account:eve/"));
+	free(text);
+	world_free(w);
+	resources_free(rs);
+}
+
+/* Rendering what was rendered, after the agent wrote its own part, keeps it. */
+static void
+test_nothing_is_lost(void **state)
+{
+	struct world_config cfg = rich_config();
+
+	for (size_t r = 0; r < NELEM(runtimes); r++) {
+		struct resources *rs = house(runtimes[r]);
+		struct world *w = world_compile(&cfg, rs);
+
+		for (size_t i = 0; i < world_n(w); i++) {
+			const struct object *o = world_at(w, i);
+			char *one, *two, *edited, *three;
+
+			if (!str_starts(o->key, "file:"))
+				continue;
+			one = rendered(o, NULL);
+			two = rendered(o, one);
+			assert_string_equal(one, two);
+			if (str_ends(o->key, "/AGENTS.md")) {
+				edited = xasprintf("before\n%safter\n", one);
+				three = rendered(o, edited);
+				assert_string_equal(three, edited);
+				free(edited);
+				free(three);
+			}
+			free(one);
+			free(two);
+		}
+		world_free(w);
+		resources_free(rs);
+	}
+}
+
+static void
+test_no_gateway(void **state)
+{
+	struct world_config cfg = rich_config();
+	struct resources *rs = house("openclaw");
+	struct world *w;
+
+	cfg.gateway.provider = NULL;
+	w = world_compile(&cfg, rs);
+	for (size_t i = 0; i < world_n(w); i++)
+		assert_null(strstr(world_at(w, i)->desired, "consumer:"));
+	world_free(w);
+	resources_free(rs);
+}
+
+static void
+test_s3_has_a_bucket(void **state)
+{
+	struct world_config cfg = rich_config();
+	struct resources *rs = house("openclaw");
+	struct world *w;
+
+	cfg.storage.provider = "minio";
+	cfg.storage.bucket = "store";
+	w = world_compile(&cfg, rs);
+	assert_true(strv_has(&world_find(w, "tree:agents/solo")->deps,
+	    "bucket:store"));
+	assert_true(strv_has(&world_find(w, "tree:shared")->deps,
+	    "bucket:store"));
+	world_free(w);
+	resources_free(rs);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_texts_stay_texts),
+		cmocka_unit_test(test_nothing_is_lost),
+		cmocka_unit_test(test_no_gateway),
+		cmocka_unit_test(test_s3_has_a_bucket),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -402,8 +402,9 @@ warnings_are_few(void **state)
 		    "  labels: {a: b}\n"), 0, NULL },
 		{ WORKER("a", "  state: Running\n  containerManaged: true\n"),
 		    0, NULL },
-		{ WORKER("a", "  expose: [{port: 1}]\n"), 1,
-		    "line 6, column 3: warning: spec.expose is stored, but "
+		{ WORKER("a", "  expose: [{port: 1}]\n"), 0, NULL },
+		{ WORKER("a", "  image: x\n"), 1,
+		    "line 6, column 3: warning: spec.image is stored, but "
 		    "nothing acts on it yet" },
 		{ WORKER("a", "  image: x\n  env: {A: b}\n"), 1,
 		    "spec.image, spec.env are stored, but nothing acts on "
@@ -896,7 +897,7 @@ explain_answers(void **state)
 		{ "team.spec.LEADER.soul", "FIELD     spec.leader.soul" },
 		{ "human.spec.permissionLevel", "RANGE     1 to 3" },
 		{ "human.spec.matrixUserId", "FORM      @name:server" },
-		{ "worker.expose", "nothing acts on it yet" },
+		{ "worker.image", "nothing acts on it yet" },
 		{ "manager.status.phase", "VALUES    Pending, Running" },
 		{ "worker.metadata.name", "FORM      at most 42" },
 	};

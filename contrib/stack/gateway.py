@@ -10,7 +10,11 @@ Called by ./quickstart; uses nothing but Python's own library.
         set, put a real model there; they are kept for later starts.
         HICLAW_LLM_BASE_URL=parrot brings the parrot back.
     gateway.py ask --home H
-        asks the model as the first agent that has a home, with its key
+        asks the model as the first agent that has a home, with its key; once
+        for each model, since a real one may cost
+    gateway.py sample --home H FILE
+        prints FILE with the model of its agents set to the one behind the
+        gateway
 """
 import argparse
 import json
@@ -19,6 +23,7 @@ import pathlib
 import re
 import secrets
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -29,6 +34,15 @@ BEGIN = "# --- written by the quick start at each start; to make it yours, " \
 END = "# --- end of what the quick start writes"
 NAMES = ("HICLAW_LLM_API_KEY", "HICLAW_LLM_BASE_URL", "HICLAW_LLM_MODEL")
 QUESTION = "Say in one short sentence who you are."
+PATIENCE_S = 20         # until the gateway lets a new agent in
+
+
+def kept_model(home):
+    """What was asked for before: None is the parrot."""
+    try:
+        return json.loads((home / "llm.json").read_text())
+    except FileNotFoundError:
+        return None
 
 
 def wanted(home):
@@ -45,10 +59,7 @@ def wanted(home):
         missing = " and ".join(n for n in NAMES if not given[n])
         sys.exit(f"a real model needs {missing} as well (or set none of the "
                  "three)")
-    try:
-        return json.loads(kept.read_text())
-    except FileNotFoundError:
-        return None
+    return kept_model(home)
 
 
 def parrot_key(home):
@@ -58,8 +69,8 @@ def parrot_key(home):
     return path.read_text().strip()
 
 
-def block(home, port, parrot_port, llm):
-    """YAML; JSON strings are YAML strings."""
+def block(home, port, parrot_port, llm, agents):
+    """YAML; JSON strings are YAML strings.  agents: may we write that section?"""
     if llm:
         url = llm["HICLAW_LLM_BASE_URL"].rstrip("/")
         name, key = "llm", llm["HICLAW_LLM_API_KEY"]
@@ -71,7 +82,7 @@ def block(home, port, parrot_port, llm):
              f"  directory: {json.dumps(str(home / 'gateway'))}",
              "  providers:", f"    - name: {name}",
              f"      url: {json.dumps(url)}", f"      key: {json.dumps(key)}"]
-    if llm:
+    if llm and agents:
         lines += ["agents:",
                   f"  model: {json.dumps(llm['HICLAW_LLM_MODEL'])}"]
     return "\n".join(lines + [END, ""])
@@ -81,16 +92,19 @@ def settings(o):
     home, path = pathlib.Path(o.home), pathlib.Path(o.config)
     text = path.read_text()
     llm = wanted(home)
-    new = block(home, o.port, o.parrot_port, llm)
     marked = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END) + r"\n",
                         re.S)
-    if marked.search(text):
-        text = marked.sub(lambda _: new, text, count=1)
-    elif re.search(r"^gateway:", text, re.M):
+    rest = marked.sub("", text)
+    if re.search(r"^gateway:", rest, re.M):
+        write(str(path), rest)      # two of them would be an error
         print("yours")
         return
-    else:
+    new = block(home, o.port, o.parrot_port, llm,
+                not re.search(r"^agents:", rest, re.M))
+    if rest == text:
         text = text.rstrip("\n") + "\n" + new
+    else:
+        text = marked.sub(lambda _: new, text, count=1)
     write(str(path), text)
     print(llm["HICLAW_LLM_MODEL"] if llm else "parrot")
 
@@ -109,27 +123,59 @@ def agent(home):
     return None
 
 
+def answer(request):
+    """The answer's text.  A gateway that does not yet know the agent refuses it
+    at no cost: then ask again for a while."""
+    limit = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as r:
+                text = json.load(r)["choices"][0]["message"]["content"]
+                return " ".join(str(text).split())
+        except urllib.error.HTTPError as e:
+            said = f"{e.code} {e.read(300).decode(errors='replace')}".strip()
+            if e.code not in (401, 403, 404, 503) or \
+                    time.monotonic() > limit:
+                raise OSError(said) from None
+        time.sleep(0.5)
+
+
 def ask(o):
-    found = agent(pathlib.Path(o.home))
+    home = pathlib.Path(o.home)
+    found, llm = agent(home), kept_model(home)
     if not found:
-        sys.exit("no agent has a home yet, so nobody could ask the model")
+        sys.exit("no agent has a home with a key yet, so nobody could ask a "
+                 "model")
     name, provider, model = found
-    body = json.dumps({"model": model, "max_tokens": 60, "messages": [
-        {"role": "user", "content": QUESTION}]}).encode()
+    if llm:
+        model = llm["HICLAW_LLM_MODEL"]
+    who = model if llm else "parrot"
+    asked = home / "model-asked"
+    if asked.exists() and asked.read_text() == who + "\n":
+        return
     request = urllib.request.Request(
-        provider["baseUrl"] + "/chat/completions", data=body, headers={
-            "Authorization": "Bearer " + provider["apiKey"],
-            "Content-Type": "application/json"})
+        provider["baseUrl"].rstrip("/") + "/chat/completions",
+        data=json.dumps({"model": model, "max_tokens": 60, "messages": [
+            {"role": "user", "content": QUESTION}]}).encode(),
+        headers={"Authorization": "Bearer " + provider["apiKey"],
+                 "Content-Type": "application/json"})
+    cost = " (once; at most 60 tokens, which your key pays)" if llm else ""
+    print(f"\n{name} asked through the gateway: {QUESTION}{cost}", flush=True)
     try:
-        with urllib.request.urlopen(request, timeout=60) as r:
-            text = json.load(r)["choices"][0]["message"]["content"]
-    except urllib.error.HTTPError as e:
-        sys.exit(f"{name} asked {model} through the gateway and got "
-                 f"{e.code}: {e.read(300).decode(errors='replace')}")
-    except (OSError, KeyError, ValueError) as e:
-        sys.exit(f"{name} asked {model} through the gateway: {e}")
-    print(f"{name} asks through the gateway: {QUESTION}")
-    print(f"{model} answers: {' '.join(str(text).split())}")
+        print(f"{who}: {answer(request)}")
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as e:
+        sys.exit(f"{who} did not answer: {e}")
+    write(str(asked), who + "\n")
+
+
+def sample(o):
+    llm = kept_model(pathlib.Path(o.home))
+    text = pathlib.Path(o.file).read_text(encoding="utf-8")
+    if llm:
+        model = json.dumps(llm["HICLAW_LLM_MODEL"])
+        text = re.sub(r"^( *model:) .*$", lambda m: f"{m[1]} {model}", text,
+                      flags=re.M)
+    sys.stdout.write(text)
 
 
 def main():
@@ -140,10 +186,12 @@ def main():
     s.add_argument("--port", type=int, required=True)
     s.add_argument("--parrot-port", type=int, required=True)
     a = sub.add_parser("ask")
-    for x in (s, a):
+    m = sub.add_parser("sample")
+    m.add_argument("file")
+    for x in (s, a, m):
         x.add_argument("--home", required=True)
     o = p.parse_args()
-    {"settings": settings, "ask": ask}[o.what](o)
+    {"settings": settings, "ask": ask, "sample": sample}[o.what](o)
 
 
 if __name__ == "__main__":

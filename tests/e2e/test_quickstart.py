@@ -1,18 +1,22 @@
 """./quickstart, as a person or a script uses it."""
+import json
 import os
 import pathlib
 import re
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 import client
 import pytest
 import stack as stacks
-from client import quote
+import upstream
+from client import eventually, quote
 from stack import ROOT
 
 KEYS = ("HICLAW_HOME HICLAW_CONFIG HICLAW_DATABASE HICLAW_HOMESERVER_URL "
@@ -165,6 +169,134 @@ def test_up_after_kill(quick):
         assert after[k] == before[k]
     out = quick.run("status").stdout
     assert out.count("running") == 4
+
+
+def key_of(quick, consumer):
+    """What Envoy takes from this agent; the file is for its eyes only."""
+    file = quick.home / "gateway" / "keys.json"
+    assert file.stat().st_mode & 0o077 == 0
+    for c in json.loads(file.read_text())["resources"][0]["typed_config"][
+            "credentials"]:
+        if c["client"] == consumer:
+            return c["key"]
+    raise AssertionError(f"no key of {consumer}")
+
+
+def ask(quick, key=None, path="/v1/chat/completions"):
+    """Status and answer of one question through the gateway."""
+    request = urllib.request.Request(
+        quick.values()["HICLAW_GATEWAY_URL"] + path,
+        data=json.dumps({"model": "m", "messages": [
+            {"role": "user", "content": "are you there"}]}).encode(),
+        headers={"Content-Type": "application/json",
+                 **({"Authorization": f"Bearer {key}"} if key else {})})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as r:
+            return r.status, json.load(r)["choices"][0]["message"]["content"]
+    except urllib.error.HTTPError as e:
+        return e.code, ""
+
+
+def test_gateway(quick):
+    alice = key_of(quick, "worker-alice")
+    status, text = ask(quick, alice)
+    assert status == 200 and "parrot" in text
+    assert text.endswith("You said: are you there")
+    assert ask(quick)[0] == 401
+    assert ask(quick, "f" * 64)[0] == 401
+    assert ask(quick, alice, "/_synapse/admin/v1/server_version")[0] == 404
+
+
+def question(home):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "contrib" / "stack" / "gateway.py"), "ask",
+         "--home", str(home)], capture_output=True, text=True)
+
+
+def test_first_question(quick, tmp_path):
+    """As an agent whose home says where the model is, and with which key."""
+    assert question(tmp_path).returncode != 0      # nobody there to ask
+    home = tmp_path / "storage" / "agents" / "alice"
+    home.mkdir(parents=True)
+    config = {"models": {"providers": {"hiclaw-gateway": {
+        "baseUrl": quick.values()["HICLAW_GATEWAY_URL"] + "/v1",
+        "apiKey": key_of(quick, "worker-alice")}}},
+        "agents": {"defaults": {"model": {"primary": "hiclaw-gateway/m"}}}}
+    (home / "openclaw.json").write_text(json.dumps(config))
+    out = question(tmp_path)
+    assert out.returncode == 0, out.stderr
+    asked, answer = out.stdout.strip().splitlines()
+    assert asked.startswith("alice asked through the gateway:")
+    assert answer.startswith("parrot: I am parrot")
+    assert question(tmp_path).stdout == ""         # once
+
+
+def commands_of(quick):
+    """The command lines of all that runs for this stack."""
+    out = ""
+    for d in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (d / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(quick.home) in words:
+            out += words + "\n"
+    return out
+
+
+def test_model_of_ones_own(quick):
+    secret = "sk-" + os.urandom(16).hex()
+    alice = key_of(quick, "worker-alice")
+    up = upstream.Upstream()
+    llm = {"HICLAW_LLM_API_KEY": secret, "HICLAW_LLM_MODEL": "m-large",
+           "HICLAW_LLM_BASE_URL": up.url + "/some/v1"}
+    try:
+        out = quick.run("up", ok=1, **{**llm, "HICLAW_LLM_MODEL": ""})
+        assert "HICLAW_LLM_MODEL" in out.stderr
+        out = quick.run("up", **llm)
+        assert secret not in out.stdout + out.stderr
+        eventually(lambda: ask(quick, alice) == (200, "ok"), 30, 0.2,
+                   "an answer of the other model")
+        seen = up.seen[-1]
+        assert seen["path"] == "/some/v1/chat/completions"
+        assert seen["headers"]["authorization"] == f"Bearer {secret}"
+        assert alice not in json.dumps(seen["headers"])
+        assert not (quick.home / "parrot.pid").exists()
+        assert "parrot.py" not in commands_of(quick)
+        assert secret not in commands_of(quick)
+        for path in quick.home.rglob("*"):
+            if path.is_symlink() or not path.is_file() or \
+                    quick.home / "venv" in path.parents:
+                continue
+            if secret.encode() in path.read_bytes():
+                assert path.stat().st_mode & 0o077 == 0, path
+                assert path.suffix != ".log", path
+        assert "m-large" in (quick.home / "controller.yaml").read_text()
+        quick.run("up")                            # kept for later starts
+        assert eventually(lambda: ask(quick, alice)[1], 30) == "ok"
+    finally:
+        quick.run("up", HICLAW_LLM_BASE_URL="parrot")
+        up.stop()
+    eventually(lambda: "parrot" in ask(quick, alice)[1], 30, 0.2,
+               "the parrot's answer")
+
+
+def test_sample_follows_the_model(tmp_path):
+    (tmp_path / "llm.json").write_text(json.dumps(
+        {"HICLAW_LLM_MODEL": 'odd: "name"'}))
+    sample = ROOT / "contrib" / "samples" / "frontend-team.yaml"
+
+    def shown(home):
+        return subprocess.run(
+            [sys.executable, str(ROOT / "contrib" / "stack" / "gateway.py"),
+             "sample", "--home", str(home), str(sample)],
+            capture_output=True, text=True, check=True).stdout
+    changed = shown(tmp_path)
+    assert "qwen" not in changed
+    assert changed.count('model: "odd: \\"name\\""') == \
+        sample.read_text().count("model: ")
+    (tmp_path / "llm.json").unlink()
+    assert shown(tmp_path) == sample.read_text()
 
 
 def test_down_and_up(quick):

@@ -158,12 +158,10 @@ is_redirect(int status)
 	    status == 307 || status == 308;
 }
 
-/* *url becomes what the answer leads to. */
-static int
-redirect(char **url, const struct http_res *res, struct err *e)
+int
+fetch_redirect(char **url, const char *to, struct err *e)
 {
-	const char	*to = http_header(res, "location");
-	char		*next;
+	char	*next;
 
 	if (to == NULL || *to == '\0')
 		return err_set(e, ERR_USER, "a redirect to nowhere");
@@ -199,7 +197,8 @@ download(const struct fetch *f, char **url, struct http_res *res,
 			return -1;
 		if (res->status == 200)
 			return 0;
-		if ((is_redirect(res->status) ? redirect(url, res, e) :
+		if ((is_redirect(res->status) ?
+		    fetch_redirect(url, http_header(res, "location"), e) :
 		    fetch_status(res, e)) == -1) {
 			http_res_release(res);
 			return -1;

@@ -49,6 +49,8 @@ struct http_res;
 /* One call within the deadline; any status.  The caller says which URL it was. */
 int	fetch_call(const struct fetch *, struct http_req *, struct http_res *,
 	    struct err *) MUST_CHECK;
+/* *url becomes what a Location (or NULL) leads to; never from https to http. */
+int	fetch_redirect(char **url, const char *to, struct err *) MUST_CHECK;
 /* What a status other than 200 means. */
 int	fetch_status(const struct http_res *, struct err *);
 void	fetch_begin(struct fetch *, const struct package_source *);

@@ -156,9 +156,8 @@ unpack_entry(struct archive *a, struct archive_entry *ent, struct gather *g,
 	if (archive_entry_is_encrypted(ent))
 		rc = err_set(e, ERR_USER, "entry \"%s\": encrypted",
 		    show_name(name).text);
-	else if (archive_entry_hardlink(ent) != NULL ||
-	    archive_entry_symlink(ent) != NULL ||
-	    archive_entry_filetype(ent) == AE_IFLNK)
+	else if (archive_entry_filetype(ent) == AE_IFLNK ||
+	    archive_entry_hardlink(ent) != NULL)
 		rc = err_set(e, ERR_USER, "entry \"%s\": a link",
 		    show_name(name).text);
 	else if (archive_entry_filetype(ent) == AE_IFDIR)

@@ -1,7 +1,7 @@
-"""A reverse proxy between the controller and its homeserver that writes down
-every call, so that tests count what went over the wire and not what the
-program says about itself.  It can also answer in the homeserver's place, or
-pretend that the wire is cut.
+"""A reverse proxy between the controller and its homeserver (or another system)
+that writes down every call, so that tests count what went over the wire and
+not what the program says about itself.  It can also answer in the homeserver's
+place, or pretend that the wire is cut.
 """
 import asyncio
 import json
@@ -92,7 +92,11 @@ class Fault:
 
 
 class Proxy:
-    def __init__(self, upstream):
+    """keep_host: the upstream sees the Host that the caller said, which may be
+    signed or choose a route."""
+
+    def __init__(self, upstream, keep_host=False):
+        self.keep_host = keep_host
         self.host, port = urllib.parse.urlsplit(upstream).netloc.split(":")
         self.upstream_port = int(port)
         self.calls, self.faults, self.cut = [], [], False
@@ -208,7 +212,8 @@ class Proxy:
 
     async def _forward(self, up, method, target, headers, data):
         head = [f"{method} {target} HTTP/1.1",
-                f"Host: {self.host}:{self.upstream_port}",
+                "Host: " + (headers.get("host", "") if self.keep_host else
+                            f"{self.host}:{self.upstream_port}"),
                 f"Content-Length: {len(data)}"]
         head += [f"{k}: {v}" for k, v in headers.items() if k not in HOP]
         raw = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + data

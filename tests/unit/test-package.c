@@ -30,6 +30,8 @@
 #include "hiclaw/package.h"
 #include "hiclaw/secure.h"
 
+#include "../../src/package/package-int.h"
+
 /*
  * Zips by hand: stored entries, in which anything can be made to lie.
  */
@@ -955,17 +957,56 @@ test_http_private(void **state)
 	assert_int_equal(seen("GET"), 0);
 }
 
+static void
+test_redirect(void **state)
+{
+	static const struct {
+		const char	*url, *to, *want;	/* NULL: refused */
+	} rows[] = {
+		{ "http://h/a/b?q#f", "c", "http://h/a/c" },
+		{ "http://h/a/b", "c#x", "http://h/a/c" },
+		{ "http://h/a/b/", "?y", "http://h/a/b/?y" },
+		{ "http://h", "c", "http://h/c" },
+		{ "http://h?q", "c", "http://h/c" },
+		{ "http://h/a", "/c", "http://h/c" },
+		{ "http://u:p@h:1/a", "/c", "http://u:p@h:1/c" },
+		{ "http://h/a", "//g/c", "http://g/c" },
+		{ "https://h/a", "//g/c", "https://g/c" },
+		{ "http://h/a", "https://g/c", "https://g/c" },
+		{ "https://h/a", "HTTPS://g/c", "HTTPS://g/c" },
+		{ "https://h/a", "http://h/a", NULL },
+		{ "HTTPS://h/a", "HTTP://h/a", NULL },
+		{ "http://h/a", "ftp://h/a", NULL },
+		{ "http://h/a", "file:/etc/passwd", NULL },
+		{ "http://h/a", "gopher:x", NULL },
+		{ "http://h/a", "", NULL },
+		{ "http://h/a", NULL, NULL },
+	};
+	struct err	e;
+	size_t		i;
+
+	(void)state;
+	for (i = 0; i < NELEM(rows); i++) {
+		char	*url = xstrdup(rows[i].url);
+		int	 rc = fetch_redirect(&url, rows[i].to, &e);
+
+		assert_int_equal(rc, rows[i].want != NULL ? 0 : -1);
+		assert_string_equal(url, rc == 0 ? rows[i].want : rows[i].url);
+		free(url);
+	}
+}
+
 /* Each redirect is fast, the last answer is not: the deadline is for all. */
 static void
 test_http_slow(void **state)
 {
 	static const struct route	routes[] = {
-		{ "GET /1", "302 Found\r\nLocation: /2", "a", 0, 0, 250 },
-		{ "GET /2", "302 Found\r\nLocation: /3", "a", 0, 0, 250 },
+		{ "GET /1", "302 Found\r\nLocation: /2", "a", 0, 0, 450 },
+		{ "GET /2", "302 Found\r\nLocation: /3", "a", 0, 0, 450 },
 		{ "GET /3", "200 OK", "a", 0, 0, 60000 },
 	};
 	struct package_source	source = { .private_addresses = true,
-				    .timeout_ms = 700 };
+				    .timeout_ms = 1000 };
 	struct package		p = { 0 };
 	struct err		e;
 	char			uri[64];
@@ -976,7 +1017,7 @@ test_http_slow(void **state)
 	snprintf(uri, sizeof(uri), "http://127.0.0.1:%d/1", web.port);
 	assert_int_equal(package_fetch(uri, &source, NULL, NULL, &p, &e), -1);
 	assert_int_equal(e.kind, ERR_RETRY);
-	assert_in_range(clock_mono_ms() - start, 600, 1500);
+	assert_in_range(clock_mono_ms() - start, 950, 1700);
 }
 
 /*
@@ -1162,6 +1203,8 @@ test_skill(void **state)
 	assert_int_equal(package_skill(where, NULL, "pdf", "1", "l", &source,
 	    &p, &e), -1);
 	assert_int_equal(package_skill(where, NULL, "../pdf", NULL, NULL,
+	    &source, &p, &e), -1);
+	assert_int_equal(package_skill(where, NULL, "..", NULL, NULL,
 	    &source, &p, &e), -1);
 	assert_int_equal(package_skill(where, "nacos", "pdf", NULL, NULL,
 	    &source, &p, &e), -1);
@@ -1397,6 +1440,7 @@ main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_layout),
 		cmocka_unit_test(test_layout_refused),
+		cmocka_unit_test(test_redirect),
 		WEB_TEST(test_http),
 		WEB_TEST(test_http_private),
 		WEB_TEST(test_http_slow),

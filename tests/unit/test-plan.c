@@ -317,7 +317,7 @@ test_from_nothing(void **state)
 	free(text);
 	free(groups_of(p, 7, 9, false));
 	text = plan_summary(p);
-	assert_string_equal(text, "26 to create, 2 to change; "
+	assert_string_equal(text, "21 to create, 2 to change; "
 	    "4 people gain access");
 	free(text);
 	world_free(w);

@@ -133,8 +133,8 @@ class CoPaw(FromPyPI):
     def __init__(self, name, directory):
         super().__init__(name, directory)
         version = name.partition("-")[2]
-        # copaw asks for any openai, and is broken with the third.
-        self.packages = (f"copaw-worker=={version}", "openai<3")
+        # copaw asks for any of these and works with the older ones only.
+        self.packages = (f"copaw-worker=={version}", "openai<3", "mcp<2")
         # Its lists only ever grow, over restarts as well.
         self.takes = {"allow": 45, "deny": None, "model": None, "key": None}
 

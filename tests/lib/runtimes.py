@@ -259,8 +259,9 @@ class LatestOpenClaw(OpenClaw):
         shutil.rmtree(self.state(), ignore_errors=True)
         home = self.dir / "home"
         home.mkdir(exist_ok=True)
-        env = dict(self.setting(home, self.state()),
-                   HOME=os.environ.get("HOME", str(home)))
+        # With what the caller has set for npm.
+        env = {**self.setting(home, self.state()), **os.environ,
+               "PATH": ":".join([*map(str, self.path()), os.environ["PATH"]])}
         run([self.program(), "plugins", "install", "@openclaw/matrix"],
             env=env, cwd=home, timeout=600)
         (self.state() / "done").touch()

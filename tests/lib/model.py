@@ -144,9 +144,10 @@ class Model:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
 
     def turn(self, mark):
-        """The last time that somebody asked for this mark."""
-        return next((t for t in reversed(list(self.turns))
-                     if t.mark == mark), None)
+        """The request for this mark that said most: a runtime may ask again,
+        for a title and such, with the question alone."""
+        return max((t for t in list(self.turns) if t.mark == mark),
+                   key=lambda t: len(t.prompt()), default=None)
 
     def stop(self):
         self.server.shutdown()

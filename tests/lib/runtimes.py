@@ -301,6 +301,10 @@ class Running:
         self.started = time.monotonic()
         return self
 
+    def fresh(self):
+        """What a new container does not have any more."""
+        shutil.rmtree(self.work / "local", ignore_errors=True)
+
     def members(self):
         """Process ids of all that belongs to it."""
         want, out = f"{RUN}={self.mark}".encode(), []

@@ -9,9 +9,9 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-import time
 
 import client
+import envoy as envoys
 import model as models
 import stack as stacks
 from runtimes import Agent
@@ -44,13 +44,13 @@ class Living:
         self.kind = kind
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="hiclaw-living-"))
         self.model = models.Model((MODEL, OTHER_MODEL))
-        port = stacks.free_ports(1)[0]
-        self.wire = models.Wire(port)
+        self.port = stacks.free_ports(1)[0]
+        self.wire = models.Wire(self.port)
         self.envoy = self.stack = None
         try:
             self.stack = stacks.Stack(self.dir, template, {
                 "gateway": {
-                    "provider": "envoy", "url": f"http://127.0.0.1:{port}",
+                    "provider": "envoy", "url": f"http://127.0.0.1:{self.port}",
                     "agents_url": self.wire.url,
                     "directory": str(self.dir / "gateway"),
                     "providers": [{"name": "tests", "url": self.model.url,
@@ -70,19 +70,15 @@ class Living:
              str(self.stack.controller.config), "--prepare-gateway"],
             capture_output=True, text=True, stdin=subprocess.DEVNULL)
         assert out.returncode == 0, out.stderr
-        with open(self.dir / "envoy.log", "ab") as log:
-            self.envoy = subprocess.Popen(
-                [envoy_path(), "-c", out.stdout.strip(), "--concurrency", "1",
-                 "--use-dynamic-base-id", "--log-level", "warning"],
-                cwd=self.dir, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True)
+        self.envoy = envoys.Envoy(self.dir / "gateway", self.port).start()
 
     def stop(self):
         try:
             if self.stack:
                 self.stack.stop()
         finally:
-            stacks.end(self.envoy)
+            if self.envoy:
+                self.envoy.stop()
             self.wire.stop()
             self.model.stop()
             if not os.environ.get("HICLAW_TEST_KEEP"):
@@ -137,10 +133,9 @@ class Living:
 
     def versions(self, name):
         """What tells one writing of the agent's files from the next."""
-        return {p.name: p.stat().st_ino for p in (
-            *self.home(name).glob("*.json"), *self.home(name).glob("*.md"))}
+        home = self.home(name)
+        return {str(p.relative_to(home)): p.stat().st_ino
+                for pattern in ("*.json", "*.md", "config/*", ".hermes/.env",
+                                ".hermes/config.yaml", ".hermes/*.md")
+                for p in home.glob(pattern)}
 
-
-def envoy_path():
-    return os.environ.get("HICLAW_ENVOY") or str(
-        pathlib.Path(stacks.synapse_python()).with_name("envoy"))

@@ -119,7 +119,7 @@ class Hermes(FromPyPI):
         home = agent.home / ".hermes"
         env = self.environment(agent.home)
         env.update(HERMES_HOME=str(home), HERMES_YOLO_MODE="1")
-        return [self.dir / "bin" / "hermes", "gateway", "run"], env, home
+        return [self.dir / "bin" / "hermes", "gateway", "run"], env, agent.home
 
 
 class CoPaw(FromPyPI):

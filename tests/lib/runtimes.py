@@ -113,7 +113,7 @@ class Hermes(FromPyPI):
     kind, program, module = "hermes", "hermes", "hermes-agent"
     packages = ("hermes-agent[matrix]>=0.19,<0.20",)
     answers = FORMS[:-1]
-    takes = {"allow": None, "deny": None, "model": 20, "key": 20}
+    takes = {"allow": None, "deny": None, "model": 60, "key": 60}
 
     def command(self, agent, work, port):
         home = agent.home / ".hermes"
@@ -136,7 +136,7 @@ class CoPaw(FromPyPI):
         # copaw asks for any of these and works with the older ones only.
         self.packages = (f"copaw-worker=={version}", "openai<3", "mcp<2")
         # Its lists only ever grow, over restarts as well.
-        self.takes = {"allow": 45, "deny": None, "model": None, "key": None}
+        self.takes = {"allow": 90, "deny": None, "model": None, "key": None}
 
     def command(self, agent, work, port):
         storage = agent.home.parents[1]
@@ -176,7 +176,7 @@ class OpenClaw(Runtime):
 
     kind = "openclaw"
     answers = ("mention, id, pill", "pill")
-    takes = {"allow": 40, "deny": 40, "model": 40, "key": 40}
+    takes = {"allow": 90, "deny": 90, "model": 90, "key": 90}
     packages = ("openclaw@2026.4.14",)
     # One of its dependencies is a git URL that is not needed for Matrix.
     overrides = {"libsignal": "npm:is-number@7.0.0"}

@@ -113,6 +113,13 @@ class Proxy:
             self.ready.set()
         self.loop.run_until_complete(start())
         self.loop.run_forever()
+        self.server.close()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(
+            asyncio.gather(*left, return_exceptions=True))
+        self.loop.close()
 
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)

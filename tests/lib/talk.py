@@ -88,11 +88,13 @@ class Talk:
         """Until the first answer.  What arrives before a runtime's first sync
         has ended may be dropped by it although it has joined: ask again."""
         self.wait_joined(self.group, self.human, seconds)
-        start = time.monotonic()
+        start, marks = time.monotonic(), []
         while time.monotonic() < start + seconds:
-            took, m = self.ask(self.group, self.human, 20)
-            if took is not None:
-                return m
+            marks.append(self.send(self.group, self.human))
+            self.wait(self.group, self.human, marks[-1], 6)
+            for m in marks:
+                if self.answered(self.group, self.human, m):
+                    return m
             assert self.running.alive(), \
                 "the runtime ended:\n" + self.running.tail()
         raise AssertionError("no answer in its room:\n" + self.running.tail())

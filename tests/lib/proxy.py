@@ -205,7 +205,8 @@ class Proxy:
                 call.took = time.time() - call.at
                 self._answer(writer, *answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, OSError):
+        except (asyncio.IncompleteReadError, ConnectionError, OSError,
+                asyncio.CancelledError):
             pass
         finally:
             self.writers.discard(writer)

@@ -117,6 +117,13 @@ class Proxy:
             self.ready.set()
         self.loop.run_until_complete(start())
         self.loop.run_forever()
+        self.server.close()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(
+            asyncio.gather(*left, return_exceptions=True))
+        self.loop.close()
 
     def stop(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -202,7 +209,8 @@ class Proxy:
                 call.took = time.time() - call.at
                 self._answer(writer, *answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, OSError):
+        except (asyncio.IncompleteReadError, ConnectionError, OSError,
+                asyncio.CancelledError):
             pass
         finally:
             self.writers.discard(writer)

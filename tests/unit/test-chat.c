@@ -614,10 +614,43 @@ test_mask(void **state)
 		{ "password='a b' x", "password='***' x" },
 		{ "\"auth\":{\"token\":\"t\"}",
 		    "\"auth\":{\"token\":\"***\"}" },
-		{ "\"tokens\": [\"a\"]", "\"tokens\": [\"a\"]" },
+		{ "\"tokens\": [\"a\", 7, \"b c\"], \"n\": \"d\"",
+		    "\"tokens\": [\"***\", 7, \"***\"], \"n\": \"d\"" },
+		{ "keys: [ab, cd]\nx: [ef]", "keys: [***, ***]\nx: [ef]" },
 		{ "the key is here", "the key is here" },
 		{ "key:", "key:" }, { "key=\"", "key=\"" },
 		{ "maxTokens: 64000,", "maxTokens: 64000," },
+		{ "{\"maxTokens\":64000,\"m\":\"x\"}",
+		    "{\"maxTokens\":64000,\"m\":\"x\"}" },
+		{ "\"useToken\": true, \"n\": 1", "\"useToken\": true, \"n\": 1" },
+		{ "password: 64000", "password: ***" },
+		/* All of a value: a comma, a blank, a quote in it, "|". */
+		{ "PASSWORD=ab,cd ef;g\nX=1", "PASSWORD=***\nX=1" },
+		{ "PASSWORD=|abc", "PASSWORD=***" },
+		{ "pwd: 'it''s mine'", "pwd: '***'" },
+		{ "PWD='it'\\''s'; x", "PWD='***'; x" },
+		{ "token: |\n  line: one\n\n  two\nname: n",
+		    "token: |\n  ***\n\n  ***\nname: n" },
+		{ "keys:\n- ab\n- \"c:d\"\nname: n",
+		    "keys:\n- ***\n- ***\nname: n" },
+		{ " secret:\n   name: n\n   token: t", " secret:\n   name: n\n"
+		    "   token: ***" },
+		{ "\"token\":\n  \"abc\"", "\"token\":\n  ***" },
+		{ "\"token\": \"cut off", "\"token\": \"***" },
+		{ "Authorization: Bearer sk-1", "Authorization: ***" },
+		/* By its form. */
+		{ "\"h\": \"Bearer sk-12345678\"", "\"h\": \"Bearer ***\"" },
+		{ "a bearer of news", "a bearer of news" },
+		{ "u: https://me:abc@host/x:y@z", "u: https://me:***@host/x:y@z" },
+		{ "http://host:80/@x", "http://host:80/@x" },
+		{ "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE "
+		    "KEY-----\nx", "-----BEGIN RSA PRIVATE KEY-----***"
+		    "-----END RSA PRIVATE KEY-----\nx" },
+		{ "-----BEGIN PRIVATE KEY-----\nMII", "-----BEGIN PRIVATE "
+		    "KEY-----***" },
+		/* Cut in the middle of a secret. */
+		{ "x 01234567", "x ***" }, { "x 012", "x 012" },
+		{ "x 01234567 y", "x 01234567 y" },
 	};
 	struct strv secrets = { 0 };
 	char *got;

@@ -13,9 +13,12 @@
 #include "hiclaw/fault.h"
 #include "hiclaw/http.h"
 #include "hiclaw/log.h"
+#include "hiclaw/secure.h"
 
 #define BATCH	64	/* rows per turn: other news get a chance between */
 #define EVENT_MAX	(256 * 1024)	/* events have at most 64 KiB; be lenient */
+#define ASK_LIMIT_MS	30000	/* a provider may be busy with much else; who
+				 * asked wants a word sooner than that */
 
 static const char *const chat_types[] = {
 	"m.room.message", "m.reaction", "m.room.redaction", "m.room.encrypted",
@@ -187,12 +190,14 @@ errand_start(struct daemon *d, enum errand_kind kind, int64_t row,
 	pool_submit(d->errands, &er->job);
 }
 
-/* --- questions to providers ---------------------------------------------------- */
+/* --- questions to providers ---------------------------------------------- */
 
 struct asking {
 	struct daemon	*daemon;
 	int64_t		 row;
 	struct json	*event;
+	struct timer	*limit;
+	bool		 is_late;	/* that was told, nobody waits any more */
 };
 
 void
@@ -200,6 +205,7 @@ asking_free(void *arg)
 {
 	struct asking *a = arg;
 
+	timer_free(a->limit);
 	json_free(a->event);
 	free(a);
 }
@@ -207,20 +213,40 @@ asking_free(void *arg)
 /* What a person asked is told as it is, also that there is no answer: who
  * wants it again asks again. */
 static void
+asking_tell(struct asking *a, const struct chat_fetched *got)
+{
+	char id[32];
+
+	snprintf(id, sizeof id, "%lld", (long long)a->row);
+	map_remove(a->daemon->fetching, id);
+	store_begin(a->daemon->store);
+	handle(a->daemon, a->row, a->event, got);
+}
+
+static void
+asking_late(void *arg)
+{
+	struct asking *a = arg;
+	const struct chat_fetched got = { .error = "it is busy or slow, and has "
+	    "not answered yet; ask again in a while" };
+
+	a->is_late = true;
+	asking_tell(a, &got);
+}
+
+static void
 asking_done(void *arg, const struct json *answer, const struct err *err)
 {
 	struct asking *a = arg;
-	struct daemon *d = a->daemon;
 	char *text = answer != NULL ? json_canonical(answer) : NULL, id[32];
 	struct chat_fetched got = { text, text != NULL ? strlen(text) : 0,
 	    answer == NULL ? err->msg : NULL };
 
 	snprintf(id, sizeof id, "%lld", (long long)a->row);
-	map_remove(d->fetching, id);
-	map_take(d->asking, id);
-	store_begin(d->store);
-	handle(d, a->row, a->event, &got);
-	free(text);
+	map_take(a->daemon->asking, id);
+	if (!a->is_late)
+		asking_tell(a, &got);
+	secret_free(text);	/* of a file: there may be keys in it */
 	asking_free(a);
 }
 
@@ -236,6 +262,8 @@ asking_start(struct daemon *d, int64_t row, const struct json *event,
 	a->daemon = d;
 	a->row = row;
 	a->event = json_copy(event);
+	a->limit = timer_new(d->loop, asking_late, a);
+	timer_arm(a->limit, ASK_LIMIT_MS);
 	snprintf(id, sizeof id, "%lld", (long long)row);
 	map_set(d->fetching, id, a);
 	map_set(d->asking, id, a);

@@ -13,10 +13,13 @@
 #define FILES_SHOWN	30	/* lines: two phone screens; more is a file */
 #define CAT_MAX		(12 * 1024)	/* bytes of a file in a message */
 
-/* --- whose is it ---------------------------------------------------------------- */
+/* --- whose is it ----------------------------------------------------------- */
 
-/* Owner in a word, by path below the home. */
-struct homes { struct chat *chat; char *prefix; struct map *owners; };
+/* Of one home: whose a file is, in a word, by its path below the home. */
+struct home {
+	char		*prefix;	/* "agents/alice/" */
+	struct map	*owners;
+};
 
 static const char *
 rule_words(const char *rule)
@@ -34,57 +37,95 @@ rule_words(const char *rule)
 	return "ours";
 }
 
+/* Paths in the bucket or in the home; others' are passed over. */
 static void
-take_paths(struct homes *h, const struct json *files, const char *words)
+set_owner(struct home *h, const char *path, const char *words)
 {
-	for (; files != NULL; files = json_next(files))
-		if (str_starts(json_key(files), h->prefix))
-			map_set(h->owners, json_key(files) + strlen(h->prefix),
-			    (void *)(uintptr_t)words);
-		else
-			map_set(h->owners, json_key(files),
-			    (void *)(uintptr_t)words);
+	if (str_starts(path, h->prefix))
+		path += strlen(h->prefix);
+	map_set(h->owners, path, (void *)(uintptr_t)words);
+}
+
+/* The object's path ("agents/alice") is the home. */
+static bool
+is_home(const struct home *h, const char *path)
+{
+	size_t n = strlen(h->prefix) - 1;
+
+	return path != NULL && strlen(path) == n &&
+	    strncmp(path, h->prefix, n) == 0;
 }
 
 static void
-take_object(void *arg, const struct object_view *v)
+take_file(struct home *h, const char *path, const char *desired)
 {
-	struct homes *h = arg;
-	const char *path = strchr(v->key, ':') + 1;
-	struct json *o;
-	const struct json *s;
+	struct json *o = json_must(desired);
 
-	if (str_starts(v->key, "file:") && v->desired != NULL &&
-	    str_starts(path, h->prefix)) {
-		o = json_must(v->desired);
-		map_set(h->owners, path + strlen(h->prefix),
-		    (void *)(uintptr_t)rule_words(json_str(o, "rule")));
-		json_free(o);
-	} else if (v->observed != NULL && str_starts(v->key, "package:")) {
-		o = json_must(v->observed);
-		if (str_starts(h->prefix, json_strd(o, "path", "?")))
-			take_paths(h, json_first(json_get(o, "files")),
-			    "from the package, the agent's now");
-		json_free(o);
-	} else if (v->observed != NULL && str_starts(v->key, "skills:")) {
-		o = json_must(v->observed);
-		if (str_starts(json_strd(o, "path", "?"), h->prefix))
-			for (s = json_first(json_get(o, "skills")); s != NULL;
-			    s = json_next(s)) {
-				char *at = xasprintf("%s/%s/",
-				    json_str(o, "path") + strlen(h->prefix),
-				    json_key(s));
+	set_owner(h, path, rule_words(json_str(o, "rule")));
+	json_free(o);
+}
 
-				map_set(h->owners, at, (char *)(uintptr_t)
-				    "skill, ours");
-				free(at);
-			}
-		json_free(o);
+/* Files of a package that are not ours as well: those rules are stronger. */
+static void
+take_package(struct home *h, const struct json *o)
+{
+	const struct json *f = json_first(json_get(o, "files"));
+	const char *path;
+
+	if (!is_home(h, json_str(o, "path")))
+		return;
+	for (; f != NULL; f = json_next(f)) {
+		path = json_key(f);
+		if (str_starts(path, h->prefix))
+			path += strlen(h->prefix);
+		if (map_find(h->owners, path) == NULL)
+			set_owner(h, path, "from the package, the agent's now");
 	}
 }
 
+/* A skill is known by its directory: "skills/name/". */
+static void
+take_skills(struct home *h, const struct json *o)
+{
+	const char *path = json_strd(o, "path", "");
+	const struct json *s = json_first(json_get(o, "skills"));
+	char *at;
+
+	if (!str_starts(path, h->prefix))
+		return;
+	for (; s != NULL; s = json_next(s)) {
+		at = xasprintf("%s/%s/", path, json_key(s));
+		set_owner(h, at, "skill, ours");
+		free(at);
+	}
+}
+
+/* Objects come in order of their keys: files, then packages, then skills. */
+static void
+take_object(void *arg, const struct object_view *v)
+{
+	struct home *h = arg;
+	const char *path = strchr(v->key, ':') + 1;
+	struct json *o;
+
+	if (str_starts(v->key, "file:")) {
+		if (v->desired != NULL && str_starts(path, h->prefix))
+			take_file(h, path, v->desired);
+		return;
+	}
+	if (v->observed == NULL || (!str_starts(v->key, "package:") &&
+	    !str_starts(v->key, "skills:")))
+		return;
+	o = json_must(v->observed);
+	if (str_starts(v->key, "package:"))
+		take_package(h, o);
+	else
+		take_skills(h, o);
+	json_free(o);
+}
+
 static const char *
-owner_of_file(const struct homes *h, const char *path)
+owner_of_file(const struct home *h, const char *path)
 {
 	const char *words = map_find(h->owners, path), *p = path;
 	char *up;
@@ -98,7 +139,7 @@ owner_of_file(const struct homes *h, const char *path)
 	return words != NULL ? words : "the agent's own";
 }
 
-/* --- files ------------------------------------------------------------------------ */
+/* --- files ------------------------------------------------------------------ */
 
 static void
 size_text(int64_t n, char *dst, size_t dstsize)
@@ -112,34 +153,46 @@ size_text(int64_t n, char *dst, size_t dstsize)
 }
 
 static void
+put_file(const struct home *h, const struct json *v, bool is_shown,
+    struct text *out, struct buf *whole)
+{
+	const char *path = json_strd(v, "path", "?"), *owner;
+	char size[24];
+
+	if (str_starts(path, h->prefix))
+		path += strlen(h->prefix);
+	owner = owner_of_file(h, path);
+	size_text(json_int(v, "size", 0), size, sizeof size);
+	if (is_shown)
+		text_printf(out, "- `%s` %s · %s\n", path, size, owner);
+	buf_printf(whole, "%s\t%s\t%s\n", path, size, owner);
+}
+
+static void
 say_files(struct request *q, const struct agent *a, const struct json *answer)
 {
-	const struct json *list = json_get(answer, "files"), *v;
-	struct homes h = { q->chat, NULL, map_new(NULL) };
+	struct home h = { xasprintf("agents/%s/", a->runtime), map_new(NULL) };
+	char *owner = xasprintf("%s/%s", a->resource->kind->name,
+	    a->resource->name), size[24];
 	struct text t = { 0 };
 	struct buf whole = { 0 };
+	const struct json *v;
 	int64_t bytes = 0;
-	char size[24];
 	size_t n = 0;
-	const char *path;
 
-	h.prefix = xasprintf("agents/%s/", a->runtime);
-	engine_objects(q->chat->engine, NULL, take_object, &h);
-	for (v = json_first(list); v != NULL; v = json_next(v), n++) {
-		path = json_strd(v, "path", "?");
-		if (str_starts(path, h.prefix))
-			path += strlen(h.prefix);
+	engine_objects(q->chat->engine, owner, take_object, &h);
+	for (v = json_first(json_get(answer, "files")); v != NULL;
+	    v = json_next(v), n++) {
+		put_file(&h, v, n < FILES_SHOWN, &t, &whole);
 		bytes += json_int(v, "size", 0);
-		size_text(json_int(v, "size", 0), size, sizeof size);
-		if (n < FILES_SHOWN)
-			text_printf(&t, "- `%s` %s · %s\n", path, size,
-			    owner_of_file(&h, path));
-		buf_printf(&whole, "%s\t%s\t%s\n", path, size,
-		    owner_of_file(&h, path));
 	}
 	size_text(bytes, size, sizeof size);
-	text_printf(&t, "\n%zu files, %s, in the home of %s.", n, size,
-	    a->name);
+	if (json_bool(answer, "cut", false))
+		text_printf(&t, "\nThe first %zu files, %s, in the home of "
+		    "%s; there are more.", n, size, a->name);
+	else
+		text_printf(&t, "\n%zu file%s, %s, in the home of %s.", n,
+		    n == 1 ? "" : "s", size, a->name);
 	if (n > FILES_SHOWN)
 		say_file(q, &t, "files.txt", "text/plain", buf_str(&whole));
 	else
@@ -148,6 +201,7 @@ say_files(struct request *q, const struct agent *a, const struct json *answer)
 	text_release(&t);
 	map_free(h.owners);
 	free(h.prefix);
+	free(owner);
 }
 
 void
@@ -174,7 +228,7 @@ cmd_files(struct request *q)
 	agents_release(&as);
 }
 
-/* --- cat -------------------------------------------------------------------------- */
+/* --- cat -------------------------------------------------------------------- */
 
 static void
 take_secret(struct chat *c, char *key, const char *name, struct strv *out)
@@ -205,17 +259,19 @@ secrets_wipe(struct strv *list)
 	strv_release(list);
 }
 
-/* Files in which a name tells what stands beside it. */
+/* Files in which a name tells what stands beside it; hidden ones are settings. */
 static bool
 has_settings(const char *path)
 {
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
 	static const char *const ends[] = { ".json", ".yaml", ".yml", ".env",
 	    ".toml", ".ini", ".conf", ".cfg" };
 
 	for (size_t i = 0; i < NELEM(ends); i++)
 		if (str_ends(path, ends[i]))
 			return true;
-	return strstr(path, "credentials") != NULL;
+	return name[0] == '.' || strstr(path, "credentials") != NULL;
 }
 
 /* A word for the block, so that clients colour it. */

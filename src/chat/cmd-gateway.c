@@ -1,6 +1,6 @@
 /*
  * gateway status, grant, revoke: who may use which model provider and which MCP
- * server.  A grant is a line of the agent's own manifest (spec.accessEntries), so
+ * server.  A grant is a line of the agent's manifest (spec.accessEntries), so
  * granting is a change like a pasted one, with the same plan and the same undo.
  */
 #include "agents.h"
@@ -13,7 +13,7 @@
 
 #define NAMES_MAX	20	/* grants in one command */
 
-/* --- status ------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------- */
 
 static void
 put_list(const struct json *list, const char *what, struct text *out)
@@ -40,21 +40,72 @@ put_list(const struct json *list, const char *what, struct text *out)
 	}
 }
 
+/* " `/v1`", ", waiting": where it is, and its state if that is worth a word. */
+static void
+put_held(const struct object_view *v, const struct json *form,
+    struct text *out)
+{
+	char *title = object_title(v->key);
+
+	text_printf(out, "- %s `%s`", title, json_str(form, "path") != NULL ?
+	    json_str(form, "path") : json_strd(form, "host", ""));
+	if (v->state != OBJECT_SETTLED)
+		text_printf(out, ", %s", object_state_name(v->state));
+	free(title);
+}
+
+static bool
+is_list(const struct object_view *v)
+{
+	return v->desired != NULL && (str_starts(v->key, "route:") ||
+	    str_starts(v->key, "mcp:") || str_starts(v->key, "expose:"));
+}
+
+/* What we hold, where the gateway says nothing of it or has it otherwise. */
+struct declared { struct text *out; bool all; size_t n; };
+
+static void
+put_declared(void *arg, const struct object_view *v)
+{
+	struct declared *d = arg;
+	struct json *form;
+
+	if (!is_list(v) || (!d->all && v->state == OBJECT_SETTLED))
+		return;
+	if (d->n++ == 0)
+		text_printf(d->out, "\n**%s**\n", d->all ? "As declared" :
+		    "Not yet as declared");
+	form = json_must(v->desired);
+	put_held(v, form, d->out);
+	text_printf(d->out, ": %zu may\n",
+	    json_size(json_get(form, "allowed")));
+	json_free(form);
+}
+
 static void
 say_status(struct request *q, const struct json *answer)
 {
 	struct text t = { 0 };
+	struct declared d = { &t, json_get(answer, "routes") == NULL, 0 };
+	bool answers = json_bool(answer, "answers", false);
 
-	text_printf(&t, "**%s %s**, %lld ms, %lld keys\n",
-	    json_strd(answer, "provider", "gateway"),
-	    json_bool(answer, "answers", false) ? "answers" :
-	    "does not answer", (long long)json_int(answer, "latency_ms", 0),
-	    (long long)json_int(answer, "consumers", 0));
+	text_printf(&t, "**%s %s**", json_strd(answer, "provider", "gateway"),
+	    answers ? "answers" : "does not answer");
+	if (answers)
+		text_printf(&t, ", %lld ms",
+		    (long long)json_int(answer, "latency_ms", 0));
+	if (json_get(answer, "consumers") != NULL)
+		text_printf(&t, ", %lld keys",
+		    (long long)json_int(answer, "consumers", 0));
+	text_puts(&t, "\n");
+	if (json_str(answer, "error") != NULL)
+		text_printf(&t, "%s\n", json_str(answer, "error"));
 	if (json_str(answer, "url") != NULL)
 		text_printf(&t, "`%s`\n", json_str(answer, "url"));
 	put_list(json_get(answer, "routes"), "Models", &t);
 	put_list(json_get(answer, "mcp_servers"), "MCP servers", &t);
 	put_list(json_get(answer, "exposed"), "Exposed ports", &t);
+	engine_objects(q->chat->engine, NULL, put_declared, &d);
 	say(q, REPLY_INFO, &t);
 	text_release(&t);
 }
@@ -68,25 +119,18 @@ put_if_allowed(void *arg, const struct object_view *v)
 	struct asked *k = arg;
 	struct json *form;
 	const struct json *name;
-	char *title;
 
-	if (v->desired == NULL || (!str_starts(v->key, "route:") &&
-	    !str_starts(v->key, "mcp:") && !str_starts(v->key, "expose:")))
+	if (!is_list(v))
 		return;
 	form = json_must(v->desired);
 	for (name = json_first(json_get(form, "allowed")); name != NULL;
 	    name = json_next(name)) {
 		if (!str_equal(json_value_str(name), k->consumer))
 			continue;
-		title = object_title(v->key);
-		text_printf(k->out, "- %s `%s`%s%s\n", title,
-		    json_str(form, "path") != NULL ? json_str(form, "path") :
-		    json_strd(form, "host", ""),
-		    v->state == OBJECT_SETTLED ? "" : ", ",
-		    v->state == OBJECT_SETTLED ? "" :
-		    object_state_name(v->state));
-		free(title);
+		put_held(v, form, k->out);
+		text_puts(k->out, "\n");
 		k->n++;
+		break;
 	}
 	json_free(form);
 }
@@ -145,7 +189,7 @@ cmd_gateway_status(struct request *q)
 	json_free(answer);
 }
 
-/* --- grant and revoke ---------------------------------------------------------- */
+/* --- grant and revoke ------------------------------------------------------- */
 
 /* "qwen", "provider/qwen", "mcp/github": what it is, by the settings. */
 struct named { const char *list, *name; };
@@ -191,6 +235,22 @@ unknown_name(const struct world_gateway *g, const char *word, struct err *e)
 	free(all);
 	strv_release(&names);
 	return -1;
+}
+
+/* Does an entry of the agent name it?  Then it can be taken away, even when the
+ * settings have it no longer. */
+static bool
+is_granted(const struct agent *a, const struct named *n)
+{
+	const struct json *v, *name;
+
+	for (v = json_first(json_get(a->spec, "accessEntries")); v != NULL;
+	    v = json_next(v))
+		for (name = json_first(json_get(json_get(v, "scope"),
+		    n->list)); name != NULL; name = json_next(name))
+			if (str_equal(json_value_str(name), n->name))
+				return true;
+	return false;
 }
 
 static int
@@ -290,17 +350,16 @@ edit_entries(struct json *spec, const struct named *n, bool grants)
 static void
 drop_mcp(const struct world_config *cfg, struct json *spec, const char *name)
 {
-	char *url = xasprintf("%s/mcp-servers/%s", cfg->gateway.agents_url,
-	    name);
+	const char *base = cfg->gateway.agents_url, *u;
 	const struct json *v;
 	struct json *out;
-	size_t n = strlen(url);
-	const char *u;
+	char *url;
+	size_t n;
 
-	if (json_get(spec, "mcpServers") == NULL) {
-		free(url);
+	if (base == NULL || json_get(spec, "mcpServers") == NULL)
 		return;
-	}
+	url = xasprintf("%s/mcp-servers/%s", base, name);
+	n = strlen(url);
 	out = json_array();
 	for (v = json_first(json_get(spec, "mcpServers")); v != NULL;
 	    v = json_next(v)) {
@@ -403,8 +462,10 @@ read_grants(struct request *q, const struct agent *a, size_t at, bool grants,
 		if (*n_n == NAMES_MAX)
 			return err_set(e, ERR_USER, "at most %d at a time",
 			    NAMES_MAX);
-		if (read_named(&cfg->gateway, v->v[at], &n[*n_n], e) == -1 ||
-		    (!grants && check_own(q, a, &n[*n_n], e) == -1))
+		if (read_named(&cfg->gateway, v->v[at], &n[*n_n], e) == -1 &&
+		    (grants || !is_granted(a, &n[*n_n])))
+			return -1;
+		if (!grants && check_own(q, a, &n[*n_n], e) == -1)
 			return -1;
 		(*n_n)++;
 	}

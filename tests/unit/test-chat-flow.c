@@ -1703,6 +1703,15 @@ test_grant_and_revoke(void **state)
 	expect(ask(h, "!hiclaw gateway grant ana qwen"), "refused",
 	    "did you mean ann?");
 	expect(ask(h, "!hiclaw gateway grant ann"), "refused", "hich");
+	expect(ask(h, "!hiclaw gateway revoke ann gone"), "refused",
+	    "has no gone");
+	/* What the settings had once. */
+	ask(h, SPEC("m", "  accessEntries:\n  - {service: ai-gateway, scope: "
+	    "{providers: [gone, qwen]}}\n"));
+	expect(ask(h, "!hiclaw gateway revoke ann gone"), "done", "");
+	assert_spec(h, "Worker", "ann", "{\"accessEntries\":[{\"scope\":{"
+	    "\"providers\":[\"qwen\"]},\"service\":\"ai-gateway\"}],"
+	    "\"model\":\"m\"}");
 	/* An MCP server that the manifest lists under the gateway goes, too. */
 	ask(h, SPEC("m", "  mcpServers:\n"
 	    "  - {name: gh, url: \"http://gw/mcp-servers/github/mcp\"}\n"
@@ -1744,9 +1753,19 @@ test_gateway_status(void **state)
 	    "}]}");
 	expect(r, "info", "envoy answers, 3 ms, 7 keys");
 	expect(r, "info", "main `/v1`: 5 may, and 1 that others put there");
+	assert_null(strstr(body_of(r), "declared"));
 	expect(ask_outside(h, "!hiclaw gateway", "{\"kind\":\"route\","
 	    "\"question\":{\"op\":\"status\"}}", NULL), "refused",
 	    "No answer: it is asleep");
+	/* It does not answer: why, and what we hold. */
+	expect(ask(h, SPEC("m", "")), "done", "");
+	r = ask_outside(h, "!hiclaw gateway", "{\"kind\":\"route\","
+	    "\"question\":{\"op\":\"status\"}}", "{\"provider\":\"higress\","
+	    "\"answers\":false,\"error\":\"no way\"}");
+	expect(r, "info", "higress does not answer\nno way");
+	expect(r, "info", "As declared");
+	expect(r, "info", "route main `/v1`: 1 may");
+	expect(r, "info", "route qwen `/providers/qwen/v1`: 0 may");
 }
 
 static void
@@ -1789,6 +1808,9 @@ test_files_and_cat(void **state)
 	expect(r, "info", "2 files, 1.2 kB, in the home of ann");
 	expect(ask_outside(h, "!hiclaw files ann", list, NULL), "refused",
 	    "asleep");
+	expect(ask_outside(h, "!hiclaw files ann", list, "{\"files\":[{"
+	    "\"path\":\"agents/ann/a\",\"size\":2}],\"cut\":true}"), "info",
+	    "there are more");
 	/* Secrets we know and secrets by name read ***. */
 	key = engine_secret(h->engine, "consumer:worker-ann", "key");
 	data = xasprintf("{\"text\":\"{\\\"x\\\":\\\"%s\\\","

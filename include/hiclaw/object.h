@@ -90,6 +90,13 @@ struct object_kind {
 	 * not known yet counts as no difference.  observed may be NULL. */
 	void	(*diff)(const struct json *desired, const struct json *observed,
 		    struct changes *);
+	/*
+	 * For people, and pure; NULL where there is nothing to say.  note: in a
+	 * few words whose the object is ("shared").  detail: the lines that
+	 * differ between two desired forms, secrets as "***"; yours, or NULL.
+	 */
+	const char *(*note)(const struct json *desired);
+	char	*(*detail)(const struct json *before, const struct json *after);
 	/* Pure.  Take an outside event into the observed form; true if that
 	 * changed it.  NULL: no events. */
 	bool	(*absorb)(struct json *observed, const struct json *event);

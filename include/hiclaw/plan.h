@@ -17,6 +17,8 @@ struct step {
 	char		*key, *owner;
 	struct changes	 changes;	/* of an update */
 	enum risk	 risk;
+	const char	*note;		/* whose it is, or NULL */
+	char		*detail;	/* lines that differ, or NULL */
 };
 /* One resource that the request changes. */
 struct plan_resource {
@@ -62,7 +64,8 @@ char	*plan_summary(const struct plan *);		/* yours */
 void	 plan_lines(const struct plan *, size_t max, struct strv *);
 /*
  * The same, shorter: "create account alice, bob and 8 more", with so many names
- * on a line.  True: something was left out.
+ * on a line; what has another note stands on another.  True: something was left
+ * out.
  */
 bool	 plan_groups(const struct plan *, size_t max, size_t names,
 	    struct strv *);

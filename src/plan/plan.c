@@ -19,6 +19,10 @@
 /* Stands for what an object of this very plan will turn out to be. */
 #define COMING	"(new)"
 
+#define NOTED_MAX	1000	/* creates looked at for a note: nobody reads
+				 * more, and a form has to be parsed for each */
+#define DETAILS_MAX	100	/* likewise, updates shown line by line */
+
 struct draft {
 	struct step	 step;
 	bool		 is_caused;
@@ -39,6 +43,7 @@ struct maker {
 	struct drafts	 creates, updates, deletes;	/* by key */
 	struct map	*observed;	/* parsed, of what was referred to */
 	struct json	*coming;
+	size_t		 details;	/* steps that have one */
 	struct map	*access;	/* person -> GAINS, LOSES */
 };
 
@@ -190,13 +195,56 @@ draft_step(struct draft *d, enum step_verb verb, const char *key,
 	d->step.risk = risk;
 }
 
+static const struct object_kind *
+kind_of(const struct maker *m, const char *key)
+{
+	char name[32];
+
+	return m->in->kind(object_kind_name(key, name, sizeof(name)));
+}
+
+static struct json *
+resolve(struct maker *m, const char *desired)
+{
+	struct json *form = json_must(desired);
+	struct json *resolved = object_resolve(form, lookup, m, NULL);
+
+	json_free(form);
+	return resolved;
+}
+
+/* What people see of an update beside its changes. */
+static void
+explain(struct maker *m, const struct object_kind *kind,
+    const struct object_view *view, const struct json *after, struct step *s)
+{
+	struct json *before;
+
+	if (kind->note != NULL)
+		s->note = kind->note(after);
+	if (kind->detail == NULL || view->desired == NULL ||
+	    m->details == DETAILS_MAX)
+		return;
+	before = resolve(m, view->desired);
+	s->detail = kind->detail(before, after);
+	m->details += s->detail != NULL;
+	json_free(before);
+}
+
 static void
 plan_create(struct maker *m, const struct object *o,
     const struct object_view *view, bool is_caused)
 {
 	struct draft *d = draft_add(&m->creates);
+	const struct object_kind *kind = kind_of(m, o->key);
+	struct json *desired;
 
 	draft_step(d, STEP_CREATE, o->key, o->owner, RISK_CREATE);
+	if (kind != NULL && kind->note != NULL && m->creates.n <= NOTED_MAX) {
+		desired = json_must(o->desired);
+		d->step.note = kind->note(desired);
+		json_free(desired);
+	}
 	d->object = o;
 	d->view = view;
 	d->is_caused = is_caused;
@@ -206,29 +254,27 @@ static void
 plan_update(struct maker *m, const struct object *o,
     const struct object_view *view, struct json *observed, bool is_caused)
 {
-	const struct object_kind *kind;
+	const struct object_kind *kind = kind_of(m, o->key);
 	struct changes changes = { 0 };
-	struct json *desired, *resolved;
+	struct json *desired = NULL;
 	struct draft *d;
-	char name[32];
 
-	kind = m->in->kind(object_kind_name(o->key, name, sizeof(name)));
 	if (kind != NULL) {
-		desired = json_must(o->desired);
-		resolved = object_resolve(desired, lookup, m, NULL);
-		kind->diff(resolved, observed, &changes);
-		json_free(resolved);
-		json_free(desired);
-		if (changes.n == 0)
-			return;
-	} else if (!is_caused)
-		return;
+		desired = resolve(m, o->desired);
+		kind->diff(desired, observed, &changes);
+	}
+	if (kind != NULL ? changes.n == 0 : !is_caused)
+		goto out;
 	d = draft_add(&m->updates);
 	draft_step(d, STEP_UPDATE, o->key, o->owner, changes_risk(&changes));
 	d->step.changes = changes;
+	if (kind != NULL)
+		explain(m, kind, view, desired, &d->step);
 	d->object = o;
 	d->view = view;
 	d->is_caused = is_caused;
+out:
+	json_free(desired);
 }
 
 /* The object shall be; view is what we know of it, or NULL. */
@@ -551,6 +597,7 @@ plan_free(struct plan *p)
 	for (i = 0; i < p->steps_n; i++) {
 		free(p->steps[i].key);
 		free(p->steps[i].owner);
+		free(p->steps[i].detail);
 		changes_release(&p->steps[i].changes);
 	}
 	for (i = 0; i < p->resources_n; i++) {

@@ -156,6 +156,13 @@ put_change(struct buf *b, const struct changes *cs, const struct change *c)
 
 /* --- lines ---------------------------------------------------------------- */
 
+static void
+put_note(struct buf *b, const struct step *s)
+{
+	if (s->note != NULL)
+		buf_printf(b, " (%s)", s->note);
+}
+
 static char *
 step_line(const struct step *s)
 {
@@ -165,6 +172,7 @@ step_line(const struct step *s)
 	size_t i, n = 0;
 
 	buf_printf(&b, "%s %s", verbs[s->verb], title);
+	put_note(&b, s);
 	free(title);
 	for (i = 0; i < cs->n; i++) {
 		if (is_told(cs, &cs->v[i]) || n++ >= CHANGES_MAX)
@@ -200,46 +208,69 @@ is_alike(const struct step *a, const struct step *b)
 
 	return a->verb == b->verb && a->changes.n == 0 &&
 	    b->changes.n == 0 && strncmp(a->key, b->key, n) == 0 &&
-	    b->key[n] == ':';
+	    b->key[n] == ':' && (a->note == b->note ||
+	    str_equal(a->note, b->note));
 }
 
-/* The step and those after it that are like it; gives how many. */
+/* The step and all after it that are like it; gives how many, and marks them
+ * told. */
 static size_t
-put_group(const struct plan *p, size_t at, size_t names, bool *is_cut,
-    struct strv *out)
+put_group(const struct plan *p, size_t at, size_t names, bool *is_told_of,
+    bool *is_cut, struct strv *out)
 {
+	const struct step *first = &p->steps[at];
+	char *title = object_title(first->key);
 	struct buf b = { 0 };
-	char *first = step_line(&p->steps[at]);
 	const char *colon;
 	size_t n = 1;
 
-	buf_puts(&b, first);
-	free(first);
-	for (; at + n < p->steps_n && is_alike(&p->steps[at],
-	    &p->steps[at + n]); n++) {
-		colon = strchr(p->steps[at + n].key, ':');
-		if (n < names && colon != NULL)
+	buf_printf(&b, "%s %s", verbs[first->verb], title);
+	free(title);
+	for (at++; at < p->steps_n; at++) {
+		if (is_told_of[at] || !is_alike(first, &p->steps[at]))
+			continue;
+		is_told_of[at] = true;
+		colon = strchr(p->steps[at].key, ':');
+		if (n++ < names && colon != NULL)
 			buf_printf(&b, ", %s", colon + 1);
 	}
 	if (n > names) {
 		buf_printf(&b, " and %zu more", n - names);
 		*is_cut = true;
 	}
+	put_note(&b, first);
 	strv_add(out, buf_str(&b));
 	buf_release(&b);
 	return n;
 }
 
+/* Steps that are alike stand where the first of them does: every agent has its
+ * tree and then its files, and nobody wants to read that ten times. */
 bool
 plan_groups(const struct plan *p, size_t max, size_t names, struct strv *out)
 {
+	bool *is_told_of = xcalloc(p->steps_n + 1, sizeof(*is_told_of));
 	bool is_cut = false;
-	size_t i = 0, lines;
+	size_t i, lines = 0, told = 0;
+	char *line;
 
-	for (lines = 0; i < p->steps_n && lines < max; lines++)
-		i += put_group(p, i, names, &is_cut, out);
-	if (i < p->steps_n) {
-		strv_addf(out, "and %zu more", p->steps_n - i);
+	for (i = 0; i < p->steps_n && lines < max; i++) {
+		if (is_told_of[i])
+			continue;
+		lines++;
+		if (p->steps[i].changes.n == 0) {
+			told += put_group(p, i, names, is_told_of, &is_cut,
+			    out);
+			continue;
+		}
+		line = step_line(&p->steps[i]);
+		strv_add(out, line);
+		free(line);
+		told++;
+	}
+	free(is_told_of);
+	if (told < p->steps_n) {
+		strv_addf(out, "and %zu more", p->steps_n - told);
 		is_cut = true;
 	}
 	return is_cut;

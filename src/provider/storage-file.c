@@ -15,6 +15,7 @@
 #include "hiclaw/file-rule.h"
 #include "hiclaw/secure.h"
 
+#define DETAIL_LINES	40	/* of one file, in a plan: four phone screens */
 #define TRIES		4	/* of a file that changes under us */
 #define READ_MAX	(4 * 1024 * 1024)	/* in a bulk look */
 
@@ -116,6 +117,30 @@ storage_file_diff(const struct json *desired, const struct json *observed,
 	    (unsigned)mode_of(json_str(desired, "mode")));
 	if (strcmp(mode, to) != 0)
 		changes_add(out, RISK_UPDATE, "mode", mode, to);
+}
+
+/* --- for people ----------------------------------------------------------- */
+
+const char *
+storage_file_note(const struct json *desired)
+{
+	return is_seed(desired) ? "seed: only when missing" :
+	    is_shared(desired) ? "shared with the agent" : "owned";
+}
+
+/* Of a seed nothing differs: it is the agent's. */
+char *
+storage_file_detail(const struct json *before, const struct json *after)
+{
+	char *lines;
+
+	if (is_seed(after))
+		return NULL;
+	lines = file_difference(before, after, DETAIL_LINES);
+	if (lines[0] != '\0')
+		return lines;
+	free(lines);
+	return NULL;
 }
 
 /* --- writing -------------------------------------------------------------- */

@@ -85,6 +85,7 @@ bool	storage_split(const char *path, struct strv *parts);
 	{ .name = "tree", .label = "tree", .diff = storage_tree_diff,	\
 	    .ensure = storage_tree_ensure, .remove = storage_tree_remove }, \
 	{ .name = "file", .label = "file", .diff = storage_file_diff,	\
+	    .note = storage_file_note, .detail = storage_file_detail,	\
 	    .ensure = storage_file_ensure, .remove = storage_file_remove, \
 	    .batch = STORAGE_BATCH,					\
 	    .remove_many = storage_file_remove_many },			\
@@ -109,6 +110,9 @@ STORAGE_KIND(file);
 STORAGE_KIND(skills);
 STORAGE_KIND(package);
 #undef STORAGE_KIND
+const char *storage_file_note(const struct json *desired);
+char	*storage_file_detail(const struct json *before,
+	    const struct json *after);
 void	storage_file_remove_many(void *ctx, struct deed *, size_t n);
 
 /*

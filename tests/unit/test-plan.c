@@ -66,19 +66,42 @@ diff_any(const struct json *want, const struct json *have, struct changes *out)
 	}
 }
 
+/* Whose a file is, is in its name. */
+static const char *
+note_of(const struct json *desired)
+{
+	const char *path = json_strd(desired, "path", "");
+
+	return strstr(path, "SOUL") != NULL ? "theirs" :
+	    strstr(path, "runtime.yaml") != NULL ? NULL : "ours";
+}
+
+static char *
+detail_of(const struct json *before, const struct json *after)
+{
+	const char *a = json_strd(before, "text", ""), *b;
+
+	b = json_strd(after, "text", "");
+	return strcmp(a, b) == 0 ? NULL : xasprintf("-%s+%s", a, b);
+}
+
 static const struct object_kind *
 find_kind(const char *name)
 {
 	static const struct object_kind any = { .name = "any",
 	    .diff = diff_any };
+	static const struct object_kind file = { .name = "file",
+	    .diff = diff_any, .note = note_of, .detail = detail_of };
 
-	return strcmp(name, "unknown") == 0 ? NULL : &any;
+	return strcmp(name, "unknown") == 0 ? NULL :
+	    strcmp(name, "file") == 0 ? &file : &any;
 }
 
 /* --- the house ------------------------------------------------------------ */
 
 struct house {
 	struct world_config cfg;
+	const char	*storage;	/* provider, or NULL: agents without files */
 	struct resources *rs;
 	struct world	*world;		/* owns the texts of desired */
 	struct object_view *views;
@@ -143,6 +166,7 @@ house_settle(struct house *h, const char *yaml)
 
 	house_clear(h);
 	h->cfg = test_config();
+	h->cfg.storage.provider = h->storage;
 	h->rs = yaml[0] == '\0' ? resources_new() : from_yaml(yaml);
 	h->world = world_compile(&h->cfg, h->rs);
 	h->n = world_n(h->world);
@@ -690,6 +714,125 @@ test_titles(void **state)
 	}
 }
 
+/* --- notes and details ---------------------------------------------------- */
+
+#define WORKER(name, soul) "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n" \
+	"metadata: {name: " name "}\nspec: {model: m, soul: " soul "}\n"
+
+/* Those lines of a plan that are about files. */
+static char *
+file_lines(char *lines)
+{
+	struct buf b = { 0 };
+	char *line, *rest = lines;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (strstr(line, " file ") != NULL)
+			buf_printf(&b, "%s\n", line);
+	free(lines);
+	return buf_take(&b);
+}
+
+static void
+test_notes(void **state)
+{
+	struct house h = { .storage = "directory" };
+	struct plan *p;
+	char *text, *line;
+
+	house_settle(&h, "");
+	p = house_plan_yaml(&h, WORKER("a", "x") "---\n" WORKER("b", "x"));
+	/* The note behind a group is that of all in it. */
+	text = file_lines(groups_of(p, 100, 100, false));
+	line = strstr(text, "(theirs)\n");
+	assert_non_null(line);
+	assert_null(strstr(line + 1, "(theirs)"));
+	assert_non_null(strstr(text, "agents/a/SOUL.md, agents/b/SOUL.md"
+	    " (theirs)\n"));
+	assert_non_null(strstr(text, "runtime.yaml, "
+	    "agents/b/runtime/runtime.yaml\n"));
+	free(text);
+	text = file_lines(groups_of(p, 100, 1, true));
+	assert_non_null(strstr(text,
+	    "create file agents/a/SOUL.md and 1 more (theirs)\n"));
+	free(text);
+	text = file_lines(lines_of(p, 100));
+	assert_non_null(strstr(text, "create file agents/b/USER.md (ours)\n"));
+	assert_non_null(strstr(text, "create file agents/b/runtime/"
+	    "runtime.yaml\n"));
+	free(text);
+	plan_free(p);
+	house_clear(&h);
+}
+
+/* However the lines are cut, every step is on one of them or counted. */
+static void
+test_groups_add_up(void **state)
+{
+	struct house h = { .storage = "directory" };
+	struct strv lines;
+	struct plan *p;
+	size_t max, i, n, more;
+	const char *s;
+
+	house_settle(&h, "");
+	p = house_plan_yaml(&h, WORKER("a", "x") "---\n" WORKER("b", "x"));
+	assert_true(p->steps_n > 20);
+	for (max = 0; max < 30; max++) {
+		lines = (struct strv){ 0 };
+		plan_groups(p, max, 1000, &lines);
+		for (n = 0, i = 0; i < lines.n; i++) {
+			if (sscanf(lines.v[i], "and %zu more", &more) == 1) {
+				assert_int_equal(i, max);
+				n += more;
+				continue;
+			}
+			n++;
+			/* Changes are listed with commas, too. */
+			for (s = lines.v[i]; str_starts(lines.v[i], "create") &&
+			    (s = strstr(s, ", ")) != NULL; s++)
+				n++;
+		}
+		assert_int_equal(n, p->steps_n);
+		strv_release(&lines);
+	}
+	plan_free(p);
+	house_clear(&h);
+}
+
+static void
+test_details(void **state)
+{
+	struct house h = { .storage = "directory" };
+	struct plan *p, *other;
+	struct step *s;
+	char *text;
+
+	house_settle(&h, WORKER("a", "old") "---\n" WORKER("b", "x"));
+	/* Changed outside: what we want of it is what it was. */
+	forget(house_view(&h, "file:agents/b/SOUL.md"));
+	house_view(&h, "file:agents/b/SOUL.md")->observed =
+	    xstrdup("{\"text\":\"not\"}");
+	p = house_plan_yaml(&h, WORKER("a", "new") "---\n" WORKER("b", "x"));
+	s = &p->steps[step_at(p, "file:agents/a/SOUL.md")];
+	assert_string_equal(s->note, "theirs");
+	assert_string_equal(s->detail, "-old\n+new\n");
+	s = &p->steps[step_at(p, "file:agents/b/SOUL.md")];
+	assert_string_equal(s->note, "theirs");
+	assert_null(s->detail);
+	text = file_lines(lines_of(p, 10));
+	assert_non_null(strstr(text, "change file agents/a/SOUL.md (theirs): "
+	    "text \"old \" \xe2\x86\x92 \"new \"\n"));
+	free(text);
+	/* What is told of a step is no part of what is agreed to. */
+	other = house_plan_yaml(&h, WORKER("a", "new") "---\n"
+	    WORKER("b", "x"));
+	assert_string_equal(p->hash, other->hash);
+	plan_free(other);
+	plan_free(p);
+	house_clear(&h);
+}
+
 /* --- size ----------------------------------------------------------------- */
 
 /* Not a timed test: the bound only tells a straight line from a square. */
@@ -743,6 +886,9 @@ main(void)
 		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_titles),
+		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_groups_add_up),
+		cmocka_unit_test(test_details),
 		cmocka_unit_test(test_many),
 	};
 

@@ -29,9 +29,9 @@ const struct engine_observer *chat_observer(struct chat *);
 /*
  * Something outside that an event needs before it can be dealt with: an
  * attachment's bytes, the message it replies to, or the answer of a provider
- * (see engine_query; *what is then {"kind", "question"} as JSON).  The caller fetches it and
- * calls chat_event again with the same event; the inbox row stays until then,
- * so that a kill in between loses nothing.
+ * (see engine_query; *what is then {"kind", "question"} as JSON).  The caller
+ * fetches it and calls chat_event again with the same event; the inbox row stays
+ * until then, so that a kill in between loses nothing.
  */
 enum chat_need { CHAT_DONE, CHAT_NEEDS_MEDIA, CHAT_NEEDS_EVENT,
     CHAT_NEEDS_QUERY };

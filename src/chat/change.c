@@ -345,6 +345,56 @@ put_notes(const struct json *show, struct text *out)
 		text_printf(out, "- %s\n", json_value_str(v));
 }
 
+/* Each line cut, so that one long line does not fill the message. */
+static bool
+put_detail(const char *detail, struct text *out)
+{
+	struct buf b = { 0 };
+	bool is_cut = false;
+	size_t n, shown;
+
+	for (; *detail != '\0'; detail += n + (detail[n] == '\n')) {
+		n = strcspn(detail, "\n");
+		shown = n <= DETAIL_WIDTH ? n :
+		    utf8_prefix(detail, DETAIL_WIDTH);
+		buf_add(&b, detail, shown);
+		buf_puts(&b, shown < n ? "...\n" : "\n");
+		is_cut |= shown < n;
+	}
+	text_pre(out, "diff", buf_str(&b));
+	buf_release(&b);
+	return is_cut;
+}
+
+char *
+put_details(const struct plan *plan, struct text *out)
+{
+	struct buf whole = { 0 };
+	bool is_cut = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->steps_n; i++) {
+		const struct step *s = &plan->steps[i];
+		char *title;
+
+		if (s->detail == NULL)
+			continue;
+		title = object_title(s->key);
+		if (whole.len < DETAILS_BYTES)
+			buf_printf(&whole, "%s\n%s\n", title, s->detail);
+		if (n++ < DETAILS_SHOWN && out->b.len < REPLY_MAX / 4) {
+			text_printf(out, "**%s**\n", title);
+			is_cut |= put_detail(s->detail, out);
+		} else
+			is_cut = true;
+		free(title);
+	}
+	if (is_cut)
+		return buf_take(&whole);
+	buf_release(&whole);
+	return NULL;
+}
+
 /* --- doing it ------------------------------------------------------------ */
 
 /* What the receipt will carry: each resource after the change. */

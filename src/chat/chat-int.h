@@ -26,6 +26,10 @@
 #define NAMES_SHOWN	6	/* on one of these lines */
 #define STEPS_THREAD	200	/* in the thread below it: ten screens */
 #define NAMES_THREAD	100	/* on one of those: a screen */
+#define DETAILS_SHOWN	6	/* changed files, line by line, in a message;
+				 * all of them are attached */
+#define DETAILS_BYTES	(1024 * 1024)	/* of the attachment; then no more */
+#define DETAIL_WIDTH	200	/* bytes of one of these lines */
 #define TROUBLES_SHOWN	8	/* failed objects in a receipt */
 #define REPLY_MAX	(16 * 1024)	/* bytes of body: an event has 64 KiB,
 				 * body and HTML carry the same text */
@@ -121,6 +125,9 @@ int64_t	 say_template(struct request *, enum reply_state, const char *name,
 void	 say_wrong(struct request *, const char *, ...) PRINTF(2, 3);
 /* How the command is used. */
 void	 say_usage(struct request *, const char *what);
+/* A file of its own message; it answers nobody, the text before it did. */
+void	 send_file(struct chat *, const char *room, const char *name,
+	    const char *type, const char *data);
 /* A short text and a file with the whole. */
 void	 say_file(struct request *, const struct text *, const char *name,
 	    const char *type, const char *data);
@@ -167,6 +174,9 @@ struct json *change_show(struct chat *, const struct plan *,
 	    const struct strv *notes);
 void	 put_steps(const struct json *show, struct text *out);
 void	 put_notes(const struct json *show, struct text *out);
+/* What differs line by line (step.detail), in blocks.  When that is not all of
+ * it: the whole, for a file; yours, else NULL. */
+char	*put_details(const struct plan *, struct text *out);
 /* Ask or do: the way of every change that was tried with success. */
 void	 change_decide(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);

@@ -164,9 +164,9 @@ static void
 show_plan(struct request *q, const char *title, const struct plan *plan,
     const struct strv *notes, enum mode mode)
 {
-	struct text steps = { 0 }, list = { 0 };
+	struct text steps = { 0 }, details = { 0 }, list = { 0 };
 	struct strv lines = { 0 };
-	char *summary = plan_summary(plan), *line;
+	char *summary = plan_summary(plan), *line, *whole;
 
 	if (mode == MODE_DIFF) {
 		plan_resource_lines(plan, STEPS_THREAD, &lines);
@@ -178,12 +178,17 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 		text_printf(&steps, "- %s\n", line);
 		free(line);
 	}
+	whole = put_details(plan, &details);
 	notes_text(notes, &list);
 	say_template(q, REPLY_INFO, "plan", FILL(V("title", title),
 	    V("summary", summary), V("risk", risk_name(plan->risk)),
-	    B("steps", &steps), B("notes", &list)));
+	    B("steps", &steps), B("details", &details), B("notes", &list)));
+	if (whole != NULL)
+		send_file(q->chat, q->room, "diff.txt", "text/plain", whole);
+	free(whole);
 	strv_release(&lines);
 	text_release(&steps);
+	text_release(&details);
 	text_release(&list);
 	free(summary);
 }

@@ -149,17 +149,27 @@ live_text(struct chat *c, const struct run_view *v, const struct json *show,
 	free(object);
 }
 
-/* The steps that the live message has no room for, in its thread. */
+static bool
+has_details(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->steps_n; i++)
+		if (plan->steps[i].detail != NULL)
+			return true;
+	return false;
+}
+
+/* What the live message has no room for, in its thread: all steps, and what
+ * differs line by line. */
 static void
 send_thread(struct request *q, int64_t live, const struct plan *plan)
 {
 	struct outbox_row row = { .op = OUTBOX_SEND, .thread = live,
 	    .room = outbox_room(q->chat, q->room) };
 	struct reply r = { .state = REPLY_INFO };
-	struct text steps = { 0 }, t = { 0 };
+	struct text steps = { 0 }, details = { 0 }, t = { 0 };
 	struct strv lines = { 0 };
 	struct json *content;
-	char *json, *line;
+	char *json, *line, *whole;
 
 	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
 	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
@@ -169,15 +179,20 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 	}
 	if (steps.b.len >= REPLY_MAX / 2)
 		text_puts(&steps, "...");
-	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps)),
-	    &t);
+	whole = put_details(plan, &details);
+	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps),
+	    B("details", &details)), &t);
 	content = reply_content(&t, &r);
 	row.content = json = json_canonical(content);
 	store_outbox_add(q->chat->store, &row);
+	if (whole != NULL)
+		send_file(q->chat, q->room, "diff.txt", "text/plain", whole);
+	free(whole);
 	free(json);
 	json_free(content);
 	strv_release(&lines);
 	text_release(&steps);
+	text_release(&details);
 	text_release(&t);
 }
 
@@ -200,7 +215,7 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	l->show = json_copy(show);
 	l->answer = xstrdup(q->answer);
 	l->due_ms = clock_ms();
-	if (json_bool(show, "more", false))
+	if (json_bool(show, "more", false) || has_details(plan))
 		send_thread(q, id, plan);
 	q->is_answered = true;
 	text_release(&t);

@@ -112,8 +112,7 @@ queue(struct chat *c, const char *room, const struct json *content,
 	return id;
 }
 
-/* A file of its own message; it answers nobody, the text before it did. */
-static void
+void
 send_file(struct chat *c, const char *room, const char *name,
     const char *type, const char *data)
 {

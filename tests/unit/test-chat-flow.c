@@ -22,6 +22,7 @@
 
 #include "../../src/chat/commands.h"
 #include "../../src/chat/handlers.h"
+#include "../../src/provider/storage.h"
 
 #define PATIENCE_MS	8000
 #define ADMIN		"!room:admin"
@@ -79,6 +80,11 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	m = json_first(json_get(w->desired, "members"));
 	for (; m != NULL; m = json_next(m))
 		json_set_str(members, json_key(m), "join");
+	json_set_str(out->observed, "path", json_str(w->desired, "path"));
+	if (str_starts(w->key, "package:"))
+		json_set_str(json_obj(out->observed, "files"), "notes.md", "0");
+	if (str_starts(w->key, "skills:"))
+		json_obj(json_obj(out->observed, "skills"), "mcporter");
 	strv_add(&out->did, w->observed == NULL ? "made" : "put right");
 	return 0;
 }
@@ -112,7 +118,11 @@ static const struct object_secret consumer_key[] = {
     .handle = obj_handle, .ensure = obj_ensure, .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("file", NULL), KIND("tree", NULL),
+	KIND("room", NULL), KIND("tree", NULL),
+	/* Explained as the real ones are. */
+	{ .name = "file", .label = "file", .diff = obj_diff,
+	    .ensure = obj_ensure, .remove = obj_remove,
+	    .note = storage_file_note, .detail = storage_file_detail },
 	KIND("skills", NULL), KIND("package", NULL), KIND("provider", NULL),
 	KIND("route", NULL), KIND("mcp", NULL),
 	KIND("consumer", consumer_key), { .name = NULL }
@@ -1638,7 +1648,7 @@ test_invite(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-/* --- gateway, files ----------------------------------------------------------- */
+/* --- gateway, files ------------------------------------------------------ */
 
 static void
 with_gateway(struct house *h)
@@ -1789,6 +1799,79 @@ test_rotate(void **state)
 	secret_free(new);
 }
 
+/* What of a file changes is shown line by line, and whose it is. */
+static void
+test_differences(void **state)
+{
+	static const char plan[] = "!hiclaw plan\n```yaml\n"
+	    SPEC("m", "  soul: |\n    one\n    TWO\n    three\n") "```";
+	struct house *h = *state;
+	const struct json *r, *v, *thread = NULL;
+	char *key, *all;
+
+	with_gateway(h);
+	r = ask(h, "!hiclaw plan\n```yaml\n" SPEC("m", "") "```");
+	expect(r, "info", "(seed: only when missing)");
+	expect(r, "info", "(shared with the agent)");
+	expect(ask(h, SPEC("m", "  soul: |\n    one\n    two\n    three\n")),
+	    "done", "");
+	r = ask(h, plan);
+	expect(r, "info", "change file agents/ann/SOUL.md (owned)");
+	expect(r, "info", "file agents/ann/SOUL.md\n one\n-two\n+TWO\n three");
+	assert_non_null(strstr(json_str(json_get(r, "content"),
+	    "formatted_body"), "language-diff"));
+	/* The same below a change that is done. */
+	expect(ask(h, SPEC("m", "  soul: |\n    one\n    TWO\n    three\n")),
+	    "done", "");
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (json_int(v, "thread", 0) != 0)
+			thread = v;
+	assert_non_null(thread);
+	assert_non_null(strstr(body_of(thread), "-two\n+TWO"));
+	/* Another model is in a file that holds keys. */
+	key = engine_secret(h->engine, "consumer:worker-ann", "key");
+	r = ask(h, "!hiclaw diff\n```yaml\n" SPEC("other", "  soul: |\n    one\n"
+	    "    TWO\n    three\n") "```");
+	expect(r, "info", "openclaw.json (shared with the agent)");
+	expect(r, "info", "other");
+	all = json_canonical(h->sent);
+	assert_null(strstr(all, key));
+	free(all);
+	secret_free(key);
+}
+
+/* More files than a message shows, and long lines: the whole is attached. */
+static void
+test_many_differences(void **state)
+{
+	struct house *h = *state;
+	struct buf b = { 0 };
+	const struct json *r, *v, *file = NULL;
+
+	for (int pass = 0; pass < 2; pass++) {
+		buf_puts(&b, pass == 0 ? "" : "!hiclaw plan\n```yaml\n");
+		for (int i = 0; i < 8; i++)
+			buf_printf(&b, "%sapiVersion: hiclaw.io/v1beta1\n"
+			    "kind: Worker\nmetadata: {name: w%d}\nspec:\n"
+			    "  model: m\n  soul: |\n    %d%0300d\n",
+			    i > 0 ? "---\n" : "", i, pass, i);
+		buf_puts(&b, pass == 0 ? "" : "```");
+		r = ask(h, buf_str(&b));
+		buf_release(&b);
+		b = (struct buf){ 0 };
+	}
+	expect(r, "info", "file agents/w5/SOUL.md\n");
+	expect(r, "info", "00...");
+	assert_null(strstr(body_of(r), "file agents/w6/SOUL.md\n"));
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (str_equal(json_str(v, "file_name"), "diff.txt"))
+			file = v;
+	assert_non_null(file);
+	assert_non_null(strstr(json_str(file, "file"),
+	    "file agents/w7/SOUL.md\n-0000"));
+	assert_non_null(strstr(json_str(file, "file"), "07\n"));
+}
+
 static void
 test_files_and_cat(void **state)
 {
@@ -1830,6 +1913,42 @@ test_files_and_cat(void **state)
 	free(data);
 }
 
+/* Whose is it?  Of this agent, not of one whose name begins like it. */
+static void
+test_owners(void **state)
+{
+	static const char question[] = "{\"kind\":\"file\",\"question\":{"
+	    "\"op\":\"list\",\"path\":\"agents/%s\"}}";
+	static const char answer[] = "{\"files\":["
+	    "{\"path\":\"agents/%s/AGENTS.md\",\"size\":1},"
+	    "{\"path\":\"agents/%s/notes.md\",\"size\":1},"
+	    "{\"path\":\"agents/%s/skills/mcporter/x.md\",\"size\":1},"
+	    "{\"path\":\"agents/%s/skills/mine/x.md\",\"size\":1}]}";
+	static const char *const names[] = { "ann", "an" };
+	struct house *h = *state;
+	const struct json *r;
+
+	expect(ask(h, SPEC("m", "---\napiVersion: hiclaw.io/v1beta1\n"
+	    "kind: Worker\nmetadata: {name: an}\nspec:\n  model: m\n"
+	    "  package: https://example.org/p.zip\n")), "done", "");
+	for (size_t i = 0; i < NELEM(names); i++) {
+		const char *n = names[i];
+		char *ask = xasprintf("!hiclaw files %s", n);
+		char *want = xasprintf(question, n);
+		char *data = xasprintf(answer, n, n, n, n);
+
+		r = ask_outside(h, ask, want, data);
+		expect(r, "info", "`AGENTS.md` 1 B · shared");
+		expect(r, "info", i == 0 ? "`notes.md` 1 B · the agent's own" :
+		    "`notes.md` 1 B · from the package");
+		expect(r, "info", "`skills/mcporter/x.md` 1 B · skill, ours");
+		expect(r, "info", "`skills/mine/x.md` 1 B · the agent's own");
+		free(ask);
+		free(want);
+		free(data);
+	}
+}
+
 int
 main(void)
 {
@@ -1846,6 +1965,8 @@ main(void)
 		T(test_password), T(test_invite),
 		T(test_grant_and_revoke), T(test_grant_in_a_team),
 		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
+		T(test_differences), T(test_many_differences),
+		T(test_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

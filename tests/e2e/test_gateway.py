@@ -31,7 +31,7 @@ class House:
             "gateway": {
                 "provider": "envoy",
                 "url": f"http://127.0.0.1:{self.port}",
-                "rotation_overlap": 3,
+                "rotation_overlap": 6,
                 "expose_domain": "x.example.org",
                 "providers": [
                     {"name": "main", "url": self.up.url + "/v1",
@@ -163,6 +163,66 @@ def test_drift_is_put_right(house):
     eventually(lambda: house.envoy.status("/v1/x", ada) == 200
                and (house.dir / "routes.json").exists(), 20, 0.1,
                "the routes to be back")
+
+
+def test_grants_in_chat(house):
+    ask, status = house.s.ask, house.envoy.status
+    house.s.apply(worker("cy"))
+    key = house.key("cy")
+    reply = ask("!hiclaw gateway status")
+    assert reply.state == "info" and "envoy answers" in str(reply), reply
+    assert "main `/v1`" in str(reply) and "sk-main" not in str(reply)
+    assert status("/providers/other/v1/x", key) == 403
+    assert ask("!hiclaw gateway grant cy other mcp/tools").state == "done"
+    assert status("/providers/other/v1/x", key) == 200
+    assert status("/mcp-servers/tools/mcp", key) == 200
+    assert "route other" in str(ask("!hiclaw gateway status cy"))
+    assert ask("!hiclaw gateway revoke cy other").state == "done"
+    eventually(lambda: status("/providers/other/v1/x", key) == 403, 1, 0.02,
+               "403 within a second")
+    assert status("/mcp-servers/tools/mcp", key) == 200
+    reply = ask("!hiclaw gateway revoke cy main")
+    assert reply.state == "refused" and "spec.model" in str(reply), reply
+    assert status("/v1/x", key) == 200
+
+
+def test_rotation_in_chat(house):
+    old = house.key("cy")
+    with envoys.Load(house.envoy, "/v1/x", old, threads=2) as load:
+        reply = house.s.ask("!hiclaw rotate cy")
+        assert reply.state == "done", reply
+        keys = house.keys()["worker-cy"]
+        assert len(keys) == 2 and old in keys
+    assert load.failures == [], load.counts
+    new = next(k for k in keys if k != old)
+    assert house.envoy.status("/v1/x", new) == 200
+    eventually(lambda: house.envoy.status("/v1/x", old) == 401, 20, 0.1,
+               "the end of the old key")
+    assert house.envoy.status("/v1/x", new) == 200
+    home = house.s.controller.storage / "agents" / "cy"
+    assert new in (home / "openclaw.json").read_text()
+    assert old not in (home / "openclaw.json").read_text()
+
+
+def test_files_in_chat(house):
+    ask, key = house.s.ask, house.key("cy")
+    home = house.s.controller.storage / "agents" / "cy"
+    (home / "notes.env").write_text(f"A={key}\nMY_TOKEN=ab,cd\nX=```y\n")
+    reply = str(ask("!hiclaw files cy"))
+    assert "openclaw.json" in reply and "shared: plugins" in reply, reply
+    assert "`notes.env`" in reply and "the agent's own" in reply, reply
+    text = (home / "openclaw.json").read_text()
+    reply = str(ask("!hiclaw cat cy openclaw.json"))
+    assert key in text and key not in reply and "***" in reply
+    reply = str(ask("!hiclaw cat cy notes.env"))
+    assert "A=***" in reply and "MY_TOKEN=***" in reply, reply
+    assert "ab,cd" not in reply and "X=```y" in reply, reply
+    reply = ask("!hiclaw cat cy nothing.md")
+    assert reply.state == "refused" and "not there" in str(reply), reply
+    reply = ask("!hiclaw plan\n```yaml\n" + worker("cy", "m-else") + "```")
+    assert "+" in str(reply) and "m-else" in str(reply), reply
+    assert "openclaw.json (shared with the agent)" in str(reply), reply
+    assert key not in json.dumps(house.s.admin.history(house.s.room))
 
 
 def test_a_hundred_at_once(house):

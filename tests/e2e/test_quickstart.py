@@ -82,6 +82,9 @@ def test_up(quick):
     assert "hiclaw_admin" in out or "admin" in out
     assert "password" in out and "homeserver" in out
     assert "Team" in out or "frontend" in out
+    # An agent asked a model with its own key, through the gateway.
+    assert "asked through the gateway" in out, out
+    assert "I am parrot" in out, out
 
 
 def test_env(quick):

@@ -276,7 +276,7 @@ markers_render(const char *ours, const char *current, size_t len,
 
 /* --- files that both sides write --------------------------------------------- */
 
-/* What is there, if it is an object at all. */
+/* What is there, if it is an object at all; else NULL, which has no members. */
 static struct json *
 current_tree(const char *current, size_t len)
 {
@@ -386,9 +386,9 @@ merged_render(const struct json *desired, struct json *ours,
 	const char *rule = json_str(desired, "rule");
 	struct json *there = current_tree(current, len);
 
-	if (there != NULL && strcmp(rule, "openclaw") == 0)
+	if (strcmp(rule, "openclaw") == 0)
 		openclaw_merge(ours, there);
-	else if (there != NULL)
+	else
 		mcporter_merge(ours, there, json_str(desired, "origin"));
 	json_wipe(there);
 	return tree_text(ours);

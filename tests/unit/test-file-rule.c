@@ -417,6 +417,12 @@ test_texts(void **state)
 	assert_string_equal(got, "room !r:d, unknown, hush\n");
 	free(got);
 	json_free(f);
+	f = form_json("mcporter", "{\"k\":{\"$secret\":\"account:a/token\","
+	    "\"id\":\"1234\",\"before\":\"Bearer \"}}");
+	got = render_twice(f, s, NULL, 0);
+	assert_non_null(strstr(got, "\"k\": \"Bearer hush\""));
+	free(got);
+	json_free(f);
 	f = form_json("openclaw", "{\"k\":[{\"$secret\":\"account:a/token\","
 	    "\"id\":\"1234\"}]}");
 	got = render_twice(f, s, "{}", 2);

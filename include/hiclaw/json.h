@@ -35,6 +35,8 @@ bool	 json_equal(const struct json *, const struct json *); /* deep; key order i
  */
 char	*json_canonical(const struct json *);
 char	*json_pretty(const struct json *);		/* two blanks, yours */
+/* One string as canonical JSON, quotes and all. */
+void	 json_quote(struct buf *, const char *);
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY,
     JSON_OBJECT };
@@ -71,6 +73,9 @@ struct json *json_number(double);
 struct json *json_boolean(bool);
 struct json *json_null(void);
 struct json *json_set(struct json *obj, const char *key, struct json *); /* the value set */
+/* The same without a look for the key, which must be new: for objects with
+ * thousands of members. */
+void	 json_add(struct json *obj, const char *key, struct json *);
 void	 json_set_str(struct json *obj, const char *key, const char *);
 void	 json_set_strf(struct json *obj, const char *key, const char *, ...) PRINTF(3, 4);
 void	 json_set_int(struct json *obj, const char *key, int64_t);

@@ -522,8 +522,8 @@ json_equal(const struct json *a, const struct json *b)
  * Writing.  One writer: canonical (indent < 0, keys sorted) or pretty.
  */
 
-static void
-write_string(struct buf *out, const char *s)
+void
+json_quote(struct buf *out, const char *s)
 {
 	static const char	 letters[] = "\bb\ff\nn\rr\tt\"\"\\\\";
 	const char		*found, *from;
@@ -538,9 +538,10 @@ write_string(struct buf *out, const char *s)
 			break;
 		for (found = letters; *found != '\0' && *found != *s; found += 2)
 			continue;
-		if (*found != '\0')
-			buf_printf(out, "\\%c", found[1]);
-		else
+		if (*found != '\0') {
+			buf_putc(out, '\\');
+			buf_putc(out, found[1]);
+		} else
 			buf_printf(out, "\\u%04x", (unsigned char)*s);
 	}
 	buf_putc(out, '"');
@@ -601,7 +602,7 @@ write_object(struct buf *out, const cJSON *v, int indent)
 	buf_putc(out, '{');
 	while (c != NULL) {
 		write_indent(out, inner);
-		write_string(out, c->string);
+		json_quote(out, c->string);
 		buf_puts(out, indent < 0 ? ":" : ": ");
 		write_value(out, c, inner);
 		c = sorted != NULL ? sorted[++i] : c->next;
@@ -646,7 +647,7 @@ write_value(struct buf *out, const cJSON *v, int indent)
 		write_number(out, v->valuedouble);
 		break;
 	case JSON_STRING:
-		write_string(out, v->valuestring);
+		json_quote(out, v->valuestring);
 		break;
 	case JSON_ARRAY:
 		write_array(out, v, indent);
@@ -882,6 +883,13 @@ json_set(struct json *obj, const char *key, struct json *value)
 	else
 		cJSON_ReplaceItemInObjectCaseSensitive(o, key, raw(value));
 	return value;
+}
+
+void
+json_add(struct json *obj, const char *key, struct json *value)
+{
+	assert(json_is(obj, JSON_OBJECT) && value != NULL);
+	cJSON_AddItemToObject(raw(obj), key, raw(value));
 }
 
 void

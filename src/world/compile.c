@@ -21,28 +21,6 @@ struct world {
 
 /* --- canonical JSON ------------------------------------------------------- */
 
-static void
-put_text(struct buf *b, const char *s)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	struct json *v;
-	char *quoted;
-
-	while (*p >= ' ' && *p != '"' && *p != '\\' && *p < 0x7f)
-		p++;
-	if (*p == '\0') {
-		buf_putc(b, '"');
-		buf_add(b, s, (size_t)((const char *)p - s));
-		buf_putc(b, '"');
-		return;
-	}
-	v = json_string(s);
-	quoted = json_canonical(v);
-	buf_puts(b, quoted);
-	free(quoted);
-	json_free(v);
-}
-
 void
 jw_open(struct buf *b)
 {
@@ -61,7 +39,7 @@ jw_key(struct buf *b, const char *key)
 	/* No text ends with an open brace: strings end with a quote. */
 	if (b->len > 0 && b->data[b->len - 1] != '{')
 		buf_putc(b, ',');
-	put_text(b, key);
+	json_quote(b, key);
 	buf_putc(b, ':');
 }
 
@@ -69,7 +47,7 @@ void
 jw_str(struct buf *b, const char *key, const char *value)
 {
 	jw_key(b, key);
-	put_text(b, value);
+	json_quote(b, value);
 }
 
 void
@@ -98,7 +76,7 @@ jw_item(struct buf *b, const char *value)
 {
 	if (b->len > 0 && b->data[b->len - 1] != '[')
 		buf_putc(b, ',');
-	put_text(b, value);
+	json_quote(b, value);
 }
 
 void
@@ -117,7 +95,7 @@ jw_names(struct buf *b, const char *key, struct strv *names)
 		if (!first)
 			buf_putc(b, ',');
 		first = false;
-		put_text(b, names->v[i]);
+		json_quote(b, names->v[i]);
 	}
 	buf_putc(b, ']');
 }

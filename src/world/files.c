@@ -84,9 +84,12 @@ doc_printf(struct doc *d, const char *fmt, ...)
 	free(s);
 }
 
+/* From the first reference on the text is an array. */
 static void
 doc_flush(struct doc *d)
 {
+	if (d->parts.len == 0)
+		buf_putc(&d->parts, '[');
 	if (d->run.len > 0)
 		jw_item(&d->parts, buf_str(&d->run));
 	buf_reset(&d->run);
@@ -98,7 +101,7 @@ doc_tree(struct doc *d, struct json *tree)
 	char *text = json_canonical(tree);
 
 	doc_flush(d);
-	if (d->parts.len > 0)
+	if (d->parts.data[d->parts.len - 1] != '[')
 		buf_putc(&d->parts, ',');
 	buf_puts(&d->parts, text);
 	free(text);
@@ -121,18 +124,14 @@ doc_secret(struct doc *d, const char *object, const char *secret,
 char *
 doc_done(struct doc *d)
 {
-	bool is_plain = d->parts.len == 0;
-	char *text;
-
-	if (is_plain)
-		jw_item(&d->parts, buf_str(&d->run));
-	else
+	if (d->parts.len == 0)
+		json_quote(&d->parts, buf_str(&d->run));
+	else {
 		doc_flush(d);
-	text = is_plain ? xstrdup(d->parts.data) :
-	    xasprintf("[%s]", d->parts.data);
+		buf_putc(&d->parts, ']');
+	}
 	buf_release(&d->run);
-	buf_release(&d->parts);
-	return text;
+	return buf_take(&d->parts);
 }
 
 struct json *

@@ -40,7 +40,7 @@ fill(struct doc *d, const char *template, const struct home *h)
 	size_t i;
 
 	while ((open = strstr(p, "{{")) != NULL) {
-		doc_printf(d, "%.*s", (int)(open - p), p);
+		buf_add(&d->run, p, (size_t)(open - p));
 		for (i = 0; i < NELEM(marks); i++)
 			if (str_starts(open, marks[i].mark))
 				break;

@@ -58,7 +58,7 @@ make_workers_registry(struct home *h, struct made *m)
 		if (a->role == AGENT_MANAGER)
 			continue;
 		team = agent_team(a);
-		w = json_obj(all, a->runtime);
+		w = json_object();
 		json_set_str(w, "matrix_user_id", a->user);
 		json_set(w, "room_id", a->role == AGENT_LEADER ?
 		    room("leader", resource_runtime_name(team)) :
@@ -73,6 +73,7 @@ make_workers_registry(struct home *h, struct made *m)
 		json_set(w, "team_id", or_null(team == NULL ? NULL :
 		    resource_runtime_name(team)));
 		json_set(w, "image", or_null(json_str(a->spec, "image")));
+		json_add(all, a->runtime, w);
 	}
 	return true;
 }

@@ -114,11 +114,15 @@ make_soul_md(struct home *h, struct made *m)
 	return true;
 }
 
-/* Hermes reads it beside its own configuration. */
+/*
+ * Hermes reads it beside its own configuration.  The soul that a package may
+ * bring is not known here and lies in the home: then there is no other one.
+ */
 bool
 make_soul_copy(struct home *h, struct made *m)
 {
-	return make_soul_md(h, m);
+	return (given(h, "package") == NULL || given(h, "soul") != NULL ||
+	    given(h, "identity") != NULL) && make_soul_md(h, m);
 }
 
 bool
@@ -268,6 +272,35 @@ put_manager(struct doc *d, const struct home *h)
 	    "mention workers inside a team: their leader does.\n");
 }
 
+/*
+ * A text for the inside of a section, with a line feed at its end.  A marker at
+ * the start of a line is moved off it, so that no text ends the section.
+ */
+static void
+put_inside(struct doc *d, const char *text)
+{
+	size_t n;
+
+	for (; *text != '\0'; text += n) {
+		n = strcspn(text, "\n");
+		if (str_starts(text, "<!-- hiclaw-"))
+			doc_puts(d, " ");
+		buf_add(&d->run, text, n);
+		doc_puts(d, "\n");
+		n += text[n] == '\n';
+	}
+}
+
+static void
+put_template(struct doc *d, const char *template, const struct home *h)
+{
+	struct doc filled = { 0 };
+
+	fill(&filled, template, h);
+	put_inside(d, buf_str(&filled.run));
+	buf_release(&filled.run);
+}
+
 bool
 make_agents_md(struct home *h, struct made *m)
 {
@@ -283,11 +316,11 @@ make_agents_md(struct home *h, struct made *m)
 	    "> HiClaw keeps the parts between these marks. What you write "
 	    "outside of them is yours and stays.\n\n");
 	if (body != NULL)
-		fill(&d, body, h);
+		put_template(&d, body, h);
 	doc_puts(&d, BUILTIN_END "\n");
 	if (given(h, "agents") != NULL) {
 		doc_puts(&d, SPEC_START "\n");
-		put_text(&d, given(h, "agents"));
+		put_inside(&d, given(h, "agents"));
 		doc_puts(&d, SPEC_END "\n");
 	}
 	doc_puts(&d, TEAM_START "\n## Coordination\n\n");

@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-/* The header is one string, so that the word in front of the key is part of
- * the secret's place: see "Bearer" in file-rule.c. */
 static void
 add_server(const struct home *h, struct json *servers, const struct json *s)
 {

@@ -200,11 +200,29 @@ put_team(const struct home *h, struct json *root)
 	}
 }
 
+/* Without the password that a registry's address may carry; yours. */
+static char *
+without_login(const char *uri)
+{
+	const char *host = strstr(uri, "://"), *at;
+	size_t n;
+
+	if (host == NULL)
+		return xstrdup(uri);
+	host += 3;
+	for (at = NULL, n = strcspn(host, "/?#"); n-- > 0 && at == NULL;)
+		if (host[n] == '@')
+			at = host + n + 1;
+	return at == NULL ? xstrdup(uri) : xasprintf("%.*s%s",
+	    (int)(host - uri), uri, at);
+}
+
 static void
 put_desired(const struct home *h, struct json *root)
 {
 	struct json *d = json_obj(root, "desired"), *m, *skills;
-	const char *package = json_str(h->agent->spec, "package");
+	const char *uri = json_str(h->agent->spec, "package");
+	char *package;
 
 	if (h->base_url != NULL) {
 		m = json_obj(d, "model");
@@ -212,8 +230,11 @@ put_desired(const struct home *h, struct json *root)
 		json_set_str(m, "model", h->model);
 		json_set_str(m, "gatewayUrl", h->base_url);
 	}
-	if (package != NULL)
+	if (uri != NULL) {
+		package = without_login(uri);
 		json_set_str(json_obj(d, "agentPackage"), "ref", package);
+		free(package);
+	}
 	skills = agent_skills(h->cfg, h->agent);
 	json_set(d, "skills", names_of(skills));
 	json_free(skills);

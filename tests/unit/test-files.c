@@ -4,6 +4,8 @@
  */
 #include "world-help.h"
 
+#include <time.h>
+
 #include "hiclaw/file-rule.h"
 
 static const char *const runtimes[] = { "openclaw", "copaw", "hermes" };
@@ -248,6 +250,106 @@ test_texts_stay_texts(void **state)
 	resources_free(rs);
 }
 
+/* A text that looks like the end of its section does not end it. */
+static void
+test_markers_in_texts(void **state)
+{
+	struct world_config cfg = rich_config();
+	struct library *texts = library_new();
+	struct resources *rs = from_yaml("apiVersion: hiclaw.io/v1beta1\n"
+	    "kind: Worker\nmetadata: {name: eve}\nspec:\n  model: m\n"
+	    "  agents: |\n    one\n    " SPEC_END "\n    " TEAM_START "\n"
+	    "    two\n");
+	struct world *w;
+	char *one, *two, *edited;
+
+	library_add(texts, "agents/AGENTS.md", BUILTIN_END "\n"
+	    BUILTIN_START "\nbody\n");
+	cfg.library = texts;
+	w = world_compile(&cfg, rs);
+	one = rendered(world_find(w, "file:agents/eve/AGENTS.md"), NULL);
+	assert_non_null(strstr(one, "one\n " SPEC_END "\n " TEAM_START
+	    "\ntwo\n" SPEC_END "\n"));
+	edited = xasprintf("%smine\n", one);
+	two = rendered(world_find(w, "file:agents/eve/AGENTS.md"), edited);
+	assert_string_equal(two, edited);
+	free(one);
+	free(two);
+	free(edited);
+	world_free(w);
+	resources_free(rs);
+	library_free(texts);
+}
+
+/* The login of a package's address is for who fetches it. */
+static void
+test_package(void **state)
+{
+	static const struct { const char *uri, *ref; } t[] = {
+		{ "nacos://u:p@h:8848/ns/x", "nacos://h:8848/ns/x" },
+		{ "https://u@h/a@b.zip", "https://h/a@b.zip" },
+		{ "https://h/a@b.zip", "https://h/a@b.zip" },
+		{ "packages/a.zip", "packages/a.zip" },
+	};
+	static const char form[] = "apiVersion: hiclaw.io/v1beta1\n"
+	    "kind: Worker\nmetadata: {name: eve}\nspec: {model: m, "
+	    "runtime: hermes, package: \"%s\"}\n";
+	struct world_config cfg = rich_config();
+
+	for (size_t i = 0; i < NELEM(t); i++) {
+		char *yaml = with(form, "%s", t[i].uri);
+		struct resources *rs = from_yaml(yaml);
+		struct world *w = world_compile(&cfg, rs);
+		struct json *v = json_must(world_find(w,
+		    "file:agents/eve/runtime/runtime.yaml")->desired);
+
+		assert_string_equal(json_str(json_path(v,
+		    "json.desired.agentPackage"), "ref"), t[i].ref);
+		/* The package's own soul is the one. */
+		assert_null(world_find(w, "file:agents/eve/.hermes/SOUL.md"));
+		assert_true(strv_has(&world_find(w,
+		    "file:agents/eve/SOUL.md")->deps, "package:eve"));
+		json_free(v);
+		world_free(w);
+		resources_free(rs);
+		free(yaml);
+	}
+}
+
+/* All files of ten thousand agents and a Manager who knows them all.  The bound
+ * only tells a straight line from a square. */
+static void
+test_many(void **state)
+{
+	struct world_config cfg = rich_config();
+	struct resources *rs = from_yaml("apiVersion: hiclaw.io/v1beta1\n"
+	    "kind: Manager\nmetadata: {name: boss}\nspec: {model: m}\n");
+	struct resource *r;
+	struct json *meta;
+	struct world *w;
+	clock_t start;
+	size_t bytes = 0;
+
+	for (int i = 0; i < 10000; i++) {
+		meta = json_object();
+		json_set_strf(meta, "name", "w%05d", i);
+		r = resource_new(kind_find("worker"), meta, json_object());
+		resources_put(rs, r);
+		resource_unref(r);
+	}
+	start = clock();
+	w = world_compile(&cfg, rs);
+	start = clock() - start;
+	for (size_t i = 0; i < world_n(w); i++)
+		bytes += strlen(world_at(w, i)->desired);
+	print_message("10000 workers: %.3f s, %zu objects, %zu MB\n",
+	    (double)start / CLOCKS_PER_SEC, world_n(w), bytes >> 20);
+	assert_true((double)start / CLOCKS_PER_SEC < 30);
+	assert_true(bytes / 10000 < 16384);
+	world_free(w);
+	resources_free(rs);
+}
+
 /* Rendering what was rendered, after the agent wrote its own part, keeps it. */
 static void
 test_nothing_is_lost(void **state)
@@ -322,6 +424,9 @@ main(void)
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_texts_stay_texts),
+		cmocka_unit_test(test_markers_in_texts),
+		cmocka_unit_test(test_package),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_nothing_is_lost),
 		cmocka_unit_test(test_no_gateway),
 		cmocka_unit_test(test_s3_has_a_bucket),

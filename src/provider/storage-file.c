@@ -82,11 +82,14 @@ content_change(const struct json *desired, const struct json *observed,
 {
 	const char *what = rule_words(desired);
 	const char *text = json_str(desired, "text");
+	bool restarts = json_bool(desired, "restart", false);
 	struct json *ids = json_object();
 	char source[SHA256_HEX], to[40] = "generated";
 
 	if (text != NULL)
 		snprintf(to, sizeof(to), "%zu bytes", strlen(text));
+	else if (restarts && json_str(observed, "path") != NULL)
+		snprintf(to, sizeof(to), "generated (takes a restart)");
 	collect_ids(desired, ids);
 	file_source(desired, source);
 	if (json_str(observed, "path") == NULL)
@@ -96,7 +99,8 @@ content_change(const struct json *desired, const struct json *observed,
 	else if (secret_changed(ids, observed))
 		changes_add(out, RISK_CREDENTIAL, "a secret", "old", "new");
 	else if (!str_equal(source, json_str(observed, "source")))
-		changes_add(out, RISK_UPDATE, what, "before", to);
+		changes_add(out, restarts ? RISK_RESTART : RISK_UPDATE, what,
+		    "before", to);
 	else if (!str_equal(json_str(observed, "good"),
 	    json_str(observed, "sha256")))
 		changes_add(out, RISK_UPDATE, what, "changed by others", to);

@@ -1,7 +1,9 @@
 /*
- * CoPaw derives nearly all from openclaw.json.  Its worker of 1.0.4 forgets the
- * two policies on the way and then answers everybody; it keeps them when its
- * agent.json has them beforehand.  From then on the file is the runtime's.
+ * CoPaw derives nearly all from openclaw.json, into an agent.json that is its
+ * own.  Two things there are ours.  Its worker of 1.0.4 forgets the two policies
+ * on the way and then answers everybody; it keeps them when agent.json has them.
+ * And it joins the lists of both files, so that whom we do not list any more has
+ * to go from this one too.
  */
 #include "files-int.h"
 
@@ -30,6 +32,9 @@ make_copaw_agent(struct home *h, struct made *m)
 	json_set_bool(v, "enabled", true);
 	json_set_str(v, "dm_policy", "allowlist");
 	json_set_str(v, "group_policy", "allowlist");
+	json_set(v, "allow_from", json_names(&h->allow.dm));
+	json_set(v, "group_allow_from", json_names(&h->allow.group));
 	json_set_int(json_obj(root, "running"), "max_iters", 200);
+	m->restarts = true;
 	return true;
 }

@@ -379,13 +379,71 @@ mcporter_merge(struct json *ours, const struct json *current,
 			json_set(servers, json_key(v), json_copy(v));
 }
 
+/* Of the names that are there, those that we have too, in their order. */
+static void
+keep_names(struct json *matrix, const struct json *ours, const char *key)
+{
+	const struct json *v, *allowed = json_get(ours, key);
+	struct json *list = json_array();
+	size_t n = 0;
+
+	for (v = json_first(json_get(matrix, key)); v != NULL && n++ < KEPT_MAX;
+	    v = json_next(v))
+		if (json_value_str(v) != NULL &&
+		    has_string(allowed, json_value_str(v)))
+			json_push_str(list, json_value_str(v));
+	json_set(matrix, key, list);
+}
+
+/*
+ * The file is CoPaw's, and so is all in it but who is heard: the policies are
+ * ours, and whom we do not list goes from its two lists, which it only ever adds
+ * to.  A file in which nothing of that is wrong stays byte for byte.
+ */
+static char *
+copaw_render(const struct json *ours, const char *current, size_t len)
+{
+	struct json *there = current_tree(current, len), *matrix;
+	const struct json *wanted = json_path(ours, "channels.matrix");
+	char *before, *after, *text;
+
+	if (there == NULL)
+		return tree_text(ours);
+	before = json_canonical(there);
+	matrix = json_obj(json_obj(there, "channels"), "matrix");
+	json_set(matrix, "dm_policy", json_copy(json_get(wanted, "dm_policy")));
+	json_set(matrix, "group_policy", json_copy(json_get(wanted,
+	    "group_policy")));
+	if (json_get(matrix, "allow_from") != NULL)
+		keep_names(matrix, wanted, "allow_from");
+	if (json_get(matrix, "group_allow_from") != NULL)
+		keep_names(matrix, wanted, "group_allow_from");
+	after = json_canonical(there);
+	text = strcmp(before, after) == 0 ? xstrndup(current, len) :
+	    tree_text(there);
+	secret_free(before);
+	secret_free(after);
+	json_wipe(there);
+	return text;
+}
+
+static bool
+is_merged(const char *rule)
+{
+	return strcmp(rule, "openclaw") == 0 || strcmp(rule, "mcporter") == 0 ||
+	    strcmp(rule, "copaw") == 0;
+}
+
 static char *
 merged_render(const struct json *desired, struct json *ours,
     const char *current, size_t len)
 {
 	const char *rule = json_str(desired, "rule");
-	struct json *there = current_tree(current, len);
+	struct json *there;
 
+	if (strcmp(rule, "copaw") == 0)
+		return copaw_render(ours, current, len);
+	there = current_tree(current, len);
 	if (strcmp(rule, "openclaw") == 0)
 		openclaw_merge(ours, there);
 	else
@@ -431,8 +489,7 @@ json_by_rule(const struct json *desired, const struct json *secrets,
 		return NULL;
 	if (strcmp(rule, "owned") == 0 || strcmp(rule, "seed") == 0)
 		text = tree_text(tree);
-	else if ((strcmp(rule, "openclaw") != 0 &&
-	    strcmp(rule, "mcporter") != 0) || !json_is(tree, JSON_OBJECT))
+	else if (!is_merged(rule) || !json_is(tree, JSON_OBJECT))
 		err_set(e, ERR_USER, "no JSON is made by the rule \"%s\"",
 		    rule);
 	else

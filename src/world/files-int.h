@@ -36,6 +36,7 @@ struct made {
 	char		*text;		/* canonical JSON: string or array */
 	struct json	*json;
 	const char	*origin;	/* of rule mcporter; borrowed */
+	bool		 restarts;	/* read by the runtime as it starts only */
 };
 
 /*

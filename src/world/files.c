@@ -32,9 +32,9 @@ static const struct file_row {
 	bool		(*make)(struct home *, struct made *);
 } rows[] = {
 	{ ".copaw/workspaces/default/agent.json", TO_ALL, RUNTIME_COPAW,
-	    "seed", true, 0, make_copaw_agent },
-	{ ".hermes/.env", TO_ALL, RUNTIME_HERMES, "owned", false,
-	    HAS_TOKEN | HAS_KEY, make_hermes_env },
+	    "copaw", true, 0, make_copaw_agent },
+	{ ".hermes/.env", TO_ALL, RUNTIME_HERMES, "owned", false, HAS_TOKEN,
+	    make_hermes_env },
 	{ ".hermes/SOUL.md", TO_ALL, RUNTIME_HERMES, "owned", true, 0,
 	    make_soul_copy },
 	{ ".hermes/config.yaml", TO_ALL, RUNTIME_HERMES, "owned", false,
@@ -376,6 +376,8 @@ add_file(struct filing *f, const struct file_row *row, struct made *m)
 	if (m->origin != NULL)
 		jw_str(&f->b, "origin", m->origin);
 	jw_str(&f->b, "path", path);
+	if (m->restarts)
+		jw_raw(&f->b, "restart", "true");
 	jw_str(&f->b, "rule", m->rule);
 	if (m->text != NULL)
 		jw_raw(&f->b, "text", m->text);

@@ -1,7 +1,8 @@
 /*
  * Hermes as it is published reads .env and config.yaml below its own directory,
- * nothing of openclaw.json.  The key is in config.yaml: from 0.19 on it sends
- * the one of the environment to openai.com only.
+ * nothing of openclaw.json.  Model and key are in config.yaml, which it reads
+ * before each turn: from 0.19 on it sends the key of the environment to
+ * openai.com only.  The environment, with the allow list, it reads when it starts.
  *
  * It has one allow list for rooms and direct chats.  Ours are two, so it gets
  * those who are on both: who may address the agent in one place only is not
@@ -53,8 +54,6 @@ make_hermes_env(struct home *h, struct made *m)
 	char *heard = heard_on_both(h);
 	struct doc d = { 0 };
 
-	if (h->base_url != NULL)
-		doc_printf(&d, "HERMES_DEFAULT_MODEL=%s\n", h->model);
 	doc_puts(&d, "MATRIX_ACCESS_TOKEN=");
 	doc_secret(&d, h->account, "token", "token_id");
 	doc_printf(&d, "\nMATRIX_ALLOWED_USERS=%s\n", heard);
@@ -71,13 +70,9 @@ make_hermes_env(struct home *h, struct made *m)
 	doc_puts(&d, "MATRIX_HOME_ROOM=disabled\n"
 	    "MATRIX_REQUIRE_MENTION=true\n");
 	doc_printf(&d, "MATRIX_USER_ID=%s\n", h->agent->user);
-	if (h->base_url != NULL) {
-		doc_puts(&d, "OPENAI_API_KEY=");
-		doc_secret(&d, h->consumer, "key", "key_id");
-		doc_printf(&d, "\nOPENAI_BASE_URL=%s\n", h->base_url);
-	}
 	m->text = doc_done(&d);
 	free(heard);
+	m->restarts = true;
 	return true;
 }
 

@@ -208,5 +208,8 @@ make_openclaw(struct home *h, struct made *m)
 	json_set(root, "plugins", plugins());
 	if (h->agent->role == AGENT_MANAGER)
 		add_manager_tools(h, root);
+	/* OpenClaw looks for changes; what CoPaw takes over at once is less
+	 * than half of it. */
+	m->restarts = h->runtime_bit == RUNTIME_COPAW;
 	return true;
 }

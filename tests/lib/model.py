@@ -134,11 +134,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        """Somebody hung up; who asks is seen to elsewhere."""
+
+
 class Model:
     def __init__(self, names=("qwen3.6-plus", "second-model")):
         self.names, self.turns, self.refused = names, [], 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads, self.server.model = True, self
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.model = self
         threading.Thread(target=self.server.serve_forever,
                          daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"

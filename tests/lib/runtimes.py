@@ -42,6 +42,7 @@ class Runtime:
     # Seconds until a change is in force without a restart; None: restart.
     takes = {"allow": None, "deny": None, "model": None, "key": None}
     joins_within = 90
+    settles = 0		# seconds that it and the controller go on writing
 
     def __init__(self, name, directory):
         self.name, self.dir = name, pathlib.Path(directory)
@@ -129,13 +130,14 @@ class CoPaw(FromPyPI):
     kind, program, module = "copaw", "copaw-worker", "copaw-worker"
     answers = tuple(f for f in FORMS if f not in ("bare name", "nothing"))
     pull_seconds = 10
+    settles = 20
 
     def __init__(self, name, directory):
         super().__init__(name, directory)
         version = name.partition("-")[2]
         # copaw asks for any of these and works with the older ones only.
         self.packages = (f"copaw-worker=={version}", "openai<3", "mcp<2")
-        # Its lists only ever grow, over restarts as well.
+        # Its lists only ever grow; the controller cuts them in the store.
         self.takes = {"allow": 90, "deny": None, "model": None, "key": None}
 
     def command(self, agent, work, port):

@@ -140,6 +140,14 @@ class Talk:
             "no answer any more:\n" + self.running.tail()
         time.sleep(seconds)
 
+    def idle(self, seconds=15, limit=120):
+        """Until the model has not been asked for a while: a runtime may have
+        questions in hand that were asked minutes ago."""
+        end = time.monotonic() + limit
+        while time.monotonic() < end and any(
+                t.at > time.time() - seconds for t in self.model.turns[-1:]):
+            time.sleep(0.5)
+
     def until(self, test, seconds, every=1.0):
         """Seconds until test() gives something true, or None."""
         start = time.monotonic()

@@ -319,6 +319,9 @@ test_many_members(void **state)
 }
 
 #define GW	"http://gw:8080"
+#define COPAW(list) "{\"channels\":{\"matrix\":{\"allow_from\":" list "," \
+	"\"dm_policy\":\"allowlist\",\"group_allow_from\":" list "," \
+	"\"group_policy\":\"allowlist\"}}}"
 static void
 test_merge(void **state)
 {
@@ -360,6 +363,19 @@ test_merge(void **state)
 		    "\"near\":{\"url\":\"" GW "1/mcp-servers/x\"}}}" },
 		{ "mcporter", "{\"mcpServers\":{}}",
 		    "{\"mcpServers\":[1]}", "{\"mcpServers\":{}}" },
+		{ "copaw", COPAW("[\"@a:d\"]"), NULL, COPAW("[\"@a:d\"]") },
+		{ "copaw", COPAW("[\"@a:d\"]"), "[]", COPAW("[\"@a:d\"]") },
+		/* Who is gone goes; nobody is added; the rest is CoPaw's. */
+		{ "copaw", COPAW("[\"@a:d\",\"@b:d\",\"@c:d\"]"),
+		    "{\"id\":7,\"channels\":{\"matrix\":{\"x\":1,"
+		    "\"dm_policy\":\"open\",\"group_policy\":\"allowlist\","
+		    "\"allow_from\":[\"@c:d\",\"@gone:d\",5,\"@a:d\"]}}}",
+		    "{\"channels\":{\"matrix\":{\"allow_from\":"
+		    "[\"@c:d\",\"@a:d\"],\"dm_policy\":\"allowlist\","
+		    "\"group_policy\":\"allowlist\",\"x\":1}},\"id\":7}" },
+		{ "copaw", COPAW("[]"), "{\"channels\":5}",
+		    "{\"channels\":{\"matrix\":{\"dm_policy\":\"allowlist\","
+		    "\"group_policy\":\"allowlist\"}}}" },
 		{ "owned", "{\"a\":1}", "{\"b\":2}", "{\"a\":1}" },
 		{ "owned", "[1,\"x\"]", NULL, "[1,\"x\"]" },
 	};
@@ -433,6 +449,22 @@ test_texts(void **state)
 	assert_null(strstr(e.msg, "hush"));
 	json_free(f);
 	json_free(s);
+}
+
+/* What CoPaw wrote, in its own layout, is not written again for nothing. */
+static void
+test_copaw_is_left_alone(void **state)
+{
+	static const char text[] = "{ \"z\": 1,\n  \"channels\": {\"matrix\": {"
+	    "\"dm_policy\": \"allowlist\", \"group_policy\": \"allowlist\","
+	    " \"group_allow_from\": [\"@b:d\", \"@a:d\"]}}}";
+	struct json *f = form_json("copaw", COPAW("[\"@a:d\",\"@b:d\"]"));
+	char *got = render_twice(f, NULL, text, strlen(text));
+
+	(void)state;
+	assert_string_equal(got, text);
+	free(got);
+	json_free(f);
 }
 
 static void
@@ -609,6 +641,7 @@ main(void)
 		cmocka_unit_test(test_many_members),
 		cmocka_unit_test(test_merge),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_copaw_is_left_alone),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_difference),

@@ -15,7 +15,7 @@ import pytest
 
 import minio
 from minio import BUCKET, INSTANCE, policy, statement
-from shell import Failed, Shell
+from shell import ROOT, Failed, Shell
 
 pytestmark = pytest.mark.skipif(
     minio.program() is None, reason="HICLAW_MINIO names no MinIO")
@@ -164,6 +164,88 @@ def test_delete(server, shell):
     shell.ensure("policy:extra", {"name": "extra",
                                   "document": POLICIES["team/alpha"]})
     assert shell.remove("policy:extra") == ["removed"]
+
+
+def compiled():
+    """The policies that the compile makes for a house: tests/data/grants, which
+    test-grants holds against it."""
+    text = (ROOT / "tests/data/grants/house.golden").read_text()
+    out = {}
+    for part in text.split("\n\n"):
+        head, _, form = part.strip().partition("\n")
+        if head.startswith("policy:"):
+            form = json.loads(form.replace(":::store", ":::" + BUCKET))
+            out[form["name"]] = form["document"]
+    return out
+
+
+def test_compiled_matrix(server, shell):
+    """Each cell again, of the policies as agents really get them."""
+    policies = compiled()
+    assert {"agent", "agent/qa", "tasks", "manager", "team/red",
+            "leader/red"} <= set(policies)
+    for name, document in policies.items():
+        shell.ensure(f"policy:c/{name}", {"name": f"c/{name}",
+                                          "document": document})
+    users = {"memb": ("agent", "team/red"),
+             "lead": ("agent", "leader/red", "tasks"),
+             "alone": ("agent", "tasks"), "qa_": ("agent/qa", "tasks"),
+             "mgr": ("agent", "manager")}
+    root = server.client()
+    for key in ("agents/memb/a.md", "agents/memb/openclaw.json",
+                "agents/memb2/a.md", "agents/qa/a.md", "agents/mgr/x.md",
+                "agents/mgr/openclaw.json", "shared/knowledge/k.md",
+                "shared/tasks/t/spec.md", "teams/red/plan.md",
+                "teams/red/shared/a.md", "teams/blue/shared/a.md",
+                "manager/state.json", "hiclaw-config/packages/p.zip"):
+        root.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    clients = {u: server.client(u, make_user(
+        shell, u, *(f"c/{p}" for p in names))) for u, names in users.items()}
+    ok, no = "ok", "AccessDenied"
+    cells = [
+        ("memb", "agents/memb/a.md", ok, ok),
+        ("memb", "agents/memb/openclaw.json", ok, no),
+        ("memb", "agents/memb/runtime/runtime.yaml", "NoSuchKey", no),
+        ("memb", "agents/memb2/a.md", no, no),
+        ("memb", "agents/qa/a.md", no, no),
+        ("memb", "shared/knowledge/k.md", ok, no),
+        ("memb", "shared/tasks/t/spec.md", ok, no),
+        ("memb", "teams/red/shared/a.md", ok, ok),
+        ("memb", "teams/red/plan.md", no, no),
+        ("memb", "teams/blue/shared/a.md", no, no),
+        ("memb", "manager/state.json", no, no),
+        ("memb", "hiclaw-config/packages/p.zip", no, no),
+        ("lead", "teams/red/plan.md", ok, ok),
+        ("lead", "teams/blue/shared/a.md", no, no),
+        ("lead", "shared/tasks/t/spec.md", ok, ok),
+        ("lead", "agents/memb/a.md", no, no),
+        ("alone", "shared/tasks/t/spec.md", ok, ok),
+        ("alone", "shared/knowledge/k.md", ok, no),
+        ("alone", "teams/red/shared/a.md", no, no),
+        ("qa_", "agents/qa/a.md", ok, ok),
+        ("qa_", "agents/qa_/a.md", no, no),
+        ("qa_", "agents/memb/a.md", no, no),
+        ("mgr", "manager/state.json", ok, ok),
+        ("mgr", "shared/knowledge/k.md", ok, ok),
+        ("mgr", "agents/memb/a.md", ok, no),
+        ("mgr", "agents/memb/openclaw.json", no, no),
+        ("mgr", "agents/mgr/openclaw.json", ok, no),
+        ("mgr", "teams/red/plan.md", ok, no),
+        ("mgr", "hiclaw-config/packages/p.zip", no, no),
+    ]
+    for who, key, get, put in cells:
+        c = clients[who]
+        assert code_of(c.get_object, Key=key) == get, (who, key, "get")
+        assert code_of(c.put_object, Key=key, Body=b"y") == put, (who, key)
+    for who, prefix, want in [
+            ("memb", "agents/memb/", ok), ("memb", "agents/memb", no),
+            ("memb", "agents/memb2/", no), ("memb", "agents/", no),
+            ("memb", "", no), ("memb", "shared/", ok),
+            ("memb", "teams/red/shared/", ok), ("memb", "teams/red/", no),
+            ("lead", "teams/red/", ok), ("lead", "teams/", no),
+            ("mgr", "agents/", ok), ("qa_", "agents/qa/", ok)]:
+        assert code_of(clients[who].list_objects_v2, Prefix=prefix) == want, \
+            (who, prefix)
 
 
 def test_many_users(server, shell):

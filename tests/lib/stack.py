@@ -354,11 +354,15 @@ class Stack:
     # --- quiet ---
 
     def settle(self, timeout=30, quiet=0.6):
-        """Until the controller has sent no writing call for a while."""
+        """Until no writing call of the controller has begun or ended for a
+        while.  One without an answer (cut off by a fault, say) is waited for
+        no longer than 5 s."""
         limit = time.monotonic() + timeout
         while time.monotonic() < limit:
-            last = max([c.at for c in self.proxy.writes()], default=0)
-            if time.time() - last > quiet:
+            now = time.time()
+            last = max([c.at + c.took if c.took else min(now, c.at + 5)
+                        for c in self.proxy.writes()], default=0)
+            if now - last > quiet:
                 return
             time.sleep(0.1)
         raise AssertionError("the controller goes on writing: "

@@ -31,6 +31,7 @@ struct run_view {
 	size_t		 total, settled, failed;	/* objects */
 	size_t		 creates, updates, deletes;
 	const char	*current;	/* key of an object in hand, or NULL */
+	char		 progress[64];	/* how far that one is, or "" */
 	bool		 over, timed_out;
 	/* of failed or unfinished objects, at most max: cb(key, error) */
 	const struct engine *engine;
@@ -120,6 +121,12 @@ void	engine_run_live(struct engine *, int64_t run, int64_t outbox_id);
  * the run, or -1; *plan, when not NULL, gets its plan, for plan_free.
  */
 int64_t	engine_rotate(struct engine *, const char *key, int64_t overlap_ms,
+	    const struct run_request *, struct plan **plan, struct err *);
+/*
+ * Start the container with this key anew, in a run of its own: "container:alice".
+ * ERR_NOTFOUND: no such object, or it is not to run.  As engine_rotate.
+ */
+int64_t	engine_restart(struct engine *, const char *key,
 	    const struct run_request *, struct plan **plan, struct err *);
 /*
  * Ask the provider that has this kind of object ("file", "route"); the answer

@@ -49,6 +49,9 @@ struct work {
 	/* An earlier try ended without an answer (or we died in it): something
 	 * of it may be there although nothing was observed. */
 	bool			 may_exist;
+	/* How far a long job is, for people: "45 %".  Any thread; or NULL. */
+	void			(*progress)(void *arg, const char *text);
+	void			*progress_arg;
 };
 /* What came of it.  Filled also on failure with what is known to be true. */
 struct outcome {
@@ -76,6 +79,10 @@ struct object_secret {
 	bool		 rotates;	/* engine_rotate makes it anew; the one
 					 * before is given as "old_key" while
 					 * both are to work */
+	bool		 is_token;	/* a bearer token of the agent for our own
+					 * API: made anew for each ensure; only
+					 * its hash is kept (store_token_put),
+					 * for "agent:" and the name in the key */
 };
 
 struct object_kind {
@@ -90,6 +97,14 @@ struct object_kind {
 	 * not known yet counts as no difference.  observed may be NULL. */
 	void	(*diff)(const struct json *desired, const struct json *observed,
 		    struct changes *);
+	/*
+	 * Pure.  It is as it should be, but what it is for has not happened yet
+	 * (an agent that has not reported): true, and why in words.  The object
+	 * then waits, and a run with it, without being ensured again.  NULL:
+	 * settled is settled.
+	 */
+	bool	(*awaits)(const struct json *desired,
+		    const struct json *observed, char *why, size_t whysize);
 	/*
 	 * For people, and pure; NULL where there is nothing to say.  note: in a
 	 * few words whose the object is ("shared").  detail: the lines that

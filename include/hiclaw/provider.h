@@ -39,6 +39,25 @@ struct provider_env {
 		const char	*homeserver_url;	/* behind /_matrix */
 		const char	*console_url, *console_user, *console_password;
 	} gateway;
+	struct provider_containers {
+		const char	*provider;	/* "docker"; or none */
+		/* unix:///path, tcp://host:port, https://host:port */
+		const char	*url;
+		const char	*ca_file, *cert_file, *key_file; /* of TLS; NULL */
+		/* [{"host","username","password"}] for pulling; or NULL */
+		const struct json *registries;
+	} containers;
+};
+
+/* What a provider tells while it listens; see struct provider.watch. */
+struct watch {
+	void	*arg;
+	/* The stream is open: what came before is unknown, look at all. */
+	void	(*ready)(void *arg);
+	/* News of the object with this handle; takes event.  Any thread. */
+	void	(*event)(void *arg, const char *handle, struct json *event);
+	/* The house closes: return soon. */
+	bool	(*is_over)(void *arg);
 };
 
 struct observe_item {
@@ -64,6 +83,12 @@ struct provider {
 	int	(*observe)(void *ctx, const struct observe_item *, size_t n,
 		    void (*changed)(void *arg, const char *key,
 		    struct json *observed), void *arg, struct err *);
+	/*
+	 * Listen to what the system tells for as long as it does: 0 when the
+	 * stream ends, -1 when there is none.  In a thread of its own; called
+	 * again after a pause.  NULL: it tells nothing.
+	 */
+	int	(*watch)(void *ctx, const struct watch *, struct err *);
 	/*
 	 * Answer a question of a person: {"op": "list", "path": "agents/alice"}.
 	 * What can be asked is in the provider's file; ERR_USER for anything

@@ -90,6 +90,27 @@ void	 store_secret_remove(struct store *, const char *name);
 /* All whose name begins with prefix. */
 void	 store_secrets_remove(struct store *, const char *prefix);
 
+/* --- bearer tokens of our own API, only by their hash ------------------- */
+
+struct token_row {
+	const char	*sha256;	/* hex, of the token */
+	const char	*subject;	/* "agent:alice", "user:@ann:d", "join:x" */
+	int64_t		 made_ms, expires_ms;
+};
+/*
+ * A new one.  Those that the subject had end within overlap_ms; what has expired
+ * goes, whoever had it.
+ */
+void	 store_token_put(struct store *, const struct token_row *,
+	    int64_t overlap_ms);
+/* Who has it: "agent:alice"; yours.  NULL: nobody, or it has expired. */
+char	*store_token_find(struct store *, const char *sha256, int64_t now_ms);
+/* One by its hash; true for the one caller who found it (a one-time token). */
+bool	 store_token_take(struct store *, const char *sha256, int64_t now_ms);
+void	 store_tokens_remove(struct store *, const char *subject);
+void	 store_tokens_each(struct store *, const char *subject_prefix,
+	    void (*)(const struct token_row *, void *), void *);
+
 /* --- inbox -------------------------------------------------------------- */
 
 /* True if this transaction with this body was seen; remembers it otherwise

@@ -36,8 +36,32 @@ struct world_config {
 		 * true}}: see engine_rotate; or NULL */
 		const struct json *rotations;
 	} gateway;
+	struct world_containers {
+		const char	*provider;	/* "docker"; NULL: nobody runs
+						 * agents */
+		const char	*network;	/* its name; "host": that of the
+						 * machine */
+		const char	*subnet;	/* "10.89.64.0/24" */
+		const struct json *images;	/* {"openclaw": "ref", ...,
+						 * "manager": "ref"} */
+		const char	*pull;		/* "missing", "always", "never" */
+		int64_t		 memory, cpus, pids; /* bytes, thousandths, n;
+						 * 0: no limit */
+		int64_t		 stop_s;
+		bool		 read_only;	/* the root file system */
+		const char	*user;		/* "0:0"; NULL: the image's */
+		const char	*homes;		/* directory that has agents/ and
+						 * shared/, mounted from there;
+						 * NULL: volumes */
+		/* {"container:alice": 2} and the number of the period that
+		 * tokens are renewed in: see restart.c of the engine */
+		const struct json *restarts;
+		int64_t		 token_period;
+	} containers;
 	struct world_agents {
 		const char	*homeserver_url;	/* as agents reach it */
+		const char	*controller_url;	/* our API, likewise; no
+							 * /api/v1; or NULL */
 		const char	*runtime;	/* of agents that name none */
 		const char	*model;		/* of agents that name none */
 	} agents;

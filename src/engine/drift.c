@@ -166,6 +166,7 @@ struct look {
 	int		 rc;
 };
 static char gone;
+static void	look_start(struct engine *, struct system *);
 
 static void
 look_changed(void *arg, const char *key, struct json *observed)
@@ -212,7 +213,7 @@ look_drop(struct job *job)
 static void
 look_take(struct engine *e, struct item *it, struct json *observed)
 {
-	bool was_settled = it->state == OBJECT_SETTLED;
+	bool was_settled = it->state == OBJECT_SETTLED || it->awaits;
 
 	/* In hand or changed meanwhile: its own result is newer. */
 	if (was_settled) {
@@ -259,6 +260,10 @@ look_done(struct job *job)
 			json_free(form);
 	}
 	look_heard(e, l);
+	if (l->system->observe_again) {
+		l->system->observe_again = false;
+		observe_system(e, l->system);
+	}
 	look_free(l);
 }
 
@@ -300,15 +305,20 @@ look_start(struct engine *e, struct system *s)
 }
 
 void
+observe_system(struct engine *e, struct system *s)
+{
+	if (e->draining || s->ctx == NULL || s->provider->observe == NULL)
+		return;
+	if (s->observing)
+		s->observe_again = true;
+	else
+		look_start(e, s);
+}
+
+void
 observe_start(struct engine *e)
 {
-	if (e->draining)
-		return;
-	for (size_t i = 0; i < e->systems_n; i++) {
-		struct system *s = &e->systems[i];
-
-		if (s->ctx != NULL && !s->observing &&
-		    s->provider->observe != NULL)
-			look_start(e, s);
-	}
+	for (size_t i = 0; i < e->systems_n; i++)
+		if (!e->systems[i].observing)
+			observe_system(e, &e->systems[i]);
 }

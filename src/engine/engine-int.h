@@ -13,8 +13,13 @@
 #ifndef ENGINE_INT_H
 #define ENGINE_INT_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "hiclaw/engine.h"
 #include "hiclaw/loop.h"
+
+#define SAID_MAX	64	/* bytes of how far a job is */
 
 struct owner {
 	char		*name;		/* "Team/frontend" */
@@ -38,6 +43,8 @@ struct item {
 
 	enum object_state state;
 	bool		 queued, urgent;
+	bool		 awaits;	/* WAITING for what it is for, not for
+					 * another item: nothing to be done */
 	bool		 asked_for;	/* changed by the apply that goes on */
 	bool		 was_tried;	/* may be there although not observed */
 	bool		 unanswered;	/* the last try got no answer */
@@ -55,6 +62,8 @@ struct item {
 	char		*handle;	/* under which e->handles has it */
 	char		*lent;		/* by engine_observed */
 	struct json	*news;		/* events that came while in hand */
+	char		 said[SAID_MAX];	/* how far the job is, while in hand;
+					 * guarded by e->said_lock */
 };
 
 struct system {
@@ -65,6 +74,7 @@ struct system {
 	int		 in_hand;
 	bool		 is_up, told_down;
 	bool		 observing;	/* a look is under way */
+	bool		 observe_again;	/* it began too early for somebody */
 	int		 failures;	/* in a row, over all items */
 	int64_t		 down_since_ms;	/* wall clock */
 	int64_t		 next_probe_ms;	/* monotonic */
@@ -73,6 +83,7 @@ struct system {
 	char		*last_error;	/* of any item */
 	int64_t		 last_error_ms;	/* wall clock */
 	char		*why;
+	struct watcher	*watcher;	/* NULL: it tells nothing */
 };
 
 struct run {
@@ -122,6 +133,10 @@ struct engine {
 	struct map		*check;		/* keys to look at this turn */
 	struct json		*rotations;	/* see rotate.c */
 	struct timer		*rotation_timer;
+	struct json		*restarts;	/* see restart.c */
+	struct timer		*period_timer;
+	pthread_mutex_t		 said_lock;
+	atomic_bool		 has_said;	/* since runs were looked at */
 	uint64_t		 ensures, repairs;
 };
 
@@ -161,6 +176,8 @@ void	 queue_select(struct engine *);	/* before the commit */
 void	 queue_submit(struct engine *);	/* after it */
 void	 batches_free(struct engine *);
 void	 queue_tick(struct engine *);
+/* "agent:alice" for "container:alice"; yours. */
+char	*token_subject(const char *key);
 /* The last error, for people. */
 void	 system_failed(struct system *, const char *why);
 /* since_ms: wall clock when the call that failed began. */
@@ -178,11 +195,23 @@ int64_t	 drift_hold(struct engine *, struct item *);
 void	 stray_keep(struct engine *, const char *handle, const struct json *);
 void	 strays_replay(struct engine *, struct item *);
 void	 observe_start(struct engine *);
+/* One system; after the look that is under way, if one is. */
+void	 observe_system(struct engine *, struct system *);
 
 /* rotate.c */
 void	 rotations_load(struct engine *);
 void	 rotations_arm(struct engine *);
 void	 rotation_forget(struct engine *, const char *key);
+
+/* restart.c: starting anew, and the period that tokens are renewed in */
+void	 restarts_load(struct engine *);
+void	 restart_forget(struct engine *, const char *key);
+void	 period_begin(struct engine *);
+#define TOKEN_LIFE_MS	(36 * 3600000LL)	/* three periods */
+
+/* watch.c: what outside systems tell by themselves */
+void	 watches_start(struct engine *);
+void	 watches_close(struct engine *);
 
 /* runs.c */
 void	 runs_load(struct engine *);

@@ -127,12 +127,14 @@ engine_new(struct loop *loop, struct store *store,
 	e->owners = map_new(NULL);
 	e->handles = map_new(NULL);
 	e->check = map_new(NULL);
+	pthread_mutex_init(&e->said_lock, NULL);
 	if (systems_open(e, err) == -1) {
 		engine_free(e);
 		return NULL;
 	}
 	load_dms(e);
 	rotations_load(e);
+	restarts_load(e);
 	store_resources_each(store, load_resource, e);
 	load_objects(e);
 	runs_load(e);
@@ -156,11 +158,15 @@ engine_free(struct engine *e)
 
 	if (e == NULL)
 		return;
+	watches_close(e);
 	systems_close(e);
 	batches_free(e);
 	timer_free(e->timer);
 	timer_free(e->rotation_timer);
+	timer_free(e->period_timer);
 	json_free(e->rotations);
+	json_free(e->restarts);
+	pthread_mutex_destroy(&e->said_lock);
 	runs_free(e);
 	map_free(e->items);
 	for (at = NULL; (o = map_next(e->owners, &at, &key)) != NULL;) {
@@ -197,8 +203,10 @@ engine_start(struct engine *e)
 	e->started = true;
 	/* What the program itself declares may have changed with its version. */
 	store_begin(e->store);
+	period_begin(e);
 	engine_sync(e);
 	rotations_arm(e);
+	watches_start(e);
 }
 
 void

@@ -211,6 +211,23 @@ item_set_handle(struct engine *e, struct item *it, const char *handle)
 	strays_replay(e, it);
 }
 
+/* Whoever holds a token that was given to it may not use it any more. */
+static void
+tokens_forget(struct engine *e, const struct item *it)
+{
+	const struct object_secret *s = it->kind != NULL ? it->kind->secrets :
+	    NULL;
+	char *subject;
+
+	for (; s != NULL && s->name != NULL; s++) {
+		if (!s->is_token)
+			continue;
+		subject = token_subject(it->key);
+		store_tokens_remove(e->store, subject);
+		free(subject);
+	}
+}
+
 /* Nothing is left of it outside: forget it, and its resource with the last. */
 void
 item_remove(struct engine *e, struct item *it)
@@ -237,6 +254,8 @@ item_remove(struct engine *e, struct item *it)
 	store_secrets_remove(e->store, secrets);
 	free(secrets);
 	rotation_forget(e, it->key);
+	restart_forget(e, it->key);
+	tokens_forget(e, it);
 	map_remove(e->check, it->key);
 	runs_item_gone(e, it->key);
 	map_remove(e->items, it->key);		/* frees it */
@@ -281,6 +300,7 @@ item_set_state(struct engine *e, struct item *it, enum object_state state)
 		log_debug("engine", "%s: %s -> %s", it->key,
 		    object_state_name(it->state), object_state_name(state));
 	it->state = state;
+	it->awaits = false;
 	if (state == OBJECT_SETTLED) {
 		it->fails = 0;
 		it->retry_ms = 0;
@@ -484,6 +504,34 @@ item_check_removal(struct engine *e, struct item *it)
 	}
 }
 
+/* As it should be: settled, or waiting for what it is for. */
+static void
+item_rest(struct engine *e, struct item *it)
+{
+	struct json *desired, *observed;
+	char why[256];
+	bool awaits = false;
+	struct err err;
+
+	if (it->kind->awaits != NULL) {
+		desired = item_resolved(e, it);
+		observed = json_parse(it->observed, strlen(it->observed),
+		    &err);
+		awaits = it->kind->awaits(desired, observed, why, sizeof why);
+		json_free(desired);
+		json_free(observed);
+	}
+	if (!awaits) {
+		item_set_state(e, it, OBJECT_SETTLED);
+		return;
+	}
+	it->fails = 0;
+	it->retry_ms = 0;
+	item_set_error(it, why);
+	item_set_state(e, it, OBJECT_WAITING);
+	it->awaits = true;
+}
+
 static void
 item_check(struct engine *e, struct item *it)
 {
@@ -505,7 +553,7 @@ item_check(struct engine *e, struct item *it)
 	missing = ref_coming(e, it);
 	if (missing == NULL && is_settled(e, it)) {
 		drift_forget(it);
-		item_set_state(e, it, OBJECT_SETTLED);
+		item_rest(e, it);
 		return;
 	}
 	if (missing != NULL ||
@@ -557,7 +605,7 @@ void
 item_absorb(struct engine *e, struct item *it, const struct json *event)
 {
 	struct json *observed;
-	bool was_settled = it->state == OBJECT_SETTLED;
+	bool was_settled = it->state == OBJECT_SETTLED || it->awaits;
 	struct err err;
 
 	if (it->kind == NULL || it->kind->absorb == NULL)

@@ -31,9 +31,11 @@
 #define PROBE_MAX_MS	5000		/* an outage ends within seconds */
 #define FAILED_RETRY_MS	300000		/* somebody may mend the cause */
 #define PASSWORD_LEN	20		/* 20 of 56 symbols: 116 bits */
+#define TOKEN_OVERLAP_MS 600000		/* until an agent has read the new one */
 
 /* One item in hand: what its deed points to. */
 struct task {
+	struct engine	*engine;
 	struct item	*item;
 	char		*key;		/* the item may be gone at the end */
 	struct json	*desired, *observed, *secrets;
@@ -263,6 +265,32 @@ secret_before(struct engine *e, const struct item *it,
 	free(name);
 }
 
+char *
+token_subject(const char *key)
+{
+	const char *colon = strchr(key, ':');
+
+	return xasprintf("agent:%s", colon != NULL ? colon + 1 : key);
+}
+
+/* Known before it is given away; what it was before ends soon. */
+static void
+token_make(struct engine *e, const struct item *it,
+    const struct object_secret *s, struct json *secrets)
+{
+	char hash[SHA256_HEX], *token = rand_hex(s->bytes);
+	char *subject = token_subject(it->key);
+	struct token_row row = { .sha256 = hash, .subject = subject,
+	    .made_ms = clock_ms() };
+
+	row.expires_ms = row.made_ms + TOKEN_LIFE_MS;
+	sha256_hex(token, strlen(token), hash);
+	store_token_put(e->store, &row, TOKEN_OVERLAP_MS);
+	json_set_str(secrets, s->name, token);
+	secret_free(token);
+	free(subject);
+}
+
 /* One of the item's own, made now if it never was. */
 static void
 secret_own(struct engine *e, struct item *it, const struct object_secret *s,
@@ -311,7 +339,10 @@ secrets_load(struct engine *e, struct item *it)
 	const struct object_secret *s = it->kind->secrets;
 
 	for (; s != NULL && s->name != NULL; s++)
-		secret_own(e, it, s, secrets);
+		if (s->is_token)
+			token_make(e, it, s, secrets);
+		else
+			secret_own(e, it, s, secrets);
 	secrets_pointed(e, it->desired, secrets);
 	return secrets;
 }
@@ -350,7 +381,7 @@ batch_add(struct engine *e, struct batch *b, struct item *it)
 	}
 	t = &b->tasks[b->n];
 	d = &b->deeds[b->n++];
-	*t = (struct task){ .item = it, .key = xstrdup(it->key),
+	*t = (struct task){ .engine = e, .item = it, .key = xstrdup(it->key),
 	    .desired = item_resolved(e, it) };
 	if (it->observed != NULL)
 		t->observed = json_parse(it->observed, strlen(it->observed),
@@ -362,7 +393,20 @@ batch_add(struct engine *e, struct batch *b, struct item *it)
 	    .instance = e->cfg.world.instance,
 	    .may_exist = it->unanswered } };
 	it->was_tried = true;
+	it->said[0] = '\0';
 	item_set_state(e, it, OBJECT_BUSY);
+}
+
+/* In a thread: an item in hand is never freed. */
+static void
+task_progress(void *arg, const char *text)
+{
+	struct task *t = arg;
+
+	pthread_mutex_lock(&t->engine->said_lock);
+	str_copy(t->item->said, text, sizeof t->item->said);
+	pthread_mutex_unlock(&t->engine->said_lock);
+	atomic_store(&t->engine->has_said, true);
 }
 
 /* --- what came of it ------------------------------------------------------ */
@@ -674,6 +718,10 @@ queue_submit(struct engine *e)
 	while ((b = e->starting) != NULL) {
 		e->starting = b->next;
 		b->started_ms = clock_ms();
+		for (size_t i = 0; i < b->n; i++) {
+			b->deeds[i].work.progress = task_progress;
+			b->deeds[i].work.progress_arg = &b->tasks[i];
+		}
 		pool_submit(b->system->pool, &b->job);
 	}
 }

@@ -53,6 +53,17 @@ run_new(struct engine *e)
 	return r;
 }
 
+/* How far that one is, in the caller's memory. */
+static void
+run_progress(const struct engine *e, const struct item *it, struct run_view *v)
+{
+	pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&e->said_lock;
+
+	pthread_mutex_lock(lock);
+	str_copy(v->progress, it->said, sizeof v->progress);
+	pthread_mutex_unlock(lock);
+}
+
 static void
 run_view(const struct engine *e, const struct run *r, struct run_view *v)
 {
@@ -83,6 +94,7 @@ run_view(const struct engine *e, const struct run *r, struct run_view *v)
 		if ((it = item_find(e, key)) != NULL &&
 		    it->state == OBJECT_BUSY) {
 			v->current = it->key;
+			run_progress(e, it, v);
 			break;
 		}
 }
@@ -191,8 +203,10 @@ runs_tick(struct engine *e)
 {
 	struct run *r, **at = &e->runs;
 	int64_t now = clock_mono_ms();
+	bool has_said = atomic_exchange(&e->has_said, false);
 
 	for (r = e->runs; r != NULL; r = r->next) {
+		r->changed |= has_said;
 		if (r->over)
 			continue;
 		if (run_is_finished(r))

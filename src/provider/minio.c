@@ -87,7 +87,7 @@ policy_remove(void *ctx, const struct work *w, struct outcome *out,
 
 /* --- looking -------------------------------------------------------------- */
 
-struct watch {
+struct looking {
 	const char	*instance;
 	void		(*changed)(void *arg, const char *key,
 			    struct json *observed);
@@ -95,7 +95,7 @@ struct watch {
 };
 
 static void
-report(const struct watch *w, const char *key, const struct json *was,
+report(const struct looking *w, const char *key, const struct json *was,
     struct json *now)
 {
 	if (json_equal(was, now))
@@ -105,7 +105,7 @@ report(const struct watch *w, const char *key, const struct json *was,
 }
 
 static void
-see_policy(const struct watch *w, const char *key, const struct json *was,
+see_policy(const struct looking *w, const char *key, const struct json *was,
     const struct json *document)
 {
 	const char *name = json_str(was, "name");
@@ -117,7 +117,7 @@ see_policy(const struct watch *w, const char *key, const struct json *was,
 }
 
 static void
-see_user(const struct watch *w, const char *key, const struct json *was,
+see_user(const struct looking *w, const char *key, const struct json *was,
     const struct minio_account *a)
 {
 	if (!a->is_there)
@@ -127,7 +127,7 @@ see_user(const struct watch *w, const char *key, const struct json *was,
 }
 
 static void
-see_in_export(const struct watch *w, const struct observe_item *it,
+see_in_export(const struct looking *w, const struct observe_item *it,
     const struct json *export)
 {
 	struct json *was = json_must(it->observed);
@@ -157,7 +157,7 @@ see_in_export(const struct watch *w, const struct observe_item *it,
 
 /* Where an export is refused: each on its own, and no secret is seen. */
 static int
-see_alone(struct s3 *s, const struct watch *w, const struct observe_item *it,
+see_alone(struct s3 *s, const struct looking *w, const struct observe_item *it,
     struct err *e)
 {
 	struct json *was = json_must(it->observed), *info = NULL;
@@ -204,7 +204,7 @@ minio_observe(void *ctx, const struct observe_item *items, size_t n,
     void *arg, struct err *e)
 {
 	struct minio *m = ctx;
-	struct watch w = { m->instance, changed, arg };
+	struct looking w = { m->instance, changed, arg };
 	struct json *export = NULL;
 	size_t i, iam = 0;
 	int rv = 0;

@@ -138,5 +138,14 @@ const char *const schema_steps[] = {
 	"  text TEXT NOT NULL"
 	") STRICT;"
 	"CREATE INDEX log_subject ON log (subject, id);",
+
+	/* 2: tokens of our own API */
+	"CREATE TABLE token ("
+	"  sha256 TEXT PRIMARY KEY,"
+	"  subject TEXT NOT NULL,"
+	"  made_ms INTEGER NOT NULL,"
+	"  expires_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX token_of ON token (subject);",
 };
 const int schema_version = NELEM(schema_steps);

@@ -1,0 +1,99 @@
+/*
+ * Containers that are to start anew although nothing else about them changes.
+ *
+ *   restart   somebody asks for it: the container's serial goes up
+ *   period    tokens of agents are renewed: all containers get the number of
+ *             the period, and what does not have it yet is a difference
+ *
+ * Both are inputs of the compile, so that a restart is a step of a plan and a
+ * kill in the middle of it goes on with it.
+ */
+#include "engine-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/clock.h"
+#include "hiclaw/log.h"
+
+#define RESTARTS_KEY	"engine.restarts"
+#define PERIOD_MS	(12 * 3600000LL)	/* a token lives three of them */
+
+static void
+save(struct engine *e)
+{
+	char *text = json_canonical(e->restarts);
+
+	store_begin(e->store);
+	store_kv_set(e->store, RESTARTS_KEY, text);
+	free(text);
+}
+
+int64_t
+engine_restart(struct engine *e, const char *key, const struct run_request *q,
+    struct plan **plan, struct err *err)
+{
+	struct item *it = item_find(e, key);
+	struct plan *made;
+	int64_t run;
+
+	if (it == NULL || it->desired == NULL)
+		return err_set(err, ERR_NOTFOUND, "there is no %s", key);
+	store_begin(e->store);
+	json_set_int(e->restarts, key, json_int(e->restarts, key, 0) + 1);
+	save(e);
+	made = engine_plan_now(e);
+	engine_sync(e);
+	run = run_start(e, made, q);
+	if (plan != NULL)
+		*plan = made;
+	else
+		plan_free(made);
+	return run;
+}
+
+/* The object is gone for good: another of that name begins afresh. */
+void
+restart_forget(struct engine *e, const char *key)
+{
+	if (json_get(e->restarts, key) == NULL)
+		return;
+	json_remove(e->restarts, key);
+	save(e);
+}
+
+void
+restarts_load(struct engine *e)
+{
+	char *text = store_kv_get(e->store, RESTARTS_KEY);
+	struct err err;
+
+	if (text != NULL)
+		e->restarts = json_parse(text, strlen(text), &err);
+	if (e->restarts == NULL)
+		e->restarts = json_object();
+	free(text);
+	e->cfg.world.containers.restarts = e->restarts;
+}
+
+static void
+next_period(void *arg)
+{
+	struct engine *e = arg;
+
+	store_begin(e->store);
+	period_begin(e);
+	engine_sync(e);
+}
+
+/* The compile sees the number of the period; we are called when it ends. */
+void
+period_begin(struct engine *e)
+{
+	int64_t now = clock_ms();
+
+	e->cfg.world.containers.token_period = now / PERIOD_MS;
+	if (e->period_timer == NULL)
+		e->period_timer = timer_new(e->loop, next_period, e);
+	timer_arm(e->period_timer, PERIOD_MS - now % PERIOD_MS);
+}

@@ -26,6 +26,9 @@ struct chat *chat_new(struct store *, struct engine *,
 void	chat_free(struct chat *);
 /* The observer to give to engine_observe. */
 const struct engine_observer *chat_observer(struct chat *);
+/* For struct ops: a change that needed nothing outside gets its receipt. */
+void	chat_settled(void *chat, const struct run_request *,
+	    const char *plan_hash);
 /*
  * Something outside that an event needs before it can be dealt with: an
  * attachment's bytes, the message it replies to, or the answer of a provider

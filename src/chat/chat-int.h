@@ -2,7 +2,6 @@
  * What the files of chat share; nobody else includes it.
  *
  *   request   one message of a person, on its way through the pipeline
- *   attempt   what somebody asks to be different, tried on a copy
  *   question  a change that waits for a yes, bound to the hash of its plan
  *
  * The way of a message: chat.c (is it for us, may they) -> input.c, words.c,
@@ -14,6 +13,7 @@
 #define CHAT_INT_H
 
 #include "hiclaw/chat.h"
+#include "hiclaw/ops.h"
 
 #include "commands.h"
 #include "input.h"
@@ -22,8 +22,6 @@
 #include "text.h"
 
 /* Figures, each with its reason. */
-#define STEPS_SHOWN	12	/* lines in a plan: one phone screen */
-#define NAMES_SHOWN	6	/* on one of these lines */
 #define STEPS_THREAD	200	/* in the thread below it: ten screens */
 #define NAMES_THREAD	100	/* on one of those: a screen */
 #define DETAILS_SHOWN	6	/* changed files, line by line, in a message;
@@ -42,6 +40,7 @@
 struct chat {
 	struct store		*store;
 	struct engine		*engine;
+	struct ops		 ops;
 	struct chat_config	 cfg;
 	struct engine_observer	 observer;
 	struct templates	*templates;
@@ -135,54 +134,19 @@ void	 say_file(struct request *, const struct text *, const char *name,
 void	 say_news(struct chat *, const char *template_name,
 	    const struct fill *);
 
-/* --- change.c ------------------------------------------------------------ */
-/*
- * A change as JSON, so that a question can keep it:
- *  {"do": "apply", "docs": [resource...], "prune": "selector" or absent,
- *   "title": "apply 1 Team"}
- *  {"do": "delete", "names": [{"kind", "name"}...], "title": ...}
- */
-struct attempt {
-	struct resources *after;
-	struct resource	**put, **gone;		/* refs */
-	size_t		  put_n, gone_n;
-	struct problems	  problems;
-	struct plan	 *plan;
-};
-/*
- * Try it on a copy of what is declared.  -1: err, or problems with errors.
- * places may be NULL, else parallel to docs.
- */
-int	 change_try(struct chat *, const struct json *action,
-	    const struct place *places, struct attempt *, struct err *)
-	    MUST_CHECK;
-void	 change_release(struct attempt *);
-struct json *change_apply_action(struct resource *const *, size_t n,
-	    const char *prune);			/* yours */
-struct json *change_delete_action(void);	/* yours */
-void	 change_delete_add(struct json *action, const struct kind *,
-	    const char *name);
+/* --- change.c: what src/ops tries, in a room ----------------------------- */
+
 /* Give it to the engine and report in the room. */
 void	 change_run(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);
-/*
- * What is shown of a plan, as JSON: {"summary","risk","lines":[...],
- * "more":true if lines leaves something out, "notes":[...]}.  Notes are
- * warnings and repairs; may be NULL.
- */
-struct json *change_show(struct chat *, const struct plan *,
-	    const struct strv *notes);
 void	 put_steps(const struct json *show, struct text *out);
 void	 put_notes(const struct json *show, struct text *out);
 /* What differs line by line (step.detail), in blocks.  When that is not all of
  * it: the whole, for a file; yours, else NULL. */
 char	*put_details(const struct plan *, struct text *out);
-/* Ask or do: the way of every change that was tried with success. */
+/* Refuse, ask or do: the way of every change that was tried with success. */
 void	 change_decide(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);
-/* The team member of that name: its Team, and is it the leader? */
-struct resource *member_team(const struct resources *, const char *name,
-	    bool *is_leader, const struct json **spec);
 
 /* --- questions.c --------------------------------------------------------- */
 
@@ -239,8 +203,6 @@ enum where where_is(struct chat *, const char *room, const char *sender);
 void	 people_refuse(struct request *);
 void	 people_elsewhere(struct request *);
 void	 people_encrypted(struct chat *, const char *room);
-/* A line of ours with "@ann" for "@ann:domain" where it is our domain; yours. */
-char	*short_ids(struct chat *, const char *line);
 /* The first call with this key is true, all others false; durable. */
 bool	 once(struct chat *, const char *key, const char *value);
 const char *admin_room(struct chat *);		/* room id, or NULL */
@@ -262,8 +224,13 @@ void	 request_release(struct request *);
 /* Two words for one thing: "KIND NAME", "KIND/NAME"; takes one or two. */
 int	 read_name(struct request *, const struct strv *, size_t *at,
 	    const struct kind **, const char **name, struct err *) MUST_CHECK;
-/* There is none of that name; err says so, with the nearest; gives -1. */
-int	 name_missing(struct chat *, const struct kind *, const char *name,
-	    struct err *);
+/* May the sender do this?  ops_may and change_may for a request. */
+enum may request_may(const struct request *, enum verb,
+	    const struct target *, enum risk, char *why, size_t whysize);
+enum may request_may_change(const struct request *,
+	    const struct json *action, const struct attempt *, char *why,
+	    size_t whysize);
+/* May not: say so. */
+void	 say_may_not(struct request *, const char *why);
 
 #endif

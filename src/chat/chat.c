@@ -29,6 +29,7 @@ chat_new(struct store *store, struct engine *engine,
 	c->store = store;
 	c->engine = engine;
 	c->cfg = *cfg;
+	c->ops = (struct ops){ engine, store, chat_settled, c };
 	c->bot = bot_user(wc);
 	c->name = xstrdup(wc->prefix);
 	c->lives = progress_map();
@@ -204,14 +205,21 @@ is_for_us(struct request *q)
 	return is_answer(q) && question_is_open(q, replied_message(q));
 }
 
-/* May this person have it done, here? */
+/* May this person have it done, here?  What exactly is for dispatch.c. */
 static bool
 is_allowed(struct request *q)
 {
+	const struct command *c = q->command;
+
 	if (q->tier == 1)
 		return q->where != IN_MANAGED;
-	return q->tier > 1 && q->where == IN_DM && q->command != NULL &&
-	    q->command->tier >= q->tier;
+	if (q->tier == 0 || q->where != IN_DM)
+		return false;
+	if (is_answer(q))
+		return question_is_open(q, replied_message(q));
+	if (c == NULL && (q->in.looks || q->in.file_url != NULL))
+		c = commands_find(q->chat->commands, "apply");
+	return c != NULL && c->tier >= q->tier;
 }
 
 static void
@@ -298,7 +306,7 @@ take_reaction(struct chat *c, const struct json *event)
 	q.where = where_is(c, q.room, q.sender);
 	q.tier = tier_of(c, q.sender, &q.human);
 	/* Only the one who was asked answers; others' taps mean nothing. */
-	if (q.where != IN_NONE && q.tier == 1 &&
+	if (q.where != IN_NONE && q.tier > 0 &&
 	    question_is_open(&q, message))
 		question_answer(&q, message, answer == 1);
 	request_release(&q);

@@ -174,7 +174,7 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 	} else
 		plan_groups(plan, PLAN_SHOWN, NAMES_THREAD, &lines);
 	for (size_t i = 0; i < lines.n; i++) {
-		line = short_ids(q->chat, lines.v[i]);
+		line = short_ids(q->chat->engine, lines.v[i]);
 		text_printf(&steps, "- %s\n", line);
 		free(line);
 	}
@@ -212,9 +212,16 @@ show_or_nothing(struct request *q, const char *title, const struct plan *plan,
 static void
 show_unsettled(struct request *q, enum mode mode)
 {
-	struct plan *plan = engine_plan_now(q->chat->engine);
+	struct plan *plan;
 	struct strv notes = { 0 };
+	char why[256];
 
+	if (request_may(q, VERB_ADMIN, NULL, RISK_NONE, why, sizeof why) ==
+	    MAY_NOT) {
+		say_may_not(q, why);
+		return;
+	}
+	plan = engine_plan_now(q->chat->engine);
 	show_or_nothing(q, "What is declared", plan, &notes, mode);
 	plan_free(plan);
 }
@@ -228,9 +235,10 @@ plan_docs(struct request *q, struct docs *d, const char *prune,
 	struct json *action = change_apply_action(d->v, d->n, prune);
 	struct strv notes = { 0 };
 	struct attempt ch;
+	char why[256];
 	struct err err;
 
-	if (change_try(q->chat, action, d->places, &ch, &err) == -1) {
+	if (change_try(q->chat->engine, action, d->places, &ch, &err) == -1) {
 		if (ch.problems.errors > 0)
 			say_problems(q, &ch.problems);
 		else
@@ -242,6 +250,10 @@ plan_docs(struct request *q, struct docs *d, const char *prune,
 	note_warnings(&ch.problems, &notes);
 	if (mode == MODE_APPLY)
 		change_decide(q, action, &ch, &notes);
+	else if (request_may_change(q, action, &ch, why, sizeof why) ==
+	    MAY_NOT)
+		/* What differs would tell what is there. */
+		say_may_not(q, why);
 	else
 		show_or_nothing(q, json_str(action, "title"), ch.plan, &notes,
 		    mode);

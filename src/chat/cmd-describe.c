@@ -33,7 +33,7 @@ static void
 put_member(struct chat *c, const char *user, const char *how,
     struct text *out)
 {
-	char *name = short_ids(c, user);
+	char *name = short_ids(c->engine, user);
 	char *agent = xasprintf("@%s_", c->name);
 
 	text_value(out, name + (str_starts(name, agent) ? strlen(agent) : 0));
@@ -316,6 +316,8 @@ cmd_describe(struct request *q)
 	const char *name;
 	bool is_leader = false;
 	size_t at = 0;
+	char why[256];
+	struct target t;
 	struct err err;
 
 	if (q->words.v.n == 0) {
@@ -330,11 +332,17 @@ cmd_describe(struct request *q)
 		say_usage(q, "One at a time, please.");
 		return;
 	}
+	target_find(rs, kind, name, &t);
+	if (request_may(q, VERB_GET, &t, RISK_NONE, why, sizeof why) ==
+	    MAY_NOT) {
+		say_may_not(q, why);
+		return;
+	}
 	r = resources_find(rs, kind, name);
 	if (r == NULL && strcmp(kind->name, "Worker") == 0)
 		r = member_team(rs, name, &is_leader, &member);
 	if (r == NULL) {
-		name_missing(q->chat, kind, name, &err);
+		name_missing(q->chat->engine, kind, name, &err);
 		say_wrong(q, "%s", err.msg);
 	} else
 		describe(q, r, member, is_leader);

@@ -439,7 +439,7 @@ apply_edit(struct request *q, struct resource *r)
 	struct err err;
 	char *text;
 
-	if (change_try(q->chat, action, NULL, &ch, &err) == 0)
+	if (change_try(q->chat->engine, action, NULL, &ch, &err) == 0)
 		change_decide(q, action, &ch, &notes);
 	else {
 		text = ch.problems.errors > 0 ? problems_text(&ch.problems) :

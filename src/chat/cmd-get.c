@@ -43,7 +43,26 @@ finds_release(struct finds *fs)
 
 /* --- finding ------------------------------------------------------------- */
 
-struct deleting { struct finds *out; const struct kind *kind; const char *name; };
+/* May the asker see it?  A list is what they may see. */
+static bool
+may_see(struct request *q, const struct resource *r,
+    const struct json *member, bool is_leader)
+{
+	struct target t = { .kind = r->kind, .name = r->name, .resource = r,
+	    .spec = r->spec };
+
+	if (member != NULL)
+		t = (struct target){ kind_find("Worker"), json_strd(member,
+		    "name", ""), r, is_leader, r, member };
+	return request_may(q, VERB_GET, &t, RISK_NONE, NULL, 0) != MAY_NOT;
+}
+
+struct deleting {
+	struct request	*q;
+	struct finds	*out;
+	const struct kind *kind;
+	const char	*name;
+};
 
 /* What was deleted and still has objects is in the store only. */
 static void
@@ -64,20 +83,24 @@ add_deleting(const struct resource_row *row, void *arg)
 	r->created_ms = row->created_ms;
 	r->updated_ms = row->updated_ms;
 	r->deleting = true;
-	finds_add(d->out, r, NULL, false);
-	d->out->v[d->out->n - 1].is_deleting = true;
+	if (may_see(d->q, r, NULL, false)) {
+		finds_add(d->out, r, NULL, false);
+		d->out->v[d->out->n - 1].is_deleting = true;
+	}
 	resource_unref(r);
 }
 
 static void
-add_members(struct resource *team, struct finds *out)
+add_members(struct request *q, struct resource *team, struct finds *out)
 {
-	const struct json *w;
+	const struct json *w = json_get(team->spec, "leader");
 
-	finds_add(out, team, json_get(team->spec, "leader"), true);
+	if (may_see(q, team, w, true))
+		finds_add(out, team, w, true);
 	for (w = json_first(json_get(team->spec, "workers")); w != NULL;
 	    w = json_next(w))
-		finds_add(out, team, w, false);
+		if (may_see(q, team, w, false))
+			finds_add(out, team, w, false);
 }
 
 static int
@@ -85,7 +108,7 @@ find_all(struct request *q, const struct kind *kind, const char *selector,
     struct finds *out, struct err *e)
 {
 	const struct resources *rs = engine_resources(q->chat->engine);
-	struct deleting d = { out, kind, NULL };
+	struct deleting d = { q, out, kind, NULL };
 	bool is_workers = kind != NULL && strcmp(kind->name, "Worker") == 0;
 
 	for (size_t i = 0; i < resources_n(rs); i++) {
@@ -97,10 +120,11 @@ find_all(struct request *q, const struct kind *kind, const char *selector,
 			return -1;
 		if (match == 0)
 			continue;
-		if (kind == NULL || r->kind == kind)
-			finds_add(out, r, NULL, false);
-		else if (is_workers && strcmp(r->kind->name, "Team") == 0)
-			add_members(r, out);
+		if (kind == NULL || r->kind == kind) {
+			if (may_see(q, r, NULL, false))
+				finds_add(out, r, NULL, false);
+		} else if (is_workers && strcmp(r->kind->name, "Team") == 0)
+			add_members(q, r, out);
 	}
 	if (selector == NULL)
 		store_resources_each(q->chat->store, add_deleting, &d);
@@ -112,12 +136,19 @@ find_one(struct request *q, const struct kind *kind, const char *name,
     struct finds *out, struct err *e)
 {
 	const struct resources *rs = engine_resources(q->chat->engine);
-	struct deleting d = { out, kind, name };
+	struct deleting d = { q, out, kind, name };
 	struct resource *r = resources_find(rs, kind, name);
 	const struct json *member = NULL;
 	size_t before = out->n;
 	bool is_leader = false;
+	char why[256];
+	struct target t;
 
+	target_find(rs, kind, name, &t);
+	if (request_may(q, VERB_GET, &t, RISK_NONE, why, sizeof why) ==
+	    MAY_NOT)
+		return err_set(e, ERR_DENIED, "I may not show that to you: "
+		    "%s", why);
 	if (r == NULL && strcmp(kind->name, "Worker") == 0)
 		r = member_team(rs, name, &is_leader, &member);
 	if (r != NULL) {
@@ -127,7 +158,7 @@ find_one(struct request *q, const struct kind *kind, const char *name,
 	store_resources_each(q->chat->store, add_deleting, &d);
 	if (out->n > before)
 		return 0;
-	return name_missing(q->chat, kind, name, e);
+	return name_missing(q->chat->engine, kind, name, e);
 }
 
 /* --- showing ------------------------------------------------------------- */

@@ -9,10 +9,13 @@
 
 #include "cmd.h"
 
+struct systems { struct text *out; bool has_errors; };
+
 static void
 put_system(void *arg, const struct system_view *v)
 {
-	struct text *out = arg;
+	const struct systems *s = arg;
+	struct text *out = s->out;
 	char age[16];
 
 	text_printf(out, "- %s: %s", v->name, v->is_up ? "answers" :
@@ -27,7 +30,7 @@ put_system(void *arg, const struct system_view *v)
 	if (v->in_flight > 0)
 		text_printf(out, ", %d in hand", v->in_flight);
 	/* An outage says its reason already. */
-	if (v->is_up && v->last_error != NULL)
+	if (v->is_up && v->last_error != NULL && s->has_errors)
 		text_printf(out, "; last error %s ago: %s",
 		    clock_age(clock_ms() - v->last_error_ms, age),
 		    v->last_error);
@@ -102,6 +105,8 @@ cmd_status(struct request *q)
 	struct chat *c = q->chat;
 	struct engine_counts n;
 	struct text t = { 0 };
+	/* An error names what others may not see. */
+	struct systems s = { &t, q->tier == 1 };
 	char age[16];
 	bool is_well;
 
@@ -113,7 +118,7 @@ cmd_status(struct request *q)
 	put_resources(c, &t);
 	put_counts(&n, &t);
 	text_puts(&t, "\n**Systems**\n");
-	engine_systems(c->engine, put_system, &t);
+	engine_systems(c->engine, put_system, &s);
 	text_printf(&t, "\nhomeserver %s, version %s, up for %s",
 	    c->cfg.homeserver_url != NULL ? c->cfg.homeserver_url : "?",
 	    c->cfg.version != NULL ? c->cfg.version : "?",

@@ -5,6 +5,8 @@
 #ifndef CHAT_CMD_H
 #define CHAT_CMD_H
 
+#include "hiclaw/ops.h"
+
 struct request;
 
 void	cmd_apply(struct request *);
@@ -27,7 +29,12 @@ void	cmd_help(struct request *);
 void	cmd_whoami(struct request *);
 void	cmd_version(struct request *);
 
-struct handler { const char *name; void (*exec)(struct request *); };
+/* `verb`: what it does, for ops_may; its own targets it asks for itself. */
+struct handler {
+	const char	*name;
+	void		(*exec)(struct request *);
+	enum verb	 verb;
+};
 extern const struct handler handlers[];		/* ends with name == NULL */
 
 #endif

@@ -157,14 +157,48 @@ paste_command(struct request *q)
 	return commands_find(q->chat->commands, "apply");
 }
 
+enum may
+request_may(const struct request *q, enum verb verb, const struct target *t,
+    enum risk risk, char *why, size_t whysize)
+{
+	struct caller c;
+	enum may may;
+
+	caller_person(&c, q->sender, q->tier, q->human);
+	may = ops_may(&c, verb, t, risk, why, whysize);
+	caller_release(&c);
+	return may;
+}
+
+enum may
+request_may_change(const struct request *q, const struct json *action,
+    const struct attempt *ch, char *why, size_t whysize)
+{
+	struct caller c;
+	enum may may;
+
+	caller_person(&c, q->sender, q->tier, q->human);
+	may = change_may(q->chat->engine, &c, action, ch, why, whysize);
+	caller_release(&c);
+	return may;
+}
+
+void
+say_may_not(struct request *q, const char *why)
+{
+	say_wrong(q, "I may not do that for you: %s.", why);
+}
+
 static void
 run_handler(struct request *q, size_t used)
 {
 	const struct command *c = q->command;
 	struct err err;
 
-	/* Whoever changes is_allowed() in chat.c still has this to pass. */
-	if (q->tier == 0 || c->tier < q->tier) {
+	/* The command's file may ask for more than the rule, never for less. */
+	if (q->tier == 0 || c->tier < q->tier ||
+	    request_may(q, handlers[c->handler].verb, NULL, RISK_NONE, NULL,
+	    0) == MAY_NOT) {
 		people_refuse(q);
 		return;
 	}
@@ -330,49 +364,4 @@ read_name(struct request *q, const struct strv *v, size_t *at,
 	*name = v->v[*at + 1];
 	*at += 2;
 	return 0;
-}
-
-/* --- names that are not there -------------------------------------------- */
-
-static void
-add_members(const struct resource *team, struct strv *names)
-{
-	const struct json *w;
-	const char *leader = json_str(json_get(team->spec, "leader"), "name");
-
-	if (leader != NULL)
-		strv_add(names, leader);
-	for (w = json_first(json_get(team->spec, "workers")); w != NULL;
-	    w = json_next(w))
-		if (json_str(w, "name") != NULL)
-			strv_add(names, json_str(w, "name"));
-}
-
-int
-name_missing(struct chat *c, const struct kind *kind, const char *name,
-    struct err *e)
-{
-	const struct resources *rs = engine_resources(c->engine);
-	struct strv names = { 0 };
-	const char *near = NULL;
-
-	for (size_t i = 0; i < resources_n(rs); i++) {
-		const struct resource *r = resources_at(rs, i);
-
-		if (r->kind == kind)
-			strv_add(&names, r->name);
-		else if (strcmp(kind->name, "Worker") == 0 &&
-		    strcmp(r->kind->name, "Team") == 0)
-			add_members(r, &names);
-	}
-	if (names.n > 0)
-		near = str_nearest(name, (const char *const *)names.v);
-	if (near != NULL)
-		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s; did you mean "
-		    "%.64s?", kind->name, name, near);
-	else
-		err_set(e, ERR_NOTFOUND, "there is no %s/%.64s; \"get %s\" "
-		    "lists what there is", kind->name, name, kind->plural);
-	strv_release(&names);
-	return -1;
 }

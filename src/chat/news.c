@@ -33,7 +33,7 @@ news_drift(void *arg, const char *key, const char *sender,
 	char *title = object_title(key), *line, *what;
 
 	line = strv_join(did, ", ");
-	what = short_ids(c, line);
+	what = short_ids(c->engine, line);
 	free(line);
 
 	store_begin(c->store);

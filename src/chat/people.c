@@ -59,47 +59,6 @@ where_is(struct chat *c, const char *room, const char *sender)
 	return where_kept(c, room, sender);
 }
 
-static bool
-is_id_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || (c != '\0' && strchr("._=/+-", c));
-}
-
-/* Is the domain at `at` that of an id, and whole? */
-static bool
-is_own_id(const char *line, const char *at, size_t len)
-{
-	const char *p = at, *end = at + len;
-
-	while (p > line && is_id_char(p[-1]))
-		p--;
-	if (p == at || p == line || strchr("@#", p[-1]) == NULL)
-		return false;
-	end += *end == '.';	/* of the sentence */
-	return !is_id_char(*end) && *end != ':';
-}
-
-char *
-short_ids(struct chat *c, const char *line)
-{
-	char *tail = xasprintf(":%s",
-	    engine_world_config(c->engine)->domain);
-	size_t len = strlen(tail);
-	struct buf b = { 0 };
-	const char *at, *from = line;
-
-	while ((at = strstr(from, tail)) != NULL) {
-		buf_add(&b, from, (size_t)(at - from));
-		if (!is_own_id(line, at, len))
-			buf_add(&b, at, len);
-		from = at + len;
-	}
-	buf_puts(&b, from);
-	free(tail);
-	return buf_take(&b);
-}
-
 bool
 once(struct chat *c, const char *key, const char *value)
 {

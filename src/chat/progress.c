@@ -173,7 +173,7 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 
 	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
 	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
-		line = short_ids(q->chat, lines.v[i]);
+		line = short_ids(q->chat->engine, lines.v[i]);
 		text_printf(&steps, "- %s\n", line);
 		free(line);
 	}
@@ -218,6 +218,21 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	if (json_bool(show, "more", false) || has_details(plan))
 		send_thread(q, id, plan);
 	q->is_answered = true;
+	text_release(&t);
+}
+
+/* A run that somebody else began (REST, a timer): in the room it names. */
+static void
+live_begin(struct chat *c, const struct run_view *v)
+{
+	struct reply r = { .event = v->command_event, .state = REPLY_RUNNING,
+	    .run = v->id };
+	struct live *l = live_of(c, v->id, v->resources);
+	struct text t = { 0 };
+
+	live_text(c, v, l->show, &t);
+	engine_run_live(c->engine, v->id, reply_send(c, v->room, &r, &t));
+	l->due_ms = clock_ms();
 	text_release(&t);
 }
 
@@ -300,6 +315,8 @@ progress_run(void *arg, const struct run_view *v)
 	store_begin(c->store);
 	if (v->live_message != 0)
 		live_update(c, v);
+	else if (!v->over && v->room != NULL && v->room[0] != '\0')
+		live_begin(c, v);
 	if (v->over) {
 		run_over(c, v);
 		live_drop(c, v->id);

@@ -185,7 +185,7 @@ question_ask(struct request *q, const struct json *action,
 	struct text t = { 0 };
 	char *json;
 
-	json_set(kept, "show", change_show(c, ch->plan, notes));
+	json_set(kept, "show", change_show(c->engine, ch->plan, notes));
 	json_set_str(kept, "why", why);
 	question_text(c, kept, is_again ? "again" : "question", why, &t);
 	row.message = reply_send(c, q->room, &r, &t);
@@ -229,9 +229,10 @@ static void
 carry_out(struct request *q, struct question *qn)
 {
 	struct attempt ch;
+	char why[256];
 	struct err err;
 
-	if (change_try(q->chat, qn->action, NULL, &ch, &err) == -1) {
+	if (change_try(q->chat->engine, qn->action, NULL, &ch, &err) == -1) {
 		say_wrong(q, "This cannot be done any more: %s",
 		    ch.problems.n > 0 ? ch.problems.v[0].what : err.msg);
 	} else if (plan_is_empty(ch.plan)) {
@@ -239,6 +240,10 @@ carry_out(struct request *q, struct question *qn)
 	} else if (strcmp(ch.plan->hash, qn->hash) != 0) {
 		question_ask(q, qn->action, &ch, NULL,
 		    json_str(qn->action, "why"), true);
+	} else if (request_may_change(q, qn->action, &ch, why, sizeof why) <
+	    MAY_ASK) {
+		/* Asked with rights that are gone by now. */
+		say_may_not(q, why);
 	} else
 		change_run(q, qn->action, &ch, NULL);
 	change_release(&ch);

@@ -1,0 +1,147 @@
+/*
+ * Operations: what chat, REST and timers do alike, between them and the engine.
+ * Who may do what is one pure function here, so that nothing can be done on one
+ * way that is refused on the other.  Deciding thread only.
+ */
+#ifndef HICLAW_OPS_H
+#define HICLAW_OPS_H
+
+#include "hiclaw/engine.h"
+
+/* What operations work with; filled by whoever has it, borrowed for ever. */
+struct ops {
+	struct engine	*engine;
+	struct store	*store;
+	/* A change was made that needed nothing outside: no run tells of it.
+	 * NULL: nobody wants to know. */
+	void		(*settled)(void *arg, const struct run_request *,
+			    const char *plan_hash);
+	void		*arg;
+};
+
+/* --- may.c: who may do what ---------------------------------------------- */
+
+enum verb { VERB_NONE, VERB_VERSION, VERB_STATUS, VERB_LIST, VERB_GET,
+    VERB_PLAN, VERB_CREATE, VERB_UPDATE, VERB_DELETE, VERB_WAKE, VERB_SLEEP,
+    VERB_READY, VERB_RESTART, VERB_LOGS, VERB_EXEC, VERB_ADMIN };
+const char *verb_name(enum verb);	/* "wake" */
+/* The lowest tier (3 is low) for which a person may do this to anything. */
+int	verb_tier(enum verb);
+
+/* Who asks.  Zeroed: nobody that is known. */
+struct caller {
+	enum { CALLER_NONE, CALLER_PERSON, CALLER_AGENT } is;
+	char		*user;		/* Matrix id */
+	int		 tier;		/* of a person: 1 to 3 */
+	const struct resource *human;	/* of a person, or NULL: configured */
+	enum agent_role	 role;		/* of an agent */
+	const char	*name;		/* of an agent: metadata.name */
+	const struct resource *team;	/* of a leader or team worker */
+};
+/*
+ * Look up who a token's subject is, "user:@ann:d" or "agent:alice", in what is
+ * declared now.  False: nobody any more.  What the caller points to is borrowed
+ * from engine_resources until the next change.
+ */
+bool	 caller_find(const struct engine *, const char *subject,
+	    struct caller *);
+/* A person of that tier, as chat knows one. */
+void	 caller_person(struct caller *, const char *user, int tier,
+	    const struct resource *human);
+void	 caller_release(struct caller *);
+
+/* What it is about.  A team member is a Worker with a team. */
+struct target {
+	const struct kind *kind;
+	const char	*name;
+	const struct resource *team;	/* that it is a member of, or NULL */
+	bool		 is_leader;	/* of that team */
+	const struct resource *resource; /* itself, or the Team it is in; NULL:
+					 * there is none of that name */
+	const struct json *spec;	/* its own part of the spec, or NULL */
+};
+/* kind Worker finds team members too; kind NULL: the agent of that name. */
+void	 target_find(const struct resources *, const struct kind *,
+	    const char *name, struct target *);
+
+/*
+ * MAY_ASK: after a yes, where one can be asked for; MAY_PROPOSE: only when
+ * somebody else approves.  Pure; *why gets the rule in a sentence when the
+ * answer is not MAY_NOW.  target NULL: is there anything at all of the sort that
+ * this caller may do?
+ */
+enum may { MAY_NOT, MAY_PROPOSE, MAY_ASK, MAY_NOW };
+enum may ops_may(const struct caller *, enum verb, const struct target *,
+	    enum risk, char *why, size_t whysize);
+
+/* --- change.c: something is to be different ------------------------------ */
+/*
+ * A change as JSON, so that a question can keep it:
+ *  {"do": "apply", "docs": [resource...], "prune": "selector" or absent,
+ *   "title": "apply 1 Team"}
+ *  {"do": "delete", "names": [{"kind", "name"}...], "title": ...}
+ *  {"do": "state", "names": ["alice"...], "state": "Sleeping", "title": ...}
+ */
+struct attempt {
+	struct resources *after;
+	struct resource	**put, **gone;		/* refs */
+	size_t		  put_n, gone_n;
+	struct problems	  problems;
+	struct plan	 *plan;
+};
+struct json *change_apply_action(struct resource *const *, size_t n,
+	    const char *prune);			/* yours */
+struct json *change_delete_action(void);	/* yours */
+void	 change_delete_add(struct json *action, const struct kind *,
+	    const char *name);
+/* "Running", "Sleeping" or "Stopped", for agents of any kind. */
+struct json *change_state_action(const char *state);	/* yours */
+void	 change_state_add(struct json *action, const char *name);
+/*
+ * Try it on a copy of what is declared.  -1: err, or problems with errors.
+ * places may be NULL, else parallel to docs.
+ */
+int	 change_try(struct engine *, const struct json *action,
+	    const struct place *places, struct attempt *, struct err *)
+	    MUST_CHECK;
+void	 change_release(struct attempt *);
+/* The least that ops_may says of all it changes. */
+enum may change_may(const struct engine *, const struct caller *,
+	    const struct json *action, const struct attempt *, char *why,
+	    size_t whysize);
+
+/* How a change is shown: lines of a plan, of names on a line. */
+#define STEPS_SHOWN	12	/* lines in a plan: one phone screen */
+#define NAMES_SHOWN	6	/* on one of these lines */
+/*
+ * What is shown of a plan, as JSON: {"summary","risk","lines":[...],
+ * "more":true if lines leaves something out, "notes":[...]}.  Notes are
+ * warnings and repairs; may be NULL.  Yours.
+ */
+struct json *change_show(const struct engine *, const struct plan *,
+	    const struct strv *notes);
+/* A line with "@ann" for "@ann:domain" where it is our domain; yours. */
+char	*short_ids(const struct engine *, const char *line);
+
+/*
+ * Give it to the engine, in the transaction that is open, and write down who
+ * changed what.  `request` lacks `resources`, which are made here: what the
+ * receipt will carry, with "show" and `answer` (the id of a yes, or NULL).
+ * Returns the run, or 0 when nothing is left to do: then ops.settled was told.
+ */
+int64_t	 change_start(const struct ops *, const struct attempt *,
+	    const struct json *show, const char *answer,
+	    const struct run_request *request);
+
+/* --- names --------------------------------------------------------------- */
+
+/* The team member of that name: its Team, and is it the leader? */
+struct resource *member_team(const struct resources *, const char *name,
+	    bool *is_leader, const struct json **spec);
+/* There is none of that name; err says so, with the nearest; gives -1. */
+int	 name_missing(const struct engine *, const struct kind *,
+	    const char *name, struct err *);
+/* The same for agents of any kind. */
+int	 agent_missing(const struct engine *, const char *name, struct err *);
+
+#endif

@@ -37,7 +37,6 @@ struct field {
 	enum field_type	 item;		/* of FIELD_LIST */
 	bool		 required;
 	bool		 immutable;	/* once set */
-	bool		 later;		/* nothing acts on it yet: apply warns */
 	const char *const *values;	/* allowed words, NULL-terminated */
 	const char	*pattern;	/* whole-string PCRE2, or NULL */
 	int64_t		 min, max;	/* FIELD_INT; or length of strings, items of lists; max 0: none */

@@ -48,9 +48,27 @@ struct config {
 		int64_t	 rotation_overlap_s;
 	} gateway;
 	struct {
+		char	*provider;	/* "docker", "": nobody runs agents */
+		char	*url;		/* unix:///path, tcp://, https:// */
+		char	*ca_file, *cert_file, *key_file;	/* or NULL */
+		char	*network;	/* default: the instance's id; "host" */
+		char	*subnet;
+		char	*pull;		/* "missing", "always", "never" */
+		struct json *registries; /* NULL or [{host,username,password}];
+					  * secret */
+		int64_t	 memory_mb, cpu_m, pids, stop_s;
+		bool	 read_only;
+		char	*user;		/* "0:0"; NULL: see outside.c */
+		char	*homes;		/* as the engine sees them; or NULL */
+	} containers;
+	struct {
 		char	*homeserver_url;	/* default: homeserver.url */
+		char	*controller_url;	/* or NULL: no API for agents */
 		char	*runtime, *model;
+		struct json *images;	/* {"openclaw": "ref", ...} or NULL */
+		char	*idle_timeout;	/* "12h" */
 	} agents;
+	struct { char *admin_token; } api;	/* secret; or NULL */
 	struct {
 		char	*commands;	/* directories; default: installed */
 		char	*templates;

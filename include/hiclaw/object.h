@@ -105,6 +105,8 @@ struct object_kind {
 	 */
 	bool	(*awaits)(const struct json *desired,
 		    const struct json *observed, char *why, size_t whysize);
+	bool	 is_elsewhere;	/* somebody else makes that happen, some day: a
+				 * run does not wait for it */
 	/*
 	 * For people, and pure; NULL where there is nothing to say.  note: in a
 	 * few words whose the object is ("shared").  detail: the lines that

@@ -37,6 +37,7 @@ struct provider_env {
 		const char	*directory;	/* of the watched files */
 		const struct strv *listen;	/* "127.0.0.1:29302", ... */
 		const char	*homeserver_url;	/* behind /_matrix */
+		const char	*controller_url;	/* behind /api/v1 */
 		const char	*console_url, *console_user, *console_password;
 	} gateway;
 	struct provider_containers {

@@ -118,6 +118,11 @@ struct agent {
 	const struct json *spec;	/* its own part of the spec */
 };
 struct agents { struct agent *v; size_t n, cap; struct map *by_name; };
+/* What spec.state wants of it. */
+enum agent_state { AGENT_RUNNING, AGENT_SLEEPING, AGENT_STOPPED };
+enum agent_state agent_state(const struct agent *);
+/* Somebody else runs it: spec.containerManaged is false. */
+bool	 agent_is_remote(const struct agent *);
 /* All agents of all resources, in order of kind and name. */
 void	 agents_list(const struct world_config *, const struct resources *,
 	    struct agents *);

@@ -654,43 +654,10 @@ static const struct {
 
 /* --- objects ------------------------------------------------------------- */
 
-/* "spec.workers[3].env" -> "spec.workers[].env" */
-static void
-note_later(struct decode *d, const struct ynode *at)
-{
-	const char	*s;
-	struct buf	 b;
-	bool		 skip = false;
-
-	buf_init(&b, 0);
-	for (s = buf_str(&d->path); *s != '\0'; s++) {
-		if (*s == ']')
-			skip = false;
-		if (!skip)
-			buf_putc(&b, *s);
-		if (*s == '[')
-			skip = true;
-	}
-	strv_add_unique(&d->later, buf_str(&b));
-	if (d->later_at == NULL)
-		d->later_at = at;
-	buf_release(&b);
-}
-
-/* A value that says what is so anyway needs no warning. */
-static bool
-is_default(const struct field *f, const struct ynode *n)
-{
-	return f->dflt != NULL && n->type == YNODE_SCALAR &&
-	    strcmp(n->text, f->dflt) == 0;
-}
-
 static struct json *
 decode_value(struct decode *d, const struct ynode *at, const struct ynode *n,
     const struct field *f)
 {
-	if (f->later && !is_default(f, n))
-		note_later(d, at);
 	switch (f->type) {
 	case FIELD_STRING:
 	case FIELD_TEXT:

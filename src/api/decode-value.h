@@ -10,8 +10,6 @@
 struct decode {
 	struct yaml		*y;
 	struct buf		 path;
-	struct strv		 later;		/* paths nothing acts on yet */
-	const struct ynode	*later_at;
 	struct strv		 ignored;	/* paths that were dropped */
 	const struct ynode	*ignored_at;
 };

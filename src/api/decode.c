@@ -223,8 +223,8 @@ list_some(const struct strv *list)
 }
 
 /*
- * At most one warning for what is dropped and one for what waits; none for a
- * document that is refused anyway.
+ * At most one warning for what is dropped; none for a document that is refused
+ * anyway.
  */
 static void
 add_warnings(struct decode *d)
@@ -237,17 +237,8 @@ add_warnings(struct decode *d)
 		    "ignored: %s (set by the system)", list);
 		free(list);
 	}
-	if (yaml_doc_is_good(d->y) && d->later.n > 0) {
-		list = list_some(&d->later);
-		yaml_problem(d->y, d->later_at, NULL, true, "%s %s", list,
-		    d->later.n == 1 ?
-		    "is stored, but nothing acts on it yet" :
-		    "are stored, but nothing acts on them yet");
-		free(list);
-	}
 	strv_release(&d->ignored);
-	strv_release(&d->later);
-	d->ignored_at = d->later_at = NULL;
+	d->ignored_at = NULL;
 }
 
 /* --- documents ----------------------------------------------------------- */

@@ -113,9 +113,8 @@ put_fields(struct buf *b, const struct field *rows)
 		return;
 	buf_puts(b, "FIELDS\n");
 	for (f = rows; f->name != NULL; f++) {
-		buf_printf(b, "  %s  %s%s%s\n    ", f->name,
-		    field_type_word(f), f->required ? ", required" : "",
-		    f->later ? ", later" : "");
+		buf_printf(b, "  %s  %s%s\n    ", f->name,
+		    field_type_word(f), f->required ? ", required" : "");
 		put_wrapped(b, f->help, 4);
 	}
 }
@@ -137,8 +136,6 @@ put_field(struct buf *b, const struct field *f, bool is_status)
 		    field_effect_phrase(f->effect));
 	if (f->example != NULL)
 		put_row(b, "EXAMPLE", "%s: %s", f->name, f->example);
-	if (f->later)
-		put_row(b, "NOTE", "stored, but nothing acts on it yet");
 	put_fields(b, f->fields);
 }
 

@@ -136,6 +136,22 @@ const struct field expose_fields[] = {
 	END
 };
 
+static const struct field resource_fields[] = {
+	{ .name = "memory", .type = FIELD_STRING, .max = 16,
+	    .pattern = "[1-9][0-9]*(Ki|Mi|Gi)?", .effect = EFFECT_RECREATE,
+	    .help = "Memory, beyond which it is killed.",
+	    .example = "512Mi" },
+	{ .name = "cpu", .type = FIELD_STRING, .max = 16,
+	    .pattern = "[0-9]+m|[0-9]+(\\.[0-9]{1,3})?",
+	    .effect = EFFECT_RECREATE,
+	    .help = "Processor time: cores, or thousandths with m.",
+	    .example = "500m" },
+	{ .name = "pids", .type = FIELD_INT, .min = 1, .max = 1000000,
+	    .effect = EFFECT_RECREATE, .help = "Processes and threads.",
+	    .example = "200" },
+	END
+};
+
 #define POLICY_ROW(field_name, text) \
 	{ .name = field_name, .type = FIELD_LIST, .item = FIELD_STRING, \
 	    .max = 1000, .pattern = MXID_PATTERN "|[a-z0-9._=/+-]+", \
@@ -180,7 +196,7 @@ const struct field access_entry_fields[] = {
 	    .help = "Program that runs the agent; the operator's default " \
 	    "applies when nothing is said.", .example = "openclaw" }
 #define ROW_IMAGE \
-	{ .name = "image", .type = FIELD_STRING, .later = true, \
+	{ .name = "image", .type = FIELD_STRING, \
 	    .min = 1, .max = 255, .pattern = "[A-Za-z0-9][A-Za-z0-9._/:@-]*", \
 	    .effect = EFFECT_RECREATE, \
 	    .help = "Container image instead of the runtime's own.", \
@@ -241,7 +257,7 @@ const struct field access_entry_fields[] = {
 	    .example = "{groupAllowExtra: [bob]}", \
 	    .fields = channel_policy_fields }
 #define ROW_STATE \
-	{ .name = "state", .type = FIELD_STRING, .later = true, \
+	{ .name = "state", .type = FIELD_STRING, \
 	    .values = state_values, .dflt = "Running", \
 	    .effect = EFFECT_RESTART, \
 	    .help = "What its container should do.", .example = "Sleeping" }
@@ -253,10 +269,16 @@ const struct field access_entry_fields[] = {
 	    .example = "[{service: ai-gateway, permissions: [read]}]", \
 	    .fields = access_entry_fields }
 #define ROW_ENV \
-	{ .name = "env", .type = FIELD_MAP, .later = true, .max = 200, \
+	{ .name = "env", .type = FIELD_MAP, .max = 200, \
 	    .pattern = "[a-zA-Z_][a-zA-Z0-9_]*", .effect = EFFECT_RECREATE, \
 	    .help = "Environment of the container; the system's own " \
 	    "variables win.", .example = "{TZ: Europe/Berlin}" }
+#define ROW_RESOURCES \
+	{ .name = "resources", .type = FIELD_OBJECT, \
+	    .effect = EFFECT_RECREATE, .help = "Limits of the container; the " \
+	    "operator's apply to what is not said.", \
+	    .example = "{memory: 512Mi, cpu: 500m}", \
+	    .fields = resource_fields }
 #define ROW_LABELS \
 	{ .name = "labels", .type = FIELD_MAP, .max = 64, \
 	    .pattern = LABEL_KEY, .effect = EFFECT_RECREATE, \
@@ -311,13 +333,14 @@ static const struct field worker_spec[] = {
 	ROW_PACKAGE,
 	ROW_EXPOSE,
 	ROW_CHANNEL_POLICY("Who else may, or may not, address it."),
-	{ .name = "containerManaged", .type = FIELD_BOOL, .later = true,
+	{ .name = "containerManaged", .type = FIELD_BOOL,
 	    .dflt = "true", .effect = EFFECT_RECREATE,
 	    .help = "false: somebody else runs the container.",
 	    .example = "false" },
 	ROW_STATE,
 	ROW_ACCESS_ENTRIES,
 	ROW_ENV,
+	ROW_RESOURCES,
 	ROW_LABELS,
 	END
 };
@@ -406,6 +429,7 @@ static const struct field leader_fields[] = {
 	ROW_STATE,
 	ROW_ACCESS_ENTRIES,
 	ROW_ENV,
+	ROW_RESOURCES,
 	ROW_LABELS,
 	END
 };
@@ -428,6 +452,7 @@ static const struct field team_worker_fields[] = {
 	ROW_STATE,
 	ROW_ACCESS_ENTRIES,
 	ROW_ENV,
+	ROW_RESOURCES,
 	ROW_LABELS,
 	END
 };
@@ -582,6 +607,7 @@ static const struct field manager_spec[] = {
 	    .fields = manager_config_fields },
 	ROW_ACCESS_ENTRIES,
 	ROW_ENV,
+	ROW_RESOURCES,
 	ROW_LABELS,
 	END
 };

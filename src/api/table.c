@@ -53,7 +53,6 @@ table_decode(const struct field *rows, const char *text, size_t len,
 	refuse_more(y);
 	yaml_close(y);
 	buf_release(&d.path);
-	strv_release(&d.later);
 	strv_release(&d.ignored);
 	if (problems->errors > 0) {
 		json_free(object);

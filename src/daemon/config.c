@@ -81,6 +81,35 @@ static const struct field mcp_server_rows[] = {
 	{ .name = NULL }
 };
 
+static const char *const engines[] = { "", "docker", NULL };
+static const char *const pulls[] = { "missing", "always", "never", NULL };
+static const struct field registry_rows[] = {
+	{ .name = "host", .type = FIELD_STRING, .required = true, .max = 255,
+	    .pattern = "[A-Za-z0-9.-]+(:[0-9]{1,5})?",
+	    .help = "host, as it stands in front of the image's name",
+	    .example = "registry.example.org" },
+	{ .name = "username", .type = FIELD_STRING, .required = true,
+	    .max = 255, .help = "who we are there", .example = "ci" },
+	{ .name = "password", .type = FIELD_STRING, .required = true,
+	    .max = 4096, .help = "password or access token",
+	    .example = "..." },
+	{ .name = NULL }
+};
+#define AN_IMAGE(nm, h) \
+	{ .name = nm, .type = FIELD_STRING, .min = 1, .max = 255, \
+	    .pattern = "[A-Za-z0-9][A-Za-z0-9._/:@-]*", .help = h, \
+	    .example = "hiclaw/nano:latest" }
+static const struct field image_rows[] = {
+	AN_IMAGE("openclaw", "image of the runtime openclaw"),
+	AN_IMAGE("copaw", "image of the runtime copaw"),
+	AN_IMAGE("hermes", "image of the runtime hermes"),
+	AN_IMAGE("manager", "image of the Manager"),
+	{ .name = NULL }
+};
+
+/* Members of such objects that nobody is shown. */
+static const char *const inner_secrets[] = { "key", "password" };
+
 /* A row: where it stands in the file, where in struct config, what it may be. */
 struct setting {
 	const char	*section;	/* NULL: at the top */
@@ -212,15 +241,77 @@ static const struct setting settings[] = {
 	    "exposed ports ask for no key"),
 	NUMBER("gateway", "rotation_overlap", gateway.rotation_overlap_s, 0,
 	    86400, "600", "seconds that a rotated key still works"),
+	TEXT("containers", "provider", containers.provider, NULL,
+	    "what runs agents; unset: nothing", .values = engines,
+	    .example = "docker"),
+	TEXT("containers", "url", containers.url,
+	    "unix:///var/run/docker.sock",
+	    "the Engine API of Docker or Podman: a socket, or tcp://host:port",
+	    .max = PATH_TEXT_MAX,
+	    .pattern = "unix:///.+|(tcp|https?)://[^/ ]+",
+	    .example = "unix:///run/podman/podman.sock"),
+	TEXT("containers", "ca_file", containers.ca_file, NULL,
+	    "authority of the engine's certificate; with it tcp:// is TLS",
+	    A_PATH),
+	TEXT("containers", "cert_file", containers.cert_file, NULL,
+	    "our certificate for the engine", A_PATH),
+	TEXT("containers", "key_file", containers.key_file, NULL,
+	    "its key", A_PATH),
+	TEXT("containers", "network", containers.network, NULL,
+	    "network of agents, made when missing; host: that of the machine; "
+	    "default: the id of the registration",
+	    .pattern = "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", .example = "host"),
+	TEXT("containers", "subnet", containers.subnet, "10.89.64.0/24",
+	    "addresses of that network; the first is the machine's",
+	    .pattern = "[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}",
+	    .example = "10.89.64.0/24"),
+	TEXT("containers", "pull", containers.pull, "missing",
+	    "when to pull an image", .values = pulls, .example = "always"),
+	{ "containers", AT(containers.registries), true, {
+	    .name = "registries", .type = FIELD_LIST, .item = FIELD_OBJECT,
+	    .max = 100, .fields = registry_rows,
+	    .help = "who we are at registries of images",
+	    .example = "[{host: registry.example.org, username: ci, "
+	    "password: x}]" } },
+	NUMBER("containers", "memory", containers.memory_mb, 0, 1048576,
+	    "2048", "MiB of memory of a container; 0: no limit"),
+	NUMBER("containers", "cpu", containers.cpu_m, 0, 1024000, "2000",
+	    "thousandths of a core of a container; 0: no limit"),
+	NUMBER("containers", "pids", containers.pids, 0, 1000000, "1024",
+	    "processes and threads of a container; 0: no limit"),
+	NUMBER("containers", "stop_timeout", containers.stop_s, 1, 600, "10",
+	    "seconds that an agent has to end by itself"),
+	FLAG("containers", "read_only", containers.read_only, "false",
+	    "the root file system of containers is read-only"),
+	TEXT("containers", "user", containers.user, NULL,
+	    "user and group in the container; default: who can read the homes, "
+	    "or the image's", .pattern = "[0-9]+(:[0-9]+)?",
+	    .example = "\"1000:1000\""),
+	TEXT("containers", "homes", containers.homes, NULL,
+	    "the storage's directory as the engine's machine sees it; default: "
+	    "that of storage.url", A_PATH),
 	TEXT("agents", "homeserver_url", agents.homeserver_url, NULL,
 	    "the homeserver as agents reach it; default: homeserver.url",
 	    A_URL, .example = "http://10.89.0.1:29302"),
+	TEXT("agents", "controller_url", agents.controller_url, NULL,
+	    "our own API as agents reach it, without /api/v1; default: "
+	    "gateway.agents_url with provider envoy, else none", A_URL,
+	    .example = "http://10.89.64.1:29302"),
+	{ "agents", AT(agents.images), false, { .name = "images",
+	    .type = FIELD_OBJECT, .fields = image_rows,
+	    .help = "image of each runtime, and of the Manager",
+	    .example = "{openclaw: \"hiclaw/nano:latest\"}" } },
+	TEXT("agents", "idle_timeout", agents.idle_timeout, "12h",
+	    "after how long an idle agent is put to sleep; 0s: never",
+	    .pattern = "([0-9]+(s|m|h|d))+", .max = 32, .example = "30m"),
 	TEXT("agents", "runtime", agents.runtime, "openclaw",
 	    "runtime of agents that name none", .values = runtimes,
 	    .example = "openclaw"),
 	TEXT("agents", "model", agents.model, "qwen3.6-plus",
 	    "model of agents that name none", .pattern = "[^ ]+",
 	    .max = 256, .example = "qwen3.6-plus"),
+	SECRET("api", "admin_token", api.admin_token,
+	    "bearer token of the first admin for our REST API"),
 	TEXT("chat", "commands", chat.commands, HICLAW_COMMANDS_DIR,
 	    "directory of the command files", A_PATH),
 	TEXT("chat", "templates", chat.templates, HICLAW_TEMPLATES_DIR,
@@ -244,11 +335,12 @@ static const struct setting settings[] = {
 
 /* --- rows and values ------------------------------------------------------- */
 
-/* A list of objects is kept as JSON. */
+/* Objects are kept as JSON. */
 static bool
 is_tree(const struct setting *s)
 {
-	return s->field.type == FIELD_LIST && s->field.item == FIELD_OBJECT;
+	return s->field.type == FIELD_OBJECT ||
+	    (s->field.type == FIELD_LIST && s->field.item == FIELD_OBJECT);
 }
 
 static void *
@@ -414,9 +506,16 @@ hide_value(struct problem *p)
 static bool
 is_secret_path(const char *path, const char *secret)
 {
-	return path != NULL && (strcmp(path, secret) == 0 ||
-	    (str_starts(path, secret) && path[strlen(secret)] == '[' &&
-	    str_ends(path, ".key")));
+	const char *dot = path != NULL ? strrchr(path, '.') : NULL;
+
+	if (path == NULL || strcmp(path, secret) == 0)
+		return path != NULL;
+	if (!str_starts(path, secret) || path[strlen(secret)] != '[')
+		return false;
+	for (size_t i = 0; i < NELEM(inner_secrets); i++)
+		if (dot != NULL && strcmp(dot + 1, inner_secrets[i]) == 0)
+			return true;
+	return false;
 }
 
 /*
@@ -650,6 +749,15 @@ load_derived(struct config *c)
 	    str_starts(url, "file:") ? NULL : url);
 	default_to(&c->gateway.agents_url, c->gateway.url);
 	default_to(&c->agents.homeserver_url, c->homeserver.url);
+	default_to(&c->agents.controller_url,
+	    strcmp(c->gateway.provider, "envoy") == 0 ?
+	    c->gateway.agents_url : NULL);
+	if (c->containers.provider == NULL)
+		c->containers.provider = xstrdup("");
+	if (c->containers.homes == NULL &&
+	    strcmp(c->storage.provider, "directory") == 0 &&
+	    str_starts(url, "file://"))
+		c->containers.homes = xstrdup(url + strlen("file://"));
 	if (c->gateway.listen.n == 0 && c->gateway.url != NULL &&
 	    str_starts(c->gateway.url, "http://"))
 		strv_addf(&c->gateway.listen, "%s",
@@ -801,6 +909,27 @@ check_gateway(const struct config *c, struct err *err)
 	return 0;
 }
 
+static int
+check_containers(const struct config *c, struct err *err)
+{
+	const char *ca = c->containers.ca_file, *url = c->containers.url;
+
+	if (c->containers.provider[0] == '\0')
+		return 0;
+	if (c->storage.provider[0] == '\0')
+		return err_set(err, ERR_USER, "containers.provider: agents need "
+		    "homes; set storage.url as well, for example file:///srv/"
+		    "hiclaw");
+	if (str_starts(url, "https://") && ca == NULL)
+		return err_set(err, ERR_USER, "containers.ca_file: %s needs the "
+		    "authority of the engine's certificate", url);
+	if ((c->containers.cert_file == NULL) !=
+	    (c->containers.key_file == NULL))
+		return err_set(err, ERR_USER, "containers.cert_file and "
+		    "containers.key_file go together");
+	return 0;
+}
+
 int
 config_check(struct config *c, struct err *err)
 {
@@ -809,7 +938,7 @@ config_check(struct config *c, struct err *err)
 	    require(c->homeserver.domain, "homeserver.domain",
 	    "HOMESERVER_DOMAIN", "example.org", err) == -1 ||
 	    check_admins(c, err) == -1 || check_storage(c, err) == -1 ||
-	    check_gateway(c, err) == -1)
+	    check_gateway(c, err) == -1 || check_containers(c, err) == -1)
 		return -1;
 	if (registration_load(c, c->homeserver.registration, err) == -1)
 		return -1;
@@ -827,8 +956,9 @@ tree_masked(const struct json *list)
 	struct json *copy = json_copy(list), *v;
 
 	for (v = json_first(copy); v != NULL; v = json_next(v))
-		if (json_get(v, "key") != NULL)
-			json_set_str(v, "key", "***");
+		for (size_t i = 0; i < NELEM(inner_secrets); i++)
+			if (json_get(v, inner_secrets[i]) != NULL)
+				json_set_str(v, inner_secrets[i], "***");
 	return copy;
 }
 

@@ -27,6 +27,8 @@ struct daemon {
 	struct library	*library;
 	struct json	*providers;	/* of the gateway, without keys */
 	struct json	*mcp_servers;
+	char		*agent_user;	/* "0:0", or NULL */
+	char		*own_url;	/* "http://127.0.0.1:29301" */
 	struct loop	*loop;
 	struct store	*store;
 	struct engine	*engine;

@@ -223,6 +223,7 @@ prepare_gateway(struct daemon *d)
 		}
 		providers[i]->close(ctx);
 	}
+	free(d->own_url);
 	printf("%s/bootstrap.json\n", d->cfg.gateway.directory);
 	return EX_OK;
 }
@@ -429,6 +430,8 @@ daemon_close(struct daemon *d)
 		loop_free(d->loop);
 	free(d->mx.bot);
 	free(d->mx.device);
+	free(d->agent_user);
+	free(d->own_url);
 	library_free(d->library);
 	json_free(d->providers);
 	json_free(d->mcp_servers);

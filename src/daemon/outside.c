@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct json *
 without_keys(const struct json *list)
@@ -28,6 +29,34 @@ static const char *
 named(const char *provider)
 {
 	return provider == NULL || provider[0] == '\0' ? NULL : provider;
+}
+
+/* A bind-mounted home is read by who made it: an agent is that user, with none of
+ * its privileges. */
+static void
+containers_fill(struct daemon *d, struct world_containers *w)
+{
+	const struct config *c = &d->cfg;
+
+	w->provider = named(c->containers.provider);
+	w->network = c->containers.network != NULL ? c->containers.network :
+	    c->as_id;
+	w->subnet = c->containers.subnet;
+	w->images = c->agents.images;
+	w->pull = c->containers.pull;
+	w->memory = c->containers.memory_mb * 1024 * 1024;
+	w->cpus = c->containers.cpu_m;
+	w->pids = c->containers.pids;
+	w->stop_s = c->containers.stop_s;
+	w->read_only = c->containers.read_only;
+	w->homes = c->containers.homes;
+	w->user = c->containers.user;
+	if (w->user == NULL && w->homes != NULL) {
+		if (d->agent_user == NULL)
+			d->agent_user = xasprintf("%u:%u",
+			    (unsigned)geteuid(), (unsigned)getegid());
+		w->user = d->agent_user;
+	}
 }
 
 void
@@ -52,7 +81,9 @@ world_config_fill(struct daemon *d, struct world_config *w)
 	w->gateway.expose_open = c->gateway.expose_open;
 	w->gateway.providers = d->providers;
 	w->gateway.mcp_servers = d->mcp_servers;
+	containers_fill(d, &w->containers);
 	w->agents.homeserver_url = c->agents.homeserver_url;
+	w->agents.controller_url = c->agents.controller_url;
 	w->agents.runtime = c->agents.runtime;
 	w->agents.model = c->agents.model;
 }
@@ -74,6 +105,15 @@ provider_env_fill(struct daemon *d, struct provider_env *env)
 	env->storage.session_token = named(c->storage.session_token);
 	env->storage.imports = c->storage.imports;
 	env->storage.private_packages = c->storage.private_packages;
+	env->containers.provider = named(c->containers.provider);
+	env->containers.url = c->containers.url;
+	env->containers.ca_file = c->containers.ca_file;
+	env->containers.cert_file = c->containers.cert_file;
+	env->containers.key_file = c->containers.key_file;
+	env->containers.registries = c->containers.registries;
+	if (d->own_url == NULL)
+		d->own_url = xasprintf("http://%s", c->listen);
+	env->gateway.controller_url = d->own_url;
 	env->gateway.provider = named(c->gateway.provider);
 	env->gateway.url = c->gateway.url;
 	env->gateway.providers = c->gateway.providers;

@@ -217,15 +217,16 @@ tokens_forget(struct engine *e, const struct item *it)
 {
 	const struct object_secret *s = it->kind != NULL ? it->kind->secrets :
 	    NULL;
+	bool any = it->kind != NULL && it->kind->is_elsewhere;
 	char *subject;
 
-	for (; s != NULL && s->name != NULL; s++) {
-		if (!s->is_token)
-			continue;
-		subject = token_subject(it->key);
-		store_tokens_remove(e->store, subject);
-		free(subject);
-	}
+	for (; s != NULL && s->name != NULL; s++)
+		any |= s->is_token;
+	if (!any)
+		return;
+	subject = token_subject(it->key);
+	store_tokens_remove(e->store, subject);
+	free(subject);
 }
 
 /* Nothing is left of it outside: forget it, and its resource with the last. */
@@ -530,6 +531,7 @@ item_rest(struct engine *e, struct item *it)
 	item_set_error(it, why);
 	item_set_state(e, it, OBJECT_WAITING);
 	it->awaits = true;
+	runs_item(e, it);
 }
 
 static void

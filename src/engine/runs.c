@@ -170,7 +170,8 @@ runs_item(struct engine *e, struct item *it)
 		}
 		if (it->state != OBJECT_BUSY)
 			map_remove(r->troubled, it->key);
-		if (it->state == OBJECT_SETTLED)
+		if (it->state == OBJECT_SETTLED ||
+		    (it->awaits && it->kind->is_elsewhere))
 			map_remove(r->open, it->key);
 	}
 }

@@ -433,21 +433,28 @@ add_mcp_routes(const struct envoy_model *m, struct json *routes)
 	}
 }
 
-/* What agents need of the homeserver; never its administration. */
+/* What agents need of the homeserver, never its administration; and of us, never
+ * what the homeserver pushes.  Both look at tokens themselves. */
 static void
-add_matrix_routes(const struct envoy_settings *s, struct json *routes)
+add_own_routes(const struct envoy_settings *s, struct json *routes)
 {
-	static const char *const prefixes[] = { "/_matrix/client/",
-	    "/_matrix/media/" };
+	static const struct { const char *prefix, *cluster; } rows[] = {
+		{ "/_matrix/client/", "homeserver" },
+		{ "/_matrix/media/", "homeserver" },
+		{ "/api/v1/", "controller" },
+	};
+	const char *url;
 	struct target t;
 	struct json *r;
 
-	for (size_t i = 0; i < NELEM(prefixes); i++) {
-		if (target_read(s->homeserver_url, &t)) {
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		url = strcmp(rows[i].cluster, "controller") == 0 ?
+		    s->controller_url : s->homeserver_url;
+		if (target_read(url, &t)) {
 			r = json_push(routes, json_object());
 			json_set_str(json_obj(r, "match"), "prefix",
-			    prefixes[i]);
-			json_set(r, "route", route_action("homeserver"));
+			    rows[i].prefix);
+			json_set(r, "route", route_action(rows[i].cluster));
 			set_open(r);
 		}
 		target_release(&t);
@@ -499,7 +506,7 @@ route_resources(const struct envoy_model *m, const struct envoy_settings *s,
 	add_probes(routes, version);
 	add_model_routes(m, routes);
 	add_mcp_routes(m, routes);
-	add_matrix_routes(s, routes);
+	add_own_routes(s, routes);
 	return resources;
 }
 
@@ -682,6 +689,9 @@ envoy_clusters(const struct envoy_model *m, const struct envoy_settings *s)
 	if (target_read(s->homeserver_url, &t))
 		json_push(resources, cluster("homeserver", &t, s));
 	target_release(&t);
+	if (target_read(s->controller_url, &t))
+		json_push(resources, cluster("controller", &t, s));
+	target_release(&t);
 	/* One that leads nowhere, named for the rest: what probes ask for. */
 	text = json_canonical(resources);
 	sha256_hex(text, strlen(text), hash);
@@ -777,6 +787,10 @@ listener(const struct envoy_settings *s, const char *where, size_t no)
 	json_set_int(a, "port_value", colon == NULL ? 0 :
 	    strtol(colon + 1, NULL, 10));
 	json_set_int(l, "per_connection_buffer_limit_bytes", 1024 * 1024);
+	/* The network of containers comes and goes with the first of them. */
+	if (is_address(host) && !str_starts(host, "127.") &&
+	    strcmp(host, "0.0.0.0") != 0)
+		json_set_bool(l, "freebind", true);
 	f = json_push(json_set(json_push(json_set(l, "filter_chains",
 	    json_array()), json_object()), "filters", json_array()),
 	    json_object());

@@ -39,7 +39,7 @@ struct envoy {
 	struct json	*providers, *mcp_servers;	/* with keys */
 	struct envoy_settings settings;
 	struct strv	 listen;
-	char		*instance, *homeserver_url;
+	char		*instance, *homeserver_url, *controller_url;
 };
 
 /* --- files ------------------------------------------------------------------ */
@@ -894,6 +894,7 @@ envoy_close(void *arg)
 	free(c->url);
 	free(c->instance);
 	free(c->homeserver_url);
+	free(c->controller_url);
 	json_wipe(c->providers);
 	json_wipe(c->mcp_servers);
 	strv_release(&c->listen);
@@ -919,13 +920,15 @@ envoy_open(const struct provider_env *env, void **ctx, struct err *e)
 	c->url = xstrdup(g->url);
 	c->instance = xstrdup(env->instance);
 	c->homeserver_url = xstrdup(g->homeserver_url);
+	c->controller_url = xstrdup(g->controller_url);
 	c->providers = json_copy(g->providers);
 	c->mcp_servers = json_copy(g->mcp_servers);
 	for (size_t i = 0; g->listen != NULL && i < g->listen->n; i++)
 		strv_add(&c->listen, g->listen->v[i]);
 	c->settings = (struct envoy_settings){ .directory = c->directory,
 	    .instance = c->instance, .listen = &c->listen, .url = c->url,
-	    .homeserver_url = c->homeserver_url, .ca_file = find_ca() };
+	    .homeserver_url = c->homeserver_url,
+	    .controller_url = c->controller_url, .ca_file = find_ca() };
 	if (prepare(c, e) == -1) {
 		envoy_close(c);
 		return -1;

@@ -30,6 +30,7 @@ struct envoy_settings {
 	const char	*instance;
 	const struct strv *listen;	/* "127.0.0.1:29302" */
 	const char	*homeserver_url;	/* or NULL */
+	const char	*controller_url;	/* or NULL */
 	const char	*url;		/* of the gateway */
 	const char	*ca_file;	/* PEM bundle for upstreams */
 };

@@ -7,6 +7,13 @@
 #include "hiclaw/provider.h"
 
 extern const struct provider provider_directory, provider_envoy,
-    provider_higress, provider_matrix, provider_minio, provider_s3;
+    provider_higress, provider_matrix, provider_minio, provider_remote,
+    provider_s3;
+
+/*
+ * ready.c: take {"type": "ready", "until_ms", "life_ms"}, an agent's report, into
+ * "ready_until"; false if that changes nothing worth writing.
+ */
+bool	 ready_absorb(struct json *observed, const struct json *event);
 
 #endif

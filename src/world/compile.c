@@ -244,6 +244,7 @@ world_compile(const struct world_config *cfg, const struct resources *rs)
 	if (cfg->gateway.provider != NULL)
 		grants_add(w, &c);
 	storage_add(w, &c);
+	containers_add(w, &c);
 	topology_add(w, &c);
 	census_release(&c);
 	qsort(w->v, w->n, sizeof(w->v[0]), object_cmp);

@@ -90,6 +90,13 @@ bool	 make_workers_registry(struct home *, struct made *);
 bool	 make_teams_registry(struct home *, struct made *);
 bool	 make_humans_registry(struct home *, struct made *);
 
+/*
+ * The container of the agent of this home (or what stands for one that somebody
+ * else runs), after these files; a change of those of `restarts` starts it anew.
+ */
+void	 container_add(struct world *, const struct home *, const char *owner,
+	    const struct strv *files, const struct strv *restarts);
+
 /* The runtime of an agent: its own, its kind's, the house's. */
 const char *agent_runtime(const struct world_config *, const struct agent *);
 /* Skills of an agent as the object has them: {name: {...}}. */

@@ -337,6 +337,8 @@ struct filing {
 	struct home	 h;
 	const char	*owner;
 	char		*package;	/* its key, or NULL */
+	struct strv	 keys;		/* of what the agent needs to start */
+	struct strv	 restarts;	/* of those that it reads only then */
 	struct buf	 b;
 };
 
@@ -384,6 +386,9 @@ add_file(struct filing *f, const struct file_row *row, struct made *m)
 	jw_close(&f->b);
 	o = world_add(f->w, xasprintf("file:%s", path), f->owner,
 	    jw_done(&f->b));
+	strv_add(&f->keys, o->key);
+	if (m->restarts)
+		strv_add(&f->restarts, o->key);
 	strv_addf(&o->deps, "tree:agents/%s", h->agent->runtime);
 	if (f->package != NULL && row->yields)
 		strv_add(&o->deps, f->package);
@@ -460,10 +465,14 @@ add_home(struct world *w, struct census *c, const struct map *shown,
 
 	home_init(&f.h, c, shown, a);
 	add_tree(w, path, owner, NULL, false, bucket);
+	strv_addf(&f.keys, "tree:%s", path);
 	add_package(&f);
 	add_skills(&f);
 	add_files(&f);
+	container_add(w, &f.h, owner, &f.keys, &f.restarts);
 	home_release(&f.h);
+	strv_release(&f.keys);
+	strv_release(&f.restarts);
 	buf_release(&f.b);
 	free(f.package);
 	free(path);

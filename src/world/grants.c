@@ -256,18 +256,38 @@ callers(const struct census *c, const struct agent *a, struct strv *out)
 			strv_add_unique(out, c->agents.v[i].consumer);
 }
 
+/*
+ * Where the port is: a name in the containers' network for a gateway that is in
+ * it, the container's address for one that is outside.
+ */
+static void
+put_target(struct buf *b, const struct world_config *cfg,
+    const struct agent *a)
+{
+	char *name;
+
+	if (cfg->containers.provider != NULL && !agent_is_remote(a) &&
+	    strcmp(cfg->gateway.provider, "envoy") == 0) {
+		name = xasprintf("container:%s", a->name);
+		jw_ref(b, "target", name, "ip");
+	} else {
+		name = xasprintf("%s.local", a->runtime);
+		jw_str(b, "target", name);
+	}
+	free(name);
+}
+
 static void
 add_expose(struct granting *g, const struct agent *a, const struct json *e)
 {
 	const struct world_config *cfg = g->c->cfg;
 	long long port = json_int(e, "port", 0);
-	char *owner = owner_of(a->resource), *host, *target;
+	char *owner = owner_of(a->resource), *host;
 	struct strv allowed = { 0 };
 
 	host = xasprintf("worker-%s-%lld-%s", a->runtime, port,
 	    cfg->gateway.expose_domain != NULL ? cfg->gateway.expose_domain :
 	    "local.hiclaw.io");
-	target = xasprintf("%s.local", a->runtime);
 	callers(g->c, a, &allowed);
 	jw_open(&g->b);
 	jw_str(&g->b, "agent", a->runtime);
@@ -276,14 +296,13 @@ add_expose(struct granting *g, const struct agent *a, const struct json *e)
 	jw_bool(&g->b, "open", cfg->gateway.expose_open);
 	jw_int(&g->b, "port", port);
 	jw_str(&g->b, "protocol", json_strd(e, "protocol", "http"));
-	jw_str(&g->b, "target", target);
+	put_target(&g->b, cfg, a);
 	jw_close(&g->b);
 	world_add(g->w, xasprintf("expose:%s-%lld", a->runtime, port), owner,
 	    jw_done(&g->b));
 	strv_release(&allowed);
 	free(owner);
 	free(host);
-	free(target);
 }
 
 void

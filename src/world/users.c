@@ -302,19 +302,27 @@ name_policies(struct world *w, struct policy *p, const struct agent *a,
 		strv_addf(names, "extra/%s", a->runtime);
 }
 
+char *
+world_storage_user(const struct agent *a)
+{
+	size_t len = strlen(a->runtime);
+
+	/* No agent's name has "_", so that no other one is called like that. */
+	return xasprintf("%s%.*s", a->runtime,
+	    len < USER_MIN ? USER_MIN - (int)len : 0, "___");
+}
+
 static void
 add_user(struct world *w, struct policy *p, const struct world_config *cfg,
     const struct agent *a)
 {
-	size_t len = strlen(a->runtime), i;
-	char *key = xasprintf("user:%s", a->runtime), *owner, *user;
+	char *key = xasprintf("user:%s", a->runtime), *owner;
+	char *user = world_storage_user(a);
 	struct strv names = { 0 };
 	struct object *o;
 	struct buf b = { 0 };
+	size_t i;
 
-	/* No agent's name has "_", so that no other one is called like that. */
-	user = xasprintf("%s%.*s", a->runtime,
-	    len < USER_MIN ? USER_MIN - (int)len : 0, "___");
 	owner = owner_of(a->resource);
 	name_policies(w, p, a, owner, &names);
 	jw_open(&b);

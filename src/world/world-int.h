@@ -70,6 +70,7 @@ void	 topology_add(struct world *, struct census *);
 void	 files_add(struct world *, struct census *);
 void	 grants_add(struct world *, const struct census *);
 void	 storage_add(struct world *, const struct census *);
+void	 containers_add(struct world *, const struct census *);
 
 /* --- grants.c: what files have to say as well ----------------------------- */
 
@@ -88,6 +89,9 @@ char	*world_mcp_name(const struct world_config *, const char *url);
 /* The key of the bucket that files are in: what trees depend on; yours.  NULL
  * where there is none. */
 char	*world_bucket(const struct world_config *);
+
+/* What the agent is called as a user of the storage; yours. */
+char	*world_storage_user(const struct agent *);
 
 /* --- canonical JSON, written in order of its keys ------------------------- */
 /*

@@ -403,15 +403,7 @@ warnings_are_few(void **state)
 		{ WORKER("a", "  state: Running\n  containerManaged: true\n"),
 		    0, NULL },
 		{ WORKER("a", "  expose: [{port: 1}]\n"), 0, NULL },
-		{ WORKER("a", "  image: x\n"), 1,
-		    "line 6, column 3: warning: spec.image is stored, but "
-		    "nothing acts on it yet" },
-		{ WORKER("a", "  image: x\n  env: {A: b}\n"), 1,
-		    "spec.image, spec.env are stored, but nothing acts on "
-		    "them yet" },
-		{ TEAM("t", "  workers:\n  - {name: a, image: x}\n"
-		    "  - {name: b, image: y}\n"), 1,
-		    "spec.workers[].image is stored" },
+		{ WORKER("a", "  image: x\n  env: {A: b}\n"), 0, NULL },
 		{ WORKER("a", "status: {phase: Running}\n"), 1,
 		    "ignored: status (set by the system)" },
 		{ "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
@@ -897,7 +889,8 @@ explain_answers(void **state)
 		{ "team.spec.LEADER.soul", "FIELD     spec.leader.soul" },
 		{ "human.spec.permissionLevel", "RANGE     1 to 3" },
 		{ "human.spec.matrixUserId", "FORM      @name:server" },
-		{ "worker.image", "nothing acts on it yet" },
+		{ "worker.resources", "memory" },
+		{ "worker.resources.cpu", "500m" },
 		{ "manager.status.phase", "VALUES    Pending, Running" },
 		{ "worker.metadata.name", "FORM      at most 42" },
 	};

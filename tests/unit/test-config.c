@@ -270,7 +270,7 @@ test_bad_files(void **state)
 		{ "homeserver:\n  ulr: http://x\n", "  ulr: ...\n  ^" },
 		{ "lisen: 1.2.3.4:5\n", "\"listen\"" },
 		{ "gateway:\n  url: x\n", "gateway" },
-		{ "containers: {}\n", "containers" },
+		{ "container: {}\n", "did you mean \"containers\"" },
 		{ "agents:\n  runtime: zsh\n", "openclaw" },
 		{ "gateway:\n  providers:\n  - name: A\n    url: http://x\n", "name" },
 		{ "gateway:\n  providers: [{name: a}]\n", "url" },

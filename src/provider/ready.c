@@ -1,0 +1,19 @@
+/* What all who run agents share: reports of agents, and how long they count. */
+#include "provider-int.h"
+
+/*
+ * An agent reports often; each report that is written down costs a commit.  It is
+ * taken when the last one that was has lost a third of its time.
+ */
+bool
+ready_absorb(struct json *observed, const struct json *event)
+{
+	int64_t until = json_int(event, "until_ms", 0);
+	int64_t life = json_int(event, "life_ms", 0);
+	int64_t was = json_int(observed, "ready_until", 0);
+
+	if (until <= was || (was > 0 && until - was < life / 3))
+		return false;
+	json_set_int(observed, "ready_until", until);
+	return true;
+}

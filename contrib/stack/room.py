@@ -10,6 +10,9 @@ API: accept invitations, post a manifest and follow its run, tell what is there.
     room.py accept --account FILE --url U --domain D
     room.py built  --account FILE --url U --domain D
         lists the rooms and their members
+    room.py ask    --account FILE --url U --domain D QUESTION
+        mentions the first worker that shares a room with the admin and prints
+        what it answers there
     room.py name   ... --room R
 
 The controller marks each answer with `io.hiclaw.reply`: {"for": event id of
@@ -311,6 +314,64 @@ def cmd_built(c, a):
     return 0
 
 
+def worker_room(c, a):
+    """(room id, Matrix id) of a worker whose room the admin is in."""
+    mark = f"{a.bot}_worker_"
+    for room in c.call("GET", f"{V3}/joined_rooms")["joined_rooms"]:
+        r = state_of(c, room)
+        alias = r["alias"][1:].split(":")[0]
+        if alias.startswith(mark):
+            return room, f"@{a.bot}_{alias[len(mark):]}:{c.domain}"
+    return None, None
+
+
+def mention(c, room, user, text):
+    name = user[1:].split(":")[0]
+    link = f'<a href="https://matrix.to/#/{user}">{name}</a>'
+    return c.call("PUT", f"{V3}/rooms/{quote(room)}/send/m.room.message/"
+                  + uuid.uuid4().hex, {
+                      "msgtype": "m.text", "body": f"{name}: {text}",
+                      "format": "org.matrix.custom.html",
+                      "formatted_body": f"{link}: {html.escape(text)}",
+                      "m.mentions": {"user_ids": [user]}})["event_id"]
+
+
+def answer_of(c, room, user, since):
+    """What it says; it may write its answer piece by piece."""
+    said, changed = None, time.monotonic()
+    end = changed + ANSWER_S
+    while time.monotonic() < end:
+        events, since = newer(c, room, since)
+        for e in events:
+            if e["sender"] == user and e["type"] == "m.room.message":
+                content = e["content"].get("m.new_content") or e["content"]
+                said, changed = content.get("body", ""), time.monotonic()
+        if said and time.monotonic() - changed > 2:
+            return said
+        time.sleep(0.2)
+    return said
+
+
+def cmd_ask(c, a):
+    accept_all(c, a.controller)
+    room, user = worker_room(c, a)
+    if not room:
+        print("no worker shares a room with the admin", file=sys.stderr)
+        return 1
+    name = state_of(c, room)["name"]
+    print(f"In the room {name}:")
+    print(f"  {c.me[1:].split(':')[0]}: {user[1:].split(':')[0]}, "
+          f"{a.question}", flush=True)
+    since = c.sync()["next_batch"]
+    mention(c, room, user, a.question)
+    said = answer_of(c, room, user, since)
+    if not said:
+        print(f"{user} has not answered in {ANSWER_S} s", file=sys.stderr)
+        return 1
+    print(f"  {user[1:].split(':')[0]}: {' '.join(said.split())}")
+    return 0
+
+
 def cmd_name(c, a):
     print(state_of(c, a.room)["name"])
     return 0
@@ -319,7 +380,7 @@ def cmd_name(c, a):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     sub = p.add_subparsers(dest="command", required=True)
-    for name in ("join", "paste", "accept", "built", "name"):
+    for name in ("join", "paste", "accept", "built", "ask", "name"):
         s = sub.add_parser(name)
         s.add_argument("--account", required=True)
         s.add_argument("--url", required=True)
@@ -332,10 +393,12 @@ def main():
             s.add_argument("--room", required=True)
         if name == "paste":
             s.add_argument("manifest")
+        if name == "ask":
+            s.add_argument("question")
     a = p.parse_args()
     try:
         return {"join": cmd_join, "paste": cmd_paste, "accept": cmd_accept,
-                "built": cmd_built, "name": cmd_name}[a.command](Client(a), a)
+                "built": cmd_built, "ask": cmd_ask, "name": cmd_name}[a.command](Client(a), a)
     except Refused as e:
         print(f"the homeserver refused: {e}", file=sys.stderr)
     except (urllib.error.URLError, OSError) as e:

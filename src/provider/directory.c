@@ -12,6 +12,7 @@
  * sets.  Between the look at it and the rename lies a moment in which an
  * agent's own write is lost: a file system has no better promise.
  */
+#include "inotify.h"
 #include "provider-int.h"
 #include "storage.h"
 
@@ -32,6 +33,7 @@
 struct directory_ctx {
 	struct storage	 storage;	/* first */
 	char		*root;
+	struct file_watch *watch;
 };
 
 /* --- paths -------------------------------------------------------------- */
@@ -415,6 +417,20 @@ put_in_place(int dir, const char *temp, const char *name, const char *path,
 	return 0;
 }
 
+/* From now on what somebody else does to it is heard. */
+static void
+listen_for(const struct directory_ctx *c, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+
+	if (slash == NULL)
+		return;
+	dir = xasprintf("%s/%.*s", c->root, (int)(slash - path), path);
+	file_watch_add(c->watch, dir, slash + 1);
+	free(dir);
+}
+
 static int
 directory_put(void *arg, const char *path, const void *data, size_t len,
     int mode, enum storage_if cond, const char *version,
@@ -445,6 +461,7 @@ directory_put(void *arg, const char *path, const void *data, size_t len,
 		goto out;
 	}
 	fsync(dir);	/* the name is durable, too */
+	listen_for(c, path);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		rv = os_error(e, path, "look");
 	else
@@ -665,6 +682,7 @@ directory_open(const struct provider_env *env, void **ctx, struct err *e)
 		return -1;
 	}
 	close(fd);
+	c->watch = file_watch_new();
 	storage_init(&c->storage, &ops, env);
 	*ctx = c;
 	return 0;
@@ -678,8 +696,31 @@ directory_close(void *arg)
 	if (c == NULL)
 		return;
 	storage_release(&c->storage);
+	file_watch_free(c->watch);
 	free(c->root);
 	free(c);
+}
+
+/* Also of what was written before we were started. */
+static int
+directory_observe(void *arg, const struct observe_item *items, size_t n,
+    void (*changed)(void *arg, const char *key, struct json *observed),
+    void *changed_arg, struct err *e)
+{
+	static const char file[] = "file:";
+
+	for (size_t i = 0; i < n; i++)
+		if (str_starts(items[i].key, file))
+			listen_for(arg, items[i].key + strlen(file));
+	return storage_observe(arg, items, n, changed, changed_arg, e);
+}
+
+static int
+directory_watch(void *arg, const struct watch *w, struct err *e)
+{
+	const struct directory_ctx *c = arg;
+
+	return file_watch_run(c->watch, w, e);
 }
 
 static const struct object_kind kinds[] = {
@@ -693,6 +734,7 @@ const struct provider provider_directory = {
 	.kinds = kinds,
 	.open = directory_open,
 	.close = directory_close,
-	.observe = storage_observe,
+	.observe = directory_observe,
+	.watch = directory_watch,
 	.query = storage_query,
 };

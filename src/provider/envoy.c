@@ -25,6 +25,7 @@
 #include "hiclaw/secure.h"
 
 #include "envoy.h"
+#include "inotify.h"
 #include "gateway.h"
 
 #define FILE_MAX	(64U * 1024 * 1024)	/* keys of 500 000 consumers */
@@ -40,6 +41,7 @@ struct envoy {
 	struct envoy_settings settings;
 	struct strv	 listen;
 	char		*instance, *homeserver_url, *controller_url;
+	struct file_watch *watch;
 };
 
 /* --- files ------------------------------------------------------------------ */
@@ -898,7 +900,17 @@ envoy_close(void *arg)
 	json_wipe(c->providers);
 	json_wipe(c->mcp_servers);
 	strv_release(&c->listen);
+	file_watch_free(c->watch);
 	free(c);
+}
+
+/* Its files are all there is to it: who edits one is heard at once. */
+static int
+envoy_watch(void *arg, const struct watch *w, struct err *e)
+{
+	const struct envoy *c = arg;
+
+	return file_watch_run(c->watch, w, e);
 }
 
 static int
@@ -929,6 +941,10 @@ envoy_open(const struct provider_env *env, void **ctx, struct err *e)
 	    .instance = c->instance, .listen = &c->listen, .url = c->url,
 	    .homeserver_url = c->homeserver_url,
 	    .controller_url = c->controller_url, .ca_file = find_ca() };
+	c->watch = file_watch_new();
+	file_watch_add(c->watch, c->directory, ENVOY_KEYS);
+	file_watch_add(c->watch, c->directory, ENVOY_ROUTES);
+	file_watch_add(c->watch, c->directory, ENVOY_CLUSTERS);
 	if (prepare(c, e) == -1) {
 		envoy_close(c);
 		return -1;
@@ -960,6 +976,7 @@ const struct provider provider_envoy = {
 	.kinds = kinds,
 	.open = envoy_open,
 	.close = envoy_close,
+	.watch = envoy_watch,
 	.observe = envoy_observe,
 	.query = envoy_query,
 };

@@ -1,8 +1,10 @@
 """What somebody changes behind our back is put right at once, and the admin
 room gets one line about it."""
+import shutil
 import time
 
 import pytest
+import stack as stacks
 from client import eventually, quote
 from expect import ADMIN, ALICE, DAN, agent, person
 from stack import DOMAIN
@@ -167,3 +169,24 @@ def test_fight_backs_off(sample):
              if e["origin_server_ts"] >= start and not is_edit]
     sample.admin.sync()
     assert len(lines) <= 12, lines
+
+
+def test_files_at_once(template):
+    """Not at the next look, which is ten minutes away: what somebody does to a
+    file of ours is heard."""
+    s = stacks.Stack(template=template, extra={"engine": {"resync": 600}})
+    try:
+        s.start()
+        s.room
+        s.apply("apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+                "metadata: {name: fay}\nspec: {model: m, soul: Fay.}\n")
+        home = s.controller.storage / "agents" / "fay"
+        soul = home / "SOUL.md"
+        for do in (soul.unlink, lambda: soul.write_text("Eve."),
+                   lambda: shutil.rmtree(home)):
+            s.settle()
+            do()
+            eventually(lambda: soul.exists() and "Fay." in soul.read_text(),
+                       10, what="SOUL.md is put right")
+    finally:
+        s.stop()

@@ -20,6 +20,11 @@ struct httpd_req {
 	const char	*content_type;	/* of the body, or NULL */
 	const char	*body;		/* terminated */
 	size_t		 body_len;
+	/* Who takes the answer of a request that came from no listener (tests,
+	 * fuzzers); NULL: the listener it came from. */
+	void		(*answered)(struct httpd_req *, int status,
+			    const char *content_type, const char *body,
+			    const char *const *headers);
 };
 #define HTTPD_BODY_MAX	(16 * 1024 * 1024)	/* more is answered 413 */
 

@@ -363,9 +363,15 @@ httpd_reply_with(struct httpd_req *req, int status, const char *content_type,
     const char *body, const char *const *headers)
 {
 	struct call		*call = (struct call *)req;
-	struct httpd		*h = call->server;
-	struct MHD_Response	*r = make_answer(content_type, body);
+	struct httpd		*h;
+	struct MHD_Response	*r;
 
+	if (req->answered != NULL) {
+		req->answered(req, status, content_type, body, headers);
+		return;
+	}
+	h = call->server;
+	r = make_answer(content_type, body);
 	for (; headers != NULL && *headers != NULL; headers++)
 		add_header(r, *headers);
 	pthread_mutex_lock(&h->lock);

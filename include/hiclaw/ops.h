@@ -67,8 +67,8 @@ void	 target_find(const struct resources *, const struct kind *,
 /*
  * MAY_ASK: after a yes, where one can be asked for; MAY_PROPOSE: only when
  * somebody else approves.  Pure; *why gets the rule in a sentence when the
- * answer is not MAY_NOW.  target NULL: is there anything at all of the sort that
- * this caller may do?
+ * answer is not MAY_NOW.  target NULL, or a kind without a name: is there
+ * anything at all of the sort that this caller may do?
  */
 enum may { MAY_NOT, MAY_PROPOSE, MAY_ASK, MAY_NOW };
 enum may ops_may(const struct caller *, enum verb, const struct target *,
@@ -132,6 +132,41 @@ char	*short_ids(const struct engine *, const char *line);
 int64_t	 change_start(const struct ops *, const struct attempt *,
 	    const struct json *show, const char *answer,
 	    const struct run_request *request);
+
+/* --- agent.c: how agents fare -------------------------------------------- */
+
+struct agent_view {
+	enum agent_role	 role;
+	const char	*name, *runtime_name, *state;	/* as declared */
+	const struct resource *resource;	/* its own, or its Team */
+	const struct json *spec;		/* its part of the spec */
+	/*
+	 * "Pending", "Running" (its container does), "Sleeping", "Stopped",
+	 * "Updating", "Failed", "Deleting"; "Ready" where nothing of ours runs
+	 * agents and all else is in place.
+	 */
+	const char	*phase;
+	char		 why[256];		/* trouble with its objects */
+	size_t		 objects, settled;
+	bool		 has_runner;	/* a container, or one elsewhere */
+	bool		 is_elsewhere, is_running, has_failed;
+	bool		 is_ready;		/* reported, and that counts */
+	int64_t		 ready_until_ms;	/* wall clock, or 0 */
+	char		 container[32];		/* its state as the engine of
+						 * containers calls it, or "" */
+	char		*user, *room;		/* observed, or NULL */
+	struct json	*ports;		/* [{"port", "domain"}], or NULL */
+};
+struct agent_views { struct agent_view *v; size_t n; };
+/*
+ * The agents of a Worker, Manager (one) or Team (leader, then workers, in order
+ * of the spec).  Borrows from the resource; what `out` held is not released.
+ */
+void	 agent_views_find(const struct engine *, const struct resource *,
+	    int64_t now_ms, struct agent_views *out);
+void	 agent_views_release(struct agent_views *);
+const struct agent_view *agent_views_named(const struct agent_views *,
+	    const char *name);			/* or NULL */
 
 /* --- names --------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
  * sent, requests are answered.
  *
  *   boot.c    hello to the homeserver, first sync, start
- *   intake.c  what the homeserver tells us: transactions, queries, /metrics
+ *   intake.c  what the homeserver tells us: transactions, queries
  *   inbox.c   stored events, one after the other, to engine and chat
  *   outbox.c  messages of ours, in order per room
  *   feed.c    /sync as the bot: catch-up and resync
@@ -18,6 +18,8 @@
 #include "hiclaw/httpd.h"
 #include "hiclaw/loop.h"
 #include "hiclaw/matrix.h"
+#include "hiclaw/ops.h"
+#include "hiclaw/rest.h"
 
 struct mail;
 
@@ -33,6 +35,8 @@ struct daemon {
 	struct store	*store;
 	struct engine	*engine;
 	struct chat	*chat;
+	struct ops	 ops;
+	struct rest	*rest;
 	struct httpd	*httpd;
 	struct pool	*errands;	/* sync, fetching, joining */
 	struct timer	*boot_timer, *feed_timer, *tick_timer, *drain_timer;

@@ -1,11 +1,10 @@
 /*
  * Requests to our listener: the application service API of the homeserver
- * (Matrix application service API v1.19), /healthz and /metrics.  A transaction
+ * (Matrix application service API v1.19); all else is for REST.  A transaction
  * is stored before it is answered: its reply waits for the commit.
  */
 #include "daemon.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +56,7 @@ intake_after_commit(struct daemon *d)
 {
 	struct reply *r;
 
+	rest_after_commit(d->rest);
 	while ((r = d->replies) != NULL) {
 		d->replies = r->next;
 		httpd_reply(r->req, r->status, "application/json", r->body);
@@ -201,122 +201,21 @@ get_thirdparty(struct daemon *d, struct httpd_req *req, const char *path)
 	reply_error(req, 404, "M_NOT_FOUND", "no third-party networks here");
 }
 
-static size_t
-resident_bytes(void)
-{
-	unsigned long size = 0, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f != NULL) {
-		if (fscanf(f, "%lu %lu", &size, &resident) != 2)
-			resident = 0;
-		fclose(f);
-	}
-	return resident * 4096;
-}
-
-struct systems { struct buf up, latency, jobs, looks; };
-
-static void
-put_system(void *arg, const struct system_view *v)
-{
-	struct systems *s = arg;
-
-	buf_printf(&s->up, "hiclaw_system_up{system=\"%s\"} %d\n", v->name,
-	    v->is_up);
-	if (v->latency_ms >= 0)
-		buf_printf(&s->latency, "hiclaw_system_latency_seconds"
-		    "{system=\"%s\"} %.3f\n", v->name,
-		    (double)v->latency_ms / 1000);
-	buf_printf(&s->jobs, "hiclaw_system_jobs_total{system=\"%s\"} %llu\n",
-	    v->name, (unsigned long long)v->jobs);
-	buf_printf(&s->looks, "hiclaw_system_looks_total{system=\"%s\"} "
-	    "%llu\n", v->name, (unsigned long long)v->looks);
-}
-
-/* Each outside system: does it answer, how fast, what was done there. */
-static void
-put_systems(const struct engine *e, struct buf *b)
-{
-	struct systems s = { 0 };
-
-	engine_systems(e, put_system, &s);
-	buf_printf(b, "# TYPE hiclaw_system_up gauge\n%s"
-	    "# TYPE hiclaw_system_latency_seconds gauge\n%s"
-	    "# TYPE hiclaw_system_jobs_total counter\n%s"
-	    "# TYPE hiclaw_system_looks_total counter\n%s", buf_str(&s.up),
-	    buf_str(&s.latency), buf_str(&s.jobs), buf_str(&s.looks));
-	buf_release(&s.up);
-	buf_release(&s.latency);
-	buf_release(&s.jobs);
-	buf_release(&s.looks);
-}
-
-static void
-get_metrics(struct daemon *d, struct httpd_req *req, const char *path)
-{
-	struct engine_counts c;
-	struct buf b = { 0 };
-	uint64_t all, writes;
-
-	(void)path;
-	engine_counts(d->engine, &c);
-	http_counts(&all, &writes);
-	buf_printf(&b, "# TYPE hiclaw_http_calls_total counter\n"
-	    "hiclaw_http_calls_total{kind=\"all\"} %llu\n"
-	    "hiclaw_http_calls_total{kind=\"write\"} %llu\n",
-	    (unsigned long long)all, (unsigned long long)writes);
-	buf_printf(&b, "# TYPE hiclaw_objects gauge\n"
-	    "hiclaw_objects{state=\"settled\"} %zu\n"
-	    "hiclaw_objects{state=\"busy\"} %zu\n"
-	    "hiclaw_objects{state=\"waiting\"} %zu\n"
-	    "hiclaw_objects{state=\"backoff\"} %zu\n"
-	    "hiclaw_objects{state=\"failed\"} %zu\n"
-	    "hiclaw_objects{state=\"removing\"} %zu\n", c.settled, c.busy,
-	    c.waiting, c.backoff, c.failed, c.removing);
-	buf_printf(&b, "# TYPE hiclaw_runs gauge\nhiclaw_runs %zu\n"
-	    "# TYPE hiclaw_ensures_total counter\n"
-	    "hiclaw_ensures_total %llu\n"
-	    "# TYPE hiclaw_repairs_total counter\n"
-	    "hiclaw_repairs_total %llu\n"
-	    "# TYPE hiclaw_resyncs_total counter\n"
-	    "hiclaw_resyncs_total %llu\n"
-	    "# TYPE hiclaw_process_resident_bytes gauge\n"
-	    "hiclaw_process_resident_bytes %zu\n"
-	    "# TYPE hiclaw_up gauge\nhiclaw_up %d\n", c.runs,
-	    (unsigned long long)c.ensures, (unsigned long long)c.repairs,
-	    (unsigned long long)d->resyncs, resident_bytes(), d->is_up);
-	put_systems(d->engine, &b);
-	httpd_reply(req, 200, "text/plain; version=0.0.4", buf_str(&b));
-	buf_release(&b);
-}
-
-static void
-get_healthz(struct daemon *d, struct httpd_req *req, const char *path)
-{
-	(void)path;
-	httpd_reply(req, d->is_up ? 200 : 503, "text/plain",
-	    d->is_up ? "ok\n" : "starting\n");
-}
-
 /* One row per endpoint; a path that ends with '/' takes an argument. */
 static const struct route {
 	const char	*method, *path;
-	bool		 is_homeserver;	/* asks for the hs_token */
 	void		(*handle)(struct daemon *, struct httpd_req *,
 			    const char *arg);
 } routes[] = {
-	{ "PUT",  "/_matrix/app/v1/transactions/", true, put_transaction },
-	{ "GET",  "/_matrix/app/v1/users/", true, get_user },
-	{ "GET",  "/_matrix/app/v1/rooms/", true, get_alias },
-	{ "POST", "/_matrix/app/v1/ping", true, post_ping },
-	{ "GET",  "/_matrix/app/v1/thirdparty/", true, get_thirdparty },
+	{ "PUT",  "/_matrix/app/v1/transactions/", put_transaction },
+	{ "GET",  "/_matrix/app/v1/users/", get_user },
+	{ "GET",  "/_matrix/app/v1/rooms/", get_alias },
+	{ "POST", "/_matrix/app/v1/ping", post_ping },
+	{ "GET",  "/_matrix/app/v1/thirdparty/", get_thirdparty },
 	/* before v1.4 of the specification */
-	{ "PUT",  "/transactions/", true, put_transaction },
-	{ "GET",  "/users/", true, get_user },
-	{ "GET",  "/rooms/", true, get_alias },
-	{ "GET",  "/healthz", false, get_healthz },
-	{ "GET",  "/metrics", false, get_metrics },
+	{ "PUT",  "/transactions/", put_transaction },
+	{ "GET",  "/users/", get_user },
+	{ "GET",  "/rooms/", get_alias },
 };
 
 static bool
@@ -332,6 +231,8 @@ intake_request(struct httpd_req *req, void *arg)
 	struct daemon *d = arg;
 	bool known = false;
 
+	if (rest_request(d->rest, req))
+		return;
 	for (size_t i = 0; i < NELEM(routes); i++) {
 		const struct route *r = &routes[i];
 
@@ -340,7 +241,7 @@ intake_request(struct httpd_req *req, void *arg)
 		known = true;
 		if (strcmp(r->method, req->method) != 0)
 			continue;
-		if (!r->is_homeserver || is_homeserver(d, req))
+		if (is_homeserver(d, req))
 			r->handle(d, req, req->path + strlen(r->path));
 		return;
 	}

@@ -322,6 +322,28 @@ on_system(void *arg, const char *provider, bool is_up, int64_t since_ms,
 }
 
 static void
+rest_facts(void *arg, struct rest_facts *f)
+{
+	const struct daemon *d = arg;
+
+	f->is_up = d->is_up;
+	f->resyncs = d->resyncs;
+}
+
+static void
+rest_open(struct daemon *d)
+{
+	struct rest_config rc = { .version = PACKAGE_VERSION,
+	    .admin_token = d->cfg.api.admin_token, .facts = rest_facts,
+	    .arg = d };
+
+	if (d->cfg.admins.n > 0)
+		rc.admin_user = d->cfg.admins.v[0];
+	d->ops = (struct ops){ d->engine, d->store, chat_settled, d->chat };
+	d->rest = rest_new(&d->ops, &rc);
+}
+
+static void
 mx_fill(struct daemon *d)
 {
 	struct config *c = &d->cfg;
@@ -384,6 +406,7 @@ daemon_open(struct daemon *d, struct err *err)
 		return -1;
 	engine_observe(d->engine, chat_observer(d->chat));
 	engine_observe(d->engine, &obs);
+	rest_open(d);
 	d->errands = pool_new(d->loop, "errands", ERRAND_THREADS);
 	d->postmen = pool_new(d->loop, "postmen", POSTMEN);
 	d->fetching = map_new(NULL);
@@ -405,6 +428,7 @@ static void
 daemon_close(struct daemon *d)
 {
 	http_abort_all();
+	rest_stop(d->rest);
 	if (d->httpd != NULL)
 		httpd_stop(d->httpd);
 	if (d->errands != NULL)
@@ -413,6 +437,7 @@ daemon_close(struct daemon *d)
 		pool_free(d->postmen);
 	if (d->engine != NULL)
 		engine_free(d->engine);
+	rest_free(d->rest);
 	outbox_free(d);
 	chat_free(d->chat);
 	map_free(d->fetching);

@@ -74,10 +74,12 @@ make_answer(const char *content_type, const char *body)
 {
 	struct MHD_Response	*r;
 
+	if (body == NULL)
+		body = "";
 	r = MHD_create_response_from_buffer(strlen(body),
 	    (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-	if (r == NULL || MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
-	    content_type != NULL ? content_type : "application/json") != MHD_YES)
+	if (r == NULL || (content_type != NULL && MHD_add_response_header(r,
+	    MHD_HTTP_HEADER_CONTENT_TYPE, content_type) != MHD_YES))
 		abort();
 	return r;
 }
@@ -135,6 +137,8 @@ on_completed(void *arg, struct MHD_Connection *conn, void **slot,
 	free((char *)(uintptr_t)call->req.path);
 	secret_free((char *)(uintptr_t)call->req.bearer);
 	secret_free((char *)(uintptr_t)call->req.query_token);
+	secret_free((char *)(uintptr_t)call->req.query);
+	free((char *)(uintptr_t)call->req.content_type);
 	free(call);
 }
 
@@ -183,6 +187,29 @@ get_query_token(struct MHD_Connection *conn)
 	return v != NULL ? http_unescape(v, strlen(v)) : NULL;
 }
 
+static enum MHD_Result
+add_argument(void *arg, enum MHD_ValueKind kind, const char *name,
+    const char *value)
+{
+	struct buf	*b = arg;
+
+	(void)kind;
+	buf_printf(b, "%s%s=%s", b->len > 0 ? "&" : "", name,
+	    value != NULL ? value : "");
+	return MHD_YES;
+}
+
+/* As it came, but for the order that libmicrohttpd gives it. */
+static const char *
+get_query(struct MHD_Connection *conn)
+{
+	struct buf	b = { 0 };
+
+	MHD_get_connection_values(conn, MHD_GET_ARGUMENT_KIND, add_argument,
+	    &b);
+	return buf_take(&b);
+}
+
 /* The whole request is here: hand it to the loop, or refuse it. */
 static enum MHD_Result
 call_complete(struct call *call, const char *method, const char *path)
@@ -197,6 +224,10 @@ call_complete(struct call *call, const char *method, const char *path)
 		call->req.path = xstrdup(path);
 		call->req.bearer = get_bearer(call->conn);
 		call->req.query_token = get_query_token(call->conn);
+		call->req.query = get_query(call->conn);
+		call->req.content_type = xstrdup(MHD_lookup_connection_value(
+		    call->conn, MHD_HEADER_KIND,
+		    MHD_HTTP_HEADER_CONTENT_TYPE));
 		call->req.body = buf_str(&call->body);
 		call->req.body_len = call->body.len;
 		pthread_mutex_lock(&h->lock);
@@ -308,17 +339,59 @@ deliver(void *arg)
 	h->handler(&call->req, h->arg);
 }
 
+static void
+add_header(struct MHD_Response *r, const char *line)
+{
+	const char	*colon = strchr(line, ':');
+	char		*name = xstrndup(line, (size_t)(colon - line));
+
+	if (MHD_add_response_header(r, name, colon + 2) != MHD_YES)
+		abort();
+	free(name);
+}
+
 void
 httpd_reply(struct httpd_req *req, int status, const char *content_type,
     const char *body)
 {
-	struct call	*call = (struct call *)req;
-	struct httpd	*h = call->server;
+	httpd_reply_with(req, status, content_type != NULL ? content_type :
+	    "application/json", body, NULL);
+}
 
+void
+httpd_reply_with(struct httpd_req *req, int status, const char *content_type,
+    const char *body, const char *const *headers)
+{
+	struct call		*call = (struct call *)req;
+	struct httpd		*h;
+	struct MHD_Response	*r;
+
+	if (req->answered != NULL) {
+		req->answered(req, status, content_type, body, headers);
+		return;
+	}
+	h = call->server;
+	r = make_answer(content_type, body);
+	for (; headers != NULL && *headers != NULL; headers++)
+		add_header(r, *headers);
 	pthread_mutex_lock(&h->lock);
 	unlink_locked(h, call);
 	pthread_mutex_unlock(&h->lock);
-	answer(call, status, make_answer(content_type, body));
+	answer(call, status, r);
+}
+
+char *
+httpd_query(const struct httpd_req *req, const char *name)
+{
+	const char	*p = req->query != NULL ? req->query : "";
+	size_t		 len, n = strlen(name);
+
+	for (; *p != '\0'; p += len + (p[len] == '&')) {
+		len = strcspn(p, "&");
+		if (len > n && p[n] == '=' && strncmp(p, name, n) == 0)
+			return http_unescape(p + n + 1, len - n - 1);
+	}
+	return NULL;
 }
 
 /*

@@ -31,7 +31,7 @@ static const struct rule {
 	[VERB_LIST] =	 { "list", 3, false, ANYTHING, ITS_TEAM, NOTHING },
 	[VERB_GET] =	 { "read", 3, false, ANYTHING, ITS_TEAM, ITSELF },
 	[VERB_PLAN] =	 { "plan", 2, false, ANYTHING, NOTHING, NOTHING },
-	[VERB_CREATE] =	 { "create", 2, true, ANYTHING, NOTHING, NOTHING },
+	[VERB_CREATE] =	 { "create", 2, true, ANYTHING, ITS_TEAM, NOTHING },
 	[VERB_UPDATE] =	 { "change", 2, true, ANYTHING, ITS_TEAM, NOTHING },
 	[VERB_DELETE] =	 { "delete", 2, true, ANYTHING, NOTHING, NOTHING },
 	[VERB_WAKE] =	 { "wake", 3, false, ANYTHING, ITS_TEAM, NOTHING },
@@ -182,6 +182,13 @@ target_find(const struct resources *rs, const struct kind *kind,
 		t->name = t->resource->name;
 }
 
+/* Nothing in particular: may it at all? */
+static bool
+is_general(const struct target *t)
+{
+	return t == NULL || t->name == NULL;
+}
+
 /* --- people -------------------------------------------------------------- */
 
 static enum may
@@ -264,7 +271,7 @@ person_may(const struct caller *c, enum verb v, const struct target *t,
 		    "tier %d", r->name, r->tier, c->tier);
 		return refuse(MAY_NOT, why, size, text);
 	}
-	if (t == NULL || (v == VERB_GET && is_own_human(c, t)))
+	if (is_general(t) || (v == VERB_GET && is_own_human(c, t)))
 		return MAY_NOW;
 	if (r->changes && !is_in_teams(c, t))
 		return refuse_scope(c, r, t, "the teams in its "
@@ -282,6 +289,14 @@ person_may(const struct caller *c, enum verb v, const struct target *t,
 }
 
 /* --- agents -------------------------------------------------------------- */
+
+/* Who leads a team may see lists of these, and ask for workers. */
+static bool
+is_for_leaders(enum verb v, const struct target *t)
+{
+	return t == NULL || strcmp(t->kind->name, "Worker") == 0 ||
+	    (v == VERB_LIST && strcmp(t->kind->name, "Team") == 0);
+}
 
 static bool
 is_itself(const struct caller *c, const struct target *t)
@@ -311,11 +326,12 @@ agent_may(const struct caller *c, enum verb v, const struct target *t,
 	    c->role == AGENT_LEADER ? r->leader : r->worker;
 	char text[192];
 
-	if (reach == ANYTHING || (reach != NOTHING && t == NULL))
+	if (reach == ANYTHING)
 		return MAY_NOW;
-	if (reach == ITS_TEAM && is_own_team(c, v, t))
+	if (reach == ITS_TEAM && (is_general(t) ? is_for_leaders(v, t) :
+	    is_own_team(c, v, t)))
 		return MAY_NOW;
-	if (reach == ITSELF && is_itself(c, t))
+	if (reach == ITSELF && (is_general(t) || is_itself(c, t)))
 		return MAY_NOW;
 	if (reach == NOTHING)
 		snprintf(text, sizeof text, "a %s may not %s", agent_role_name(

@@ -228,7 +228,7 @@ class Controller:
             if dead(self.process):
                 break
             try:
-                urllib.request.urlopen(self.url + "/healthz",
+                urllib.request.urlopen(self.url + "/readyz",
                                        timeout=5).close()
                 return
             except OSError:

@@ -144,7 +144,7 @@ static const char *const who[] = { "user:@boss:x.org", "user:@ann:x.org",
 
 static const struct {
 	enum verb	 verb;
-	const char	*target;	/* "Team/web", or NULL */
+	const char	*target;	/* "Team/web", "Team", or NULL */
 	enum risk	 risk;
 	const char	*want;		/* boss ann two three manager lea wim
 					 * alice stranger gone */
@@ -152,6 +152,11 @@ static const struct {
 	{ VERB_VERSION, NULL, RISK_NONE,		"yyyyyyyy.." },
 	{ VERB_STATUS, NULL, RISK_NONE,			"yyyyyyyy.." },
 	{ VERB_LIST, NULL, RISK_NONE,			"yyyyyy...." },
+	{ VERB_LIST, "Worker", RISK_NONE,		"yyyyyy...." },
+	{ VERB_LIST, "Team", RISK_NONE,			"yyyyyy...." },
+	{ VERB_LIST, "Human", RISK_NONE,		"yyyyy....." },
+	{ VERB_CREATE, "Worker", RISK_NONE,		"yyy.yy...." },
+	{ VERB_CREATE, "Team", RISK_NONE,		"yyy.y....." },
 	{ VERB_GET, "Worker/alice", RISK_NONE,		"yyy.y..y.." },
 	{ VERB_GET, "Worker/wim", RISK_NONE,		"yyy.yyy..." },
 	{ VERB_GET, "Worker/lea", RISK_NONE,		"yyy.yy...." },
@@ -194,9 +199,11 @@ static void
 split_target(const struct house *h, const char *text, struct target *t)
 {
 	const char *slash = strchr(text, '/');
-	char *kind = xstrndup(text, (size_t)(slash - text));
+	char *kind = xstrndup(text, strcspn(text, "/"));
 
-	target_find(engine_resources(h->engine), kind_find(kind), slash + 1,
+	*t = (struct target){ .kind = kind_find(kind) };
+	if (slash != NULL)
+		target_find(engine_resources(h->engine), kind_find(kind), slash + 1,
 	    t);
 	free(kind);
 }

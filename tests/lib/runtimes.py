@@ -274,7 +274,37 @@ class LatestOpenClaw(OpenClaw):
             shutil.copytree(self.state(), to, symlinks=True)
 
 
-KNOWN = {"hermes": Hermes, "copaw-1.0.3": CoPaw, "copaw-1.0.4": CoPaw,
+class Nano(Runtime):
+    """Ours.  Reads openclaw.json of its home before each use."""
+
+    kind = "openclaw"
+    answers = tuple(f for f in FORMS if f not in ("bare name", "nothing"))
+    takes = {"allow": 20, "deny": 20, "model": 20, "key": 20}
+    joins_within = 15
+
+    def __init__(self, name, directory, **environment):
+        super().__init__(name, directory)
+        self.more = environment
+
+    @staticmethod
+    def program():
+        return os.environ.get("HICLAW_NANO") or str(pathlib.Path(
+            stacks.controller_path()).parent / "hiclaw-nano")
+
+    def installed(self):
+        return pathlib.Path(self.program()).exists()
+
+    def version(self):
+        return run([self.program(), "--version"]).strip()
+
+    def command(self, agent, work, port):
+        env = self.environment(agent.home)
+        env.update({k: v for k, v in os.environ.items()
+                    if k.endswith("SAN_OPTIONS")}, **self.more)
+        return [self.program(), "--debug"], env, agent.home
+
+
+KNOWN = {"nano": Nano, "hermes": Hermes, "copaw-1.0.3": CoPaw, "copaw-1.0.4": CoPaw,
          "openclaw-2026.4.14": OpenClaw, "openclaw-latest": LatestOpenClaw}
 
 

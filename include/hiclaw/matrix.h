@@ -112,6 +112,9 @@ void	sync_events(const struct json *answer,
 void	sync_gaps(const struct json *answer,
 	    void (*cb)(void *, const char *room, const char *prev_batch),
 	    void *arg);
+/* People and agents whose devices changed: cb(user). */
+void	sync_devices(const struct json *answer,
+	    void (*cb)(void *, const char *user), void *arg);
 /* m.read receipts: cb(room, event, user). */
 void	sync_receipts(const struct json *answer,
 	    void (*cb)(void *, const char *room, const char *event,

@@ -79,6 +79,8 @@ struct object_secret {
 	bool		 rotates;	/* engine_rotate makes it anew; the one
 					 * before is given as "old_key" while
 					 * both are to work */
+	bool		 is_kept;	/* not made by the engine: what ensure gave
+					 * as a secret is given back to it */
 	bool		 is_token;	/* a bearer token of the agent for our own
 					 * API: made anew for each ensure; only
 					 * its hash is kept (store_token_put),

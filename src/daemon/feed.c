@@ -135,6 +135,24 @@ take_receipt(void *arg, const char *room, const char *event, const char *user)
 	chat_receipt(f->daemon->chat, room, event, user);
 }
 
+/* An agent was logged out, perhaps: then it needs another token. */
+static void
+take_device(void *arg, const char *user)
+{
+	struct feed *f = arg;
+	struct daemon *d = f->daemon;
+	struct json *event;
+
+	if (f->since == NULL ||
+	    !is_our_user(engine_world_config(d->engine), user))
+		return;
+	event = json_object();
+	json_set_str(event, "type", "doubt");
+	json_set_int(event, "at_ms", clock_ms());
+	engine_event(d->engine, user, event);
+	json_free(event);
+}
+
 static void
 feed_free(struct job *job)
 {
@@ -162,6 +180,7 @@ feed_store(struct daemon *d, struct feed *f)
 			inbox_take(d, ev);
 	sync_events(f->answer, take_event, f);
 	sync_receipts(f->answer, take_receipt, f);
+	sync_devices(f->answer, take_device, f);
 	store_kv_set(d->store, TOKEN_KEY, json_str(f->answer, "next_batch"));
 	snprintf(alive, sizeof alive, "%lld", (long long)clock_ms());
 	store_kv_set(d->store, ALIVE_KEY, alive);

@@ -299,7 +299,7 @@ secret_own(struct engine *e, struct item *it, const struct object_secret *s,
 	char *full = secret_name(it->key, s->name), *value;
 
 	value = store_secret_get(e->store, full);
-	if (value == NULL && it->observed == NULL) {
+	if (value == NULL && it->observed == NULL && !s->is_kept) {
 		value = s->bytes > 0 ? rand_hex(s->bytes) :
 		    rand_password(PASSWORD_LEN);
 		store_secret_put(e->store, full, value);
@@ -465,12 +465,24 @@ secrets_store(struct engine *e, const struct item *it,
 	}
 }
 
+/* Has it a secret that a person will type? */
+static bool
+has_password(const struct object_kind *kind)
+{
+	const struct object_secret *s = kind->secrets;
+
+	for (; s != NULL && s->name != NULL; s++)
+		if (s->bytes == 0 && !s->is_kept)
+			return true;
+	return false;
+}
+
 /* The account of a person was made just now: chat hands over its password. */
 static void
 tell_account(struct engine *e, const struct item *it, const struct deed *d,
     bool was_absent)
 {
-	if (was_absent && d->rc == 0 && it->kind->secrets != NULL &&
+	if (was_absent && d->rc == 0 && has_password(it->kind) &&
 	    json_bool(d->out.observed, "made", false))
 		TELL(e, account_made, it->key,
 		    json_str(d->out.observed, "user"));

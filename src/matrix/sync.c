@@ -233,6 +233,19 @@ sync_gaps(const struct json *answer,
 	}
 }
 
+void
+sync_devices(const struct json *answer,
+    void (*cb)(void *, const char *user), void *arg)
+{
+	const struct json *list = json_path(answer, "device_lists.changed"), *v;
+
+	if (!json_is(list, JSON_ARRAY))
+		return;
+	for (v = json_first(list); v != NULL; v = json_next(v))
+		if (mxid_valid(json_value_str(v)))
+			cb(arg, json_value_str(v));
+}
+
 /* {"$event": {"m.read": {"@user:d": {"ts": ...}}}} */
 static void
 each_receipt(const struct json *content, const char *room,

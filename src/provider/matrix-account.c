@@ -12,8 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/clock.h"
 #include "hiclaw/fault.h"
+#include "hiclaw/http.h"
 #include "hiclaw/log.h"
+
+#define WHOAMI_MS	20000
 
 static char *
 mark_path(const char *user)
@@ -265,6 +269,47 @@ account_adopt(const struct mx *mx, const struct work *w, struct outcome *out,
 	return 0;
 }
 
+/*
+ * Does its token still open anything?  1, 0, or -1 when that could not be found
+ * out.  Asked as the agent would: what the service may do says nothing of it.
+ */
+static int
+token_is_good(const struct mx *mx, const char *token, struct err *e)
+{
+	char *url = xasprintf("%s" V3 "/account/whoami", mx->url);
+	struct http_req q = { .method = "GET", .url = url, .bearer = token,
+	    .timeout_ms = WHOAMI_MS, .max_bytes = 65536 };
+	struct http_res r;
+	int rv = http_call(&q, &r, e);
+
+	if (rv == 0) {
+		rv = r.status == 200 ? 1 : r.status == 401 ? 0 :
+		    err_set(e, ERR_RETRY, "whoami: %d", r.status);
+		http_res_release(&r);
+	}
+	free(url);
+	return rv;
+}
+
+/* 1: it was in doubt for nothing. */
+static int
+account_check(const struct matrix_ctx *c, const struct work *w,
+    struct outcome *out, struct err *e)
+{
+	const char *token = json_str(w->secrets, "token");
+	int rv;
+
+	if (!json_bool(w->observed, "doubt", false) || token == NULL)
+		return 0;
+	rv = token_is_good(c->mx, token, e);
+	if (rv == 0)
+		return 0;
+	out->observed = json_copy(w->observed);
+	if (rv == 1)
+		json_remove(out->observed, "doubt");
+	return rv;
+}
+
 int
 account_ensure(void *arg, const struct work *w, struct outcome *out,
     struct err *e)
@@ -278,6 +323,8 @@ account_ensure(void *arg, const struct work *w, struct outcome *out,
 
 	if (!mxid_valid(user) || user[0] != '@' || device == NULL)
 		return err_set(e, ERR_BROKEN, "%s: no user or no device", w->key);
+	if ((rv = account_check(c, w, out, e)) != 0)
+		return rv == 1 ? 0 : -1;
 	rv = account_register(c->mx, w, out, &in_use, e);
 	if (rv == 0)
 		strv_add(&out->did, "made");
@@ -297,6 +344,7 @@ account_ensure(void *arg, const struct work *w, struct outcome *out,
 	if (token != NULL) {
 		secret_id(token, id);
 		json_set_str(out->observed, "token_id", id);
+		json_set_int(out->observed, "made_ms", clock_ms());
 	} else
 		json_set_str(out->observed, "token_id",
 		    json_str(w->observed, "token_id"));

@@ -16,6 +16,7 @@
 #include "matrix-int.h"
 
 #define FILE_MAX	(1024 * 1024)	/* of a picture */
+#define OWN_DOING_MS	90000	/* until the homeserver has told of it */
 
 bool
 is_agent(const struct mx *mx, const char *user)
@@ -77,6 +78,31 @@ account_diff(const struct json *desired, const struct json *observed,
 	else if (!str_equal(device, json_str(observed, "device")))
 		changes_add(out, RISK_CREDENTIAL, "device",
 		    json_str(observed, "device"), device);
+	else if (json_bool(observed, "doubt", false))
+		changes_add(out, RISK_UPDATE, "token", "in doubt", "good");
+}
+
+static const char *
+account_handle(const struct json *observed)
+{
+	return json_str(observed, "user");
+}
+
+/*
+ * {"type": "doubt", "at_ms"}: its devices changed, or it says that its token is
+ * refused (then without a time).  What we did ourselves changes devices, too.
+ */
+static bool
+account_absorb(struct json *observed, const struct json *event)
+{
+	int64_t at = json_int(event, "at_ms", INT64_MAX);
+
+	if (!str_equal(json_str(event, "type"), "doubt") ||
+	    json_bool(observed, "doubt", false) ||
+	    at < json_int(observed, "made_ms", 0) + OWN_DOING_MS)
+		return false;
+	json_set_bool(observed, "doubt", true);
+	return true;
 }
 
 /* Name and password of a person are theirs; only the id is ours to say. */
@@ -226,8 +252,14 @@ static const struct object_secret human_secrets[] = {
 	{ .name = "password" }, { .name = NULL }
 };
 
+static const struct object_secret account_secrets[] = {
+	{ .name = "token", .is_kept = true }, { .name = NULL }
+};
+
 static const struct object_kind kinds[] = {
 	{ .name = "account", .label = "account", .diff = account_diff,
+	    .secrets = account_secrets, .absorb = account_absorb,
+	    .handle = account_handle,
 	    .ensure = account_ensure, .remove = account_remove },
 	{ .name = "human", .label = "person", .secrets = human_secrets,
 	    .diff = human_diff, .ensure = human_ensure,

@@ -101,6 +101,7 @@ class Proxy:
         self.upstream_port = int(port)
         self.calls, self.faults, self.cut = [], [], False
         self.writers, self.ready = set(), threading.Event()
+        self.stopped = False
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -126,6 +127,10 @@ class Proxy:
         self.loop.close()
 
     def stop(self):
+        """A second time does nothing: the loop is closed after the first."""
+        if self.stopped:
+            return
+        self.stopped = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
 

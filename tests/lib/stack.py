@@ -273,10 +273,12 @@ class Controller:
 
 
 class Stack:
-    """Homeserver, proxy and controller, and the people around them."""
+    """Homeserver, proxy and controller, and the people around them.
+    watched=False: no proxy, for measurements; then nothing can be counted or
+    made to fail, and there is no settle()."""
 
     def __init__(self, directory=None, template=None, extra=None,
-                 admins=("admin",), accounts=True):
+                 admins=("admin",), accounts=True, watched=True):
         self.own = directory is None
         self.dir = pathlib.Path(directory or tempfile.mkdtemp(
             prefix="hiclaw-test-"))
@@ -288,15 +290,15 @@ class Stack:
         self.instance = yaml_field(self.registration, "id")
         self.hs = Synapse(self.dir / "hs", hs_port, [self.registration],
                           template).start()
-        self.proxy = proxy.Proxy(self.hs.url)
+        self.proxy = proxy.Proxy(self.hs.url) if watched else None
         if not template:
             for user in USERS:
                 client.make_account(self.hs.url, self.hs.shared_secret, user,
                                     PASSWORD, admin=user == "admin")
         self.bot = f"@hiclaw:{DOMAIN}"
         self.controller = Controller(
-            self.dir / "controller", self.ctl_port, self.proxy.url,
-            self.registration,
+            self.dir / "controller", self.ctl_port,
+            self.proxy.url if watched else self.hs.url, self.registration,
             self.hs.shared_secret if accounts else "", admins, extra)
         self.eyes = client.Eyes(self.hs.url, self.as_token, self.bot, DOMAIN)
         self.people, self._room = {}, None
@@ -309,7 +311,8 @@ class Stack:
         try:
             self.controller.stop()
         finally:
-            self.proxy.stop()
+            if self.proxy:
+                self.proxy.stop()
             self.hs.stop()
             if self.own and not os.environ.get("HICLAW_TEST_KEEP"):
                 shutil.rmtree(self.dir, ignore_errors=True)

@@ -287,11 +287,12 @@ json_fault(const char *data, size_t len, struct s3_fault *out)
 {
 	struct err ignored;
 	struct json *j = json_parse_relayed(data, len, &ignored);
-	bool ok = json_str(j, "Code") != NULL;
+	const char *code = json_strd(j, "Code", "");
+	bool ok = code[0] != '\0';
 
 	if (ok) {
 		memset(out, 0, sizeof(*out));
-		str_copy(out->code, json_str(j, "Code"), sizeof(out->code));
+		str_copy(out->code, code, sizeof(out->code));
 		str_copy(out->message, json_strd(j, "Message", ""),
 		    sizeof(out->message));
 	}

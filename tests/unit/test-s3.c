@@ -310,6 +310,21 @@ fault_of(const char *text, struct s3_fault *f)
 	return s3_fault_parse(text, strlen(text), f);
 }
 
+/* Found by fuzz-s3-list: "" is the code of no answer at all (s3.h). */
+static void
+test_fault_without_code(void **state)
+{
+	struct s3_fault f = { .code = "untouched" };
+
+	(void)state;
+	assert_false(fault_of("{\"Code\":\"\",\"Message\":\"m\"}", &f));
+	assert_false(fault_of("{\"Code\":null,\"Message\":\"m\"}", &f));
+	assert_false(fault_of("{\"Message\":\"m\"}", &f));
+	assert_false(fault_of("<Error><Code/><Message>m</Message></Error>",
+	    &f));
+	assert_string_equal(f.code, "untouched");
+}
+
 static void
 test_faults(void **state)
 {
@@ -499,6 +514,7 @@ main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_list_refused),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_fault_without_code),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_zips),

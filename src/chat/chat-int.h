@@ -95,6 +95,7 @@ struct reply {
 	int64_t		 run, question;	/* or 0 */
 	const char	*mention;	/* who is to be notified, or NULL */
 	const char	*secret;	/* "human:john/password", or NULL */
+	int64_t		 thread;	/* outbox id of its root, or 0 */
 };
 /*
  * The content of a message: m.notice with plain and HTML text, the relation
@@ -110,10 +111,13 @@ struct reply {
 struct json *reply_content(const struct text *, const struct reply *);
 /* The name under which a room's messages are queued. */
 const char *outbox_room(struct chat *, const char *room);
-/* Queue it; gives the outbox id.  Too long a text is cut and attached. */
+/*
+ * Queue it; gives the outbox id.  Of too long a text only the first and the last
+ * lines are said, and the whole is attached.
+ */
 int64_t	 reply_send(struct chat *, const char *room, const struct reply *,
 	    const struct text *);
-/* Let that message say something else. */
+/* Let that message say something else; too long a text is cut likewise. */
 void	 reply_update(struct chat *, int64_t outbox, const struct reply *,
 	    const struct text *, int64_t not_before_ms);
 /* In answer to a request. */
@@ -124,9 +128,10 @@ int64_t	 say_template(struct request *, enum reply_state, const char *name,
 void	 say_wrong(struct request *, const char *, ...) PRINTF(2, 3);
 /* How the command is used. */
 void	 say_usage(struct request *, const char *what);
-/* A file of its own message; it answers nobody, the text before it did. */
-void	 send_file(struct chat *, const char *room, const char *name,
-	    const char *type, const char *data);
+/* A file of its own message (in the thread of that one, or 0); it answers
+ * nobody, the text before it did. */
+void	 send_file(struct chat *, const char *room, int64_t thread,
+	    const char *name, const char *type, const char *data);
 /* A short text and a file with the whole. */
 void	 say_file(struct request *, const struct text *, const char *name,
 	    const char *type, const char *data);

@@ -184,7 +184,8 @@ show_plan(struct request *q, const char *title, const struct plan *plan,
 	    V("summary", summary), V("risk", risk_name(plan->risk)),
 	    B("steps", &steps), B("details", &details), B("notes", &list)));
 	if (whole != NULL)
-		send_file(q->chat, q->room, "diff.txt", "text/plain", whole);
+		send_file(q->chat, q->room, 0, "diff.txt", "text/plain",
+		    whole);
 	free(whole);
 	strv_release(&lines);
 	text_release(&steps);

@@ -163,13 +163,10 @@ has_details(const struct plan *plan)
 static void
 send_thread(struct request *q, int64_t live, const struct plan *plan)
 {
-	struct outbox_row row = { .op = OUTBOX_SEND, .thread = live,
-	    .room = outbox_room(q->chat, q->room) };
-	struct reply r = { .state = REPLY_INFO };
+	struct reply r = { .state = REPLY_INFO, .thread = live };
 	struct text steps = { 0 }, details = { 0 }, t = { 0 };
 	struct strv lines = { 0 };
-	struct json *content;
-	char *json, *line, *whole;
+	char *line, *whole;
 
 	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
 	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
@@ -182,14 +179,11 @@ send_thread(struct request *q, int64_t live, const struct plan *plan)
 	whole = put_details(plan, &details);
 	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps),
 	    B("details", &details)), &t);
-	content = reply_content(&t, &r);
-	row.content = json = json_canonical(content);
-	store_outbox_add(q->chat->store, &row);
+	reply_send(q->chat, q->room, &r, &t);
 	if (whole != NULL)
-		send_file(q->chat, q->room, "diff.txt", "text/plain", whole);
+		send_file(q->chat, q->room, live, "diff.txt", "text/plain",
+		    whole);
 	free(whole);
-	free(json);
-	json_free(content);
 	strv_release(&lines);
 	text_release(&steps);
 	text_release(&details);

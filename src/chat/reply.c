@@ -1,7 +1,8 @@
 /*
  * Answers: from a text to an event's content in the outbox.  Everything said
  * is m.notice, so that no bot answers it, with an m.mentions of its own, so
- * that nobody is notified by accident.
+ * that nobody is notified by accident.  What does not fit into an event is cut,
+ * here and nowhere else: an event that is too large is refused and lost.
  */
 #include "chat-int.h"
 
@@ -11,7 +12,10 @@
 
 #include "hiclaw/clock.h"
 
-#define HTML_MAX	(2 * REPLY_MAX)	/* it is longer by its escapes */
+#define CUT_TO		(REPLY_MAX / 4)	/* bytes of a beginning: three phone
+					 * screens; the rest is in a file */
+#define EVENT_BYTES	(60 * 1024)	/* of content: 64 KiB but for ids, hashes
+					 * and what the outbox adds */
 
 static const char *const state_names[] = {
 	[REPLY_INFO] = "info", [REPLY_RUNNING] = "running",
@@ -52,9 +56,10 @@ add_reply(struct json *content, const struct reply *r)
 		json_set_int(o, "question", r->question);
 }
 
-static struct json *
-content_of(const char *body, const char *html, const struct reply *r)
+struct json *
+reply_content(const struct text *t, const struct reply *r)
 {
+	char *body = text_body(t), *html = text_html(t);
 	struct json *content = json_object();
 
 	json_set_str(content, "msgtype", "m.notice");
@@ -64,15 +69,6 @@ content_of(const char *body, const char *html, const struct reply *r)
 	add_mentions(content, r->mention);
 	add_reply(content, r);
 	json_set_str(content, OUTBOX_SECRET, r->secret);
-	return content;
-}
-
-struct json *
-reply_content(const struct text *t, const struct reply *r)
-{
-	char *body = text_body(t), *html = text_html(t);
-	struct json *content = content_of(body, html, r);
-
 	free(body);
 	free(html);
 	return content;
@@ -90,30 +86,24 @@ outbox_room(struct chat *c, const char *room)
 	return key != NULL ? key : room;
 }
 
+/* The row's file and thread are the caller's; the rest is set here. */
 static int64_t
 queue(struct chat *c, const char *room, const struct json *content,
-    const char *file_name, const char *file_type, const char *file)
+    struct outbox_row row)
 {
-	struct outbox_row row = { 0 };
 	char *json = json_canonical(content);
 	int64_t id;
 
 	row.room = outbox_room(c, room);
 	row.op = OUTBOX_SEND;
 	row.content = json;
-	if (file != NULL) {
-		row.file_name = file_name;
-		row.file_type = file_type;
-		row.file = file;
-		row.file_len = strlen(file);
-	}
 	id = store_outbox_add(c->store, &row);
 	free(json);
 	return id;
 }
 
 void
-send_file(struct chat *c, const char *room, const char *name,
+send_file(struct chat *c, const char *room, int64_t thread, const char *name,
     const char *type, const char *data)
 {
 	struct json *content = json_object();
@@ -122,68 +112,123 @@ send_file(struct chat *c, const char *room, const char *name,
 	json_set_str(content, "body", name);
 	json_set_str(content, "filename", name);
 	add_mentions(content, NULL);
-	queue(c, room, content, name, type, data);
+	queue(c, room, content, (struct outbox_row){ .thread = thread,
+	    .file_name = name, .file_type = type, .file = data,
+	    .file_len = strlen(data) });
 	json_free(content);
 }
 
-/* The beginning of the text, by whole lines, as the message; the rest goes
- * with the whole into a file. */
-static int64_t
-send_long(struct chat *c, const char *room, const struct reply *r,
-    const char *body)
+/* --- what fits ----------------------------------------------------------- */
+
+/* An edit has the content twice; these are edited. */
+static size_t
+copies_of(const struct reply *r)
 {
-	size_t n = utf8_prefix(body, REPLY_MAX / 4);
-	char *head, *html;
+	return r->state == REPLY_RUNNING || r->state == REPLY_QUESTION ? 2 : 1;
+}
+
+static bool
+fits(const struct json *content, const struct reply *r)
+{
+	char *json = json_canonical(content);
+	size_t n = strlen(json) * copies_of(r);
+
+	free(json);
+	return n <= EVENT_BYTES &&
+	    strlen(json_str(content, "body")) <= REPLY_MAX;
+}
+
+/* Of whole lines, or of a single long one its beginning. */
+static size_t
+head_of(const char *body, size_t max)
+{
+	size_t n = utf8_prefix(body, max), at = n;
+
+	while (at > 0 && body[at] != '\n')
+		at--;
+	return at > 0 ? at : n;
+}
+
+/* The last whole lines; "" if not even one is so short. */
+static const char *
+tail_of(const char *rest, size_t max)
+{
+	size_t n = strlen(rest);
+	const char *s = n > max ? rest + n - max : rest;
+
+	while (n > max && *s != '\0' && s[-1] != '\n')
+		s++;
+	return s;
+}
+
+/*
+ * The first lines and the last: at the end of a question stands how to answer
+ * it, and at that of a live message how far it is.
+ */
+static struct json *
+cut_to(const char *body, const struct reply *r, size_t max)
+{
+	size_t n = head_of(body, max);
+	char *head = xstrndup(body, n);
+	const char *tail = tail_of(body + n, max / 4);
 	struct text t = { 0 };
 	struct json *content;
-	int64_t id;
 
-	while (n > 0 && body[n] != '\n')
-		n--;
-	head = xstrndup(body, n);
 	text_pre(&t, NULL, head);
-	text_puts(&t, "\n... the whole is in the file below.");
+	text_puts(&t, "\n... the whole is in the file below.\n\n");
+	if (tail[0] != '\0')
+		text_pre(&t, NULL, tail);
+	content = reply_content(&t, r);
 	free(head);
-	head = text_body(&t);
-	html = text_html(&t);
-	content = content_of(head, html, r);
-	id = queue(c, room, content, NULL, NULL, NULL);
-	send_file(c, room, "reply.txt", "text/plain", body);
-	json_free(content);
-	free(head);
-	free(html);
 	text_release(&t);
-	return id;
+	return content;
+}
+
+/* *whole becomes the text if that is too long, else NULL; yours. */
+static struct json *
+fit(const struct text *t, const struct reply *r, char **whole)
+{
+	struct json *content = reply_content(t, r);
+
+	*whole = NULL;
+	if (fits(content, r))
+		return content;
+	*whole = text_body(t);
+	for (size_t max = CUT_TO; max > 0 && !fits(content, r); max /= 2) {
+		json_free(content);
+		content = cut_to(*whole, r, max);
+	}
+	return content;
 }
 
 int64_t
 reply_send(struct chat *c, const char *room, const struct reply *r,
     const struct text *t)
 {
-	char *body = text_body(t), *html = text_html(t);
-	struct json *content;
-	int64_t id;
+	char *whole;
+	struct json *content = fit(t, r, &whole);
+	int64_t id = queue(c, room, content,
+	    (struct outbox_row){ .thread = r->thread });
 
-	if (strlen(body) > REPLY_MAX || strlen(html) > HTML_MAX) {
-		id = send_long(c, room, r, body);
-	} else {
-		content = content_of(body, html, r);
-		id = queue(c, room, content, NULL, NULL, NULL);
-		json_free(content);
-	}
-	free(body);
-	free(html);
+	if (whole != NULL)
+		send_file(c, room, r->thread, "reply.txt", "text/plain",
+		    whole);
+	free(whole);
+	json_free(content);
 	return id;
 }
 
+/* The file is below the message since it was sent. */
 void
 reply_update(struct chat *c, int64_t outbox, const struct reply *r,
     const struct text *t, int64_t not_before_ms)
 {
-	struct json *content = reply_content(t, r);
-	char *json = json_canonical(content);
+	char *whole, *json;
+	struct json *content = fit(t, r, &whole);
 
+	json = json_canonical(content);
 	store_outbox_update(c->store, outbox, json, not_before_ms);
+	free(whole);
 	free(json);
 	json_free(content);
 }
@@ -255,7 +300,7 @@ say_file(struct request *q, const struct text *t, const char *name,
     const char *type, const char *data)
 {
 	say(q, REPLY_INFO, t);
-	send_file(q->chat, q->room, name, type, data);
+	send_file(q->chat, q->room, 0, name, type, data);
 }
 
 void

@@ -35,14 +35,24 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char fail_key[128];
 static bool is_slow;			/* calls wait until told otherwise */
+static bool is_wordy;			/* differences are long texts */
+
+/* Nothing takes more room in an event. */
+#define QUOTES "\"\"\"\"\"\"\"\"\"\"\"\""
 
 static void
 obj_diff(const struct json *desired, const struct json *observed,
     struct changes *c)
 {
-	if (!json_equal(desired, json_get(observed, "is")))
+	static const char quotes[] = QUOTES QUOTES QUOTES QUOTES QUOTES QUOTES;
+
+	if (json_equal(desired, json_get(observed, "is")))
+		return;
+	if (observed == NULL || !is_wordy)
 		changes_add(c, observed == NULL ? RISK_CREATE : RISK_UPDATE,
 		    "form", NULL, NULL);
+	for (int i = 0; is_wordy && i < 3; i++)
+		changes_add(c, RISK_UPDATE, quotes, quotes, quotes);
 }
 
 static const char *
@@ -295,6 +305,7 @@ setup(void **state)
 	log_set_level(LOG_LVL_ERROR);
 	fail_key[0] = '\0';
 	be_slow(false);
+	is_wordy = false;
 	h->dir = xstrdup(mkdtemp(tmpl));
 	h->commands = in_tree("commands");
 	h->templates = in_tree("templates");
@@ -365,11 +376,25 @@ check_content(const struct json *content)
 		assert_string_equal(json_str(content, "msgtype"), "m.file");
 }
 
+/* An event has 64 KiB, also for ids and hashes; an edit says all twice. */
+static void
+check_size(const struct outbox_row *row)
+{
+	size_t n = strlen(row->content);
+
+	if (row->op == OUTBOX_EDIT)
+		n *= 2;
+	if (n > 60 * 1024)
+		fail_msg("%zu bytes: %.80s", n, row->content);
+}
+
 static void
 note_row(const struct outbox_row *row, void *arg)
 {
 	struct json *list = arg, *o = json_push(list, json_object());
 	struct err err;
+
+	check_size(row);
 
 	json_set_int(o, "id", row->id);
 	json_set_str(o, "room", row->room);
@@ -1552,6 +1577,56 @@ test_long(void **state)
 	expect(reply_to(h, id), "info", "w0");
 }
 
+/* The last message with such a file, or NULL. */
+static const struct json *
+with_file(struct house *h, const char *name)
+{
+	const struct json *v, *found = NULL;
+
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (str_equal(json_str(v, "file_name"), name))
+			found = v;
+	return found;
+}
+
+/* A question and a live message, and all edits of them. */
+static void
+test_live_fits(void **state)
+{
+	struct house *h = *state;
+	struct buf b = { 0 };
+	const struct json *r, *v;
+	size_t edits = 0;
+
+	for (int i = 0; i < 20; i++)
+		buf_printf(&b, "%sapiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+		    "metadata: {name: w%d}\nspec: {model: m}\n",
+		    i > 0 ? "---\n" : "", i);
+	expect(ask(h, buf_str(&b)), "done", "");
+	buf_release(&b);
+	is_wordy = true;
+	forget_sent(h);
+	/* Curly quotes, so that it asks. */
+	r = ask(h, "```\n" HEAD("Human", "zoe") "spec:\n  displayName: "
+	    "\xe2\x80\x9cZoe\xe2\x80\x9d\n  permissionLevel: 1\n"
+	    "  matrixUserId: \"@zoe:x.org\"\n```");
+	expect(r, "question", "in the file below");
+	expect(r, "question", "Answer yes or no");
+	assert_non_null(with_file(h, "reply.txt"));
+	speak(h, "yes");
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	for (v = json_first(h->sent); v != NULL; v = json_next(v)) {
+		if (json_int(v, "op", 0) != OUTBOX_EDIT ||
+		    strcmp(state_of(v), "running") != 0)
+			continue;
+		/* Where it stands is at its end. */
+		assert_non_null(strstr(body_of(v), "/63"));
+		edits++;
+	}
+	assert_true(edits > 0);
+}
+
 /* As many deletions as one receipt cannot carry. */
 static void
 test_long_delete(void **state)
@@ -1964,6 +2039,48 @@ test_many_differences(void **state)
 	assert_non_null(strstr(json_str(file, "file"), "07\n"));
 }
 
+/* Lines as long as they are shown, of what takes most room in an event. */
+static void
+put_soul(struct buf *b, const char *name, int lines, int pass)
+{
+	buf_printf(b, "---\napiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+	    "metadata: {name: %s}\nspec:\n  model: m\n  soul: |\n", name);
+	for (int i = 0; i < lines; i++) {
+		buf_printf(b, "    %d %d ", pass, i);
+		for (int k = 0; k < 190; k++)
+			buf_putc(b, '"');
+		buf_putc(b, '\n');
+	}
+}
+
+static void
+test_thread_fits(void **state)
+{
+	struct house *h = *state;
+	const struct json *v, *message = NULL, *file;
+	struct buf b = { 0 };
+
+	for (int pass = 0; pass < 2; pass++) {
+		forget_sent(h);
+		put_soul(&b, "ann", 9, pass);
+		put_soul(&b, "bob", 20, pass);
+		expect(ask(h, buf_str(&b)), "done", "");
+		buf_release(&b);
+		b = (struct buf){ 0 };
+	}
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (json_int(v, "thread", 0) != 0 && message == NULL)
+			message = v;
+	assert_non_null(message);
+	assert_non_null(strstr(body_of(message), "All steps:"));
+	assert_non_null(strstr(body_of(message), "in the file below"));
+	file = with_file(h, "reply.txt");
+	assert_non_null(file);
+	assert_int_equal(json_int(file, "thread", 0),
+	    json_int(message, "thread", 0));
+	assert_non_null(strstr(json_str(file, "file"), "+1 19 \"\"\""));
+}
+
 static void
 test_files_and_cat(void **state)
 {
@@ -2058,7 +2175,7 @@ main(void)
 		T(test_grant_and_revoke), T(test_grant_in_a_team),
 		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
 		T(test_differences), T(test_many_differences),
-		T(test_owners),
+		T(test_thread_fits), T(test_live_fits), T(test_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

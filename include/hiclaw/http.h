@@ -23,6 +23,25 @@ struct http_req {
 	bool		 public_only;	/* refuse loopback, private, link-local
 					 * and other special addresses, after
 					 * the name is resolved: ERR_DENIED */
+	const char	*unix_socket;	/* path of a socket to speak to instead
+					 * of the URL's host; messages name it.
+					 * NULL: the URL's host */
+	/* PEM files for https://, or NULL: whom we trust (instead of the
+	 * system's list), and who we are. */
+	const char	*ca_file, *cert_file, *key_file;
+	/*
+	 * An answer to be read while it comes.  chunk gets the body of a 2xx
+	 * answer piece by piece, cut anywhere, after one call with n == 0 when
+	 * the head is here; -1 ends the call.  Bodies of other answers are
+	 * collected as usual.  is_over, or NULL, is asked at least once a
+	 * second; true ends the call.  Both run in the caller's thread and may
+	 * make other calls.  A call
+	 * with chunk has no time limit unless timeout_ms says one; connecting
+	 * has its own in any case.
+	 */
+	int		 (*chunk)(void *arg, const char *data, size_t n);
+	bool		 (*is_over)(void *arg);
+	void		*chunk_arg;
 };
 struct http_res {
 	int		 status;
@@ -31,12 +50,17 @@ struct http_res {
 	struct strv	 headers;	/* "name: value", names in lower case;
 					 * of the last answer's head */
 	struct buf	 body;
+	bool		 was_ended;	/* by chunk or is_over, not by the server */
 };
 /*
  * 0 once any HTTP answer is here, whatever its status.  -1: ERR_RETRY when
  * there was none (refused, timed out, cut short; msg names host and cause),
  * ERR_USER for a bad URL or an answer over max_bytes, ERR_BROKEN when
  * aborted.  Follows no redirects.  http:// and https:// only.
+ *
+ * A call that chunk or is_over ended gives 0 if the head of the answer was here
+ * (and was_ended), else -1 with ERR_RETRY.  The time limit counts as a failure
+ * even when part of the answer was handed out.
  */
 int	 http_call(const struct http_req *, struct http_res *, struct err *) MUST_CHECK;
 void	 http_res_release(struct http_res *);

@@ -35,6 +35,10 @@ const char *const fault_points[] = {
 	"matrix.after-register",
 	"matrix.after-create-room",
 	"matrix.after-join",
+	"docker.created",
+	"docker.uploaded",
+	"docker.started",
+	"docker.removed",
 	NULL
 };
 

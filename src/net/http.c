@@ -75,16 +75,59 @@ handle_get(void)
 	return curl;
 }
 
+/* A stream keeps its handle until it ends; meanwhile its callbacks may call
+ * somebody else with that of the thread. */
+static CURL *
+handle_for(const struct http_req *req)
+{
+	CURL	*curl;
+
+	if (req->chunk == NULL)
+		return handle_get();
+	pthread_once(&once, http_setup);
+	if ((curl = curl_easy_init()) == NULL)
+		abort();
+	return curl;
+}
+
+static void
+handle_done(const struct http_req *req, CURL *curl)
+{
+	if (req->chunk == NULL)
+		curl_easy_reset(curl);
+	else
+		curl_easy_cleanup(curl);
+}
+
 /* What a head may hold: an answer with more is cut short. */
 #define HEADERS_MAX	64
 #define HEADER_BYTES	4096
 
 /* What one call collects. */
 struct taking {
-	struct http_res	*res;
-	bool		 head_done;
-	bool		 public_only, was_private;
+	const struct http_req	*req;
+	struct http_res		*res;
+	int			 status;	/* of the head that comes */
+	bool			 head_done;
+	bool			 is_ended;	/* by chunk or is_over */
+	bool			 was_private;
 };
+
+static bool
+is_success(int status)
+{
+	return status >= 200 && status < 300;
+}
+
+/* Hand out a piece; -1 if that was the last one. */
+static int
+hand_out(struct taking *t, const char *p, size_t n)
+{
+	if (t->req->chunk(t->req->chunk_arg, p, n) == 0)
+		return 0;
+	t->is_ended = true;
+	return -1;
+}
 
 /* IPv4: RFC 6890 blocks that are not globally reachable, multicast, 240/4. */
 static bool
@@ -137,9 +180,12 @@ address_is_public(const struct sockaddr *sa)
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct buf	*body = arg;
+	struct taking	*t = arg;
+	struct buf	*body = &t->res->body;
 
 	(void)size;		/* always 1 */
+	if (t->req->chunk != NULL && is_success(t->status))
+		return hand_out(t, p, n) == -1 ? 0 : n;
 	buf_add(body, p, n);
 	return body->overflow ? 0 : n;
 }
@@ -162,6 +208,19 @@ keep_header(struct strv *headers, const char *p, size_t n)
 	free(line);
 }
 
+/* "HTTP/1.1 200 OK" -> 200 */
+static int
+status_of(const char *p, size_t n)
+{
+	const char	*blank = memchr(p, ' ', n);
+	int		 status = 0;
+
+	for (blank = blank != NULL ? blank + 1 : p + n; blank < p + n &&
+	    isdigit((unsigned char)*blank) && status < 100; blank++)
+		status = 10 * status + *blank - '0';
+	return status;
+}
+
 /* Each line of a head, which a blank one ends, and of a trailer, maybe. */
 static size_t
 on_header(char *p, size_t size, size_t n, void *arg)
@@ -171,10 +230,14 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	(void)size;		/* always 1 */
 	if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) {
 		t->head_done = false;	/* maybe after a "100 Continue" */
+		t->status = status_of(p, n);
 		strv_release(&t->res->headers);
-	} else if (*p == '\r' || *p == '\n')
+	} else if ((*p == '\r' || *p == '\n') && !t->head_done) {
 		t->head_done = true;
-	else if (!t->head_done)
+		if (t->req->chunk != NULL && is_success(t->status) &&
+		    hand_out(t, "", 0) == -1)
+			return 0;
+	} else if (!t->head_done)
 		keep_header(&t->res->headers, p, n);
 	return n;
 }
@@ -189,7 +252,7 @@ on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	struct taking	*t = arg;
 
 	(void)purpose;
-	if (t->public_only && !address_is_public(&a->addr)) {
+	if (t->req->public_only && !address_is_public(&a->addr)) {
 		t->was_private = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -200,8 +263,14 @@ static int
 on_progress(void *arg, curl_off_t dltotal, curl_off_t dlnow,
     curl_off_t ultotal, curl_off_t ulnow)
 {
-	(void)arg, (void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
-	return atomic_load(&aborting);
+	struct taking	*t = arg;
+
+	(void)dltotal, (void)dlnow, (void)ultotal, (void)ulnow;
+	if (atomic_load(&aborting))
+		return 1;
+	if (t->req->is_over != NULL && t->req->is_over(t->req->chunk_arg))
+		t->is_ended = true;
+	return t->is_ended;
 }
 
 /* The host of a URL for messages: no user, no path, no query. */
@@ -310,6 +379,32 @@ set_manners(CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 }
 
+/* To whom, and who we are. */
+static void
+set_peer(CURL *curl, const struct http_req *req)
+{
+	if (req->unix_socket != NULL) {
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH,
+		    req->unix_socket);
+		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	}
+	if (req->ca_file != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, req->ca_file);
+	if (req->cert_file != NULL)
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, req->cert_file);
+	if (req->key_file != NULL)
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, req->key_file);
+}
+
+/* A stream lasts as long as it does, unless told otherwise. */
+static long
+time_limit(const struct http_req *req)
+{
+	if (req->timeout_ms > 0)
+		return req->timeout_ms;
+	return req->chunk != NULL ? 0 : HTTP_TIMEOUT_MS;
+}
+
 /* Method and body; libcurl wants to know what they imply. */
 static void
 set_method(CURL *curl, const struct http_req *req)
@@ -330,18 +425,32 @@ set_method(CURL *curl, const struct http_req *req)
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, req->method);
 }
 
+/* Whom messages name. */
+static void
+peer_name(const struct http_req *req, char *dst, size_t size)
+{
+	if (req->unix_socket != NULL)
+		str_copy(dst, req->unix_socket, size);
+	else
+		url_host(req->url, dst, size);
+}
+
 static int
-fail(const struct http_req *req, CURLcode code, const struct buf *body,
+fail(const struct http_req *req, CURLcode code, const struct taking *t,
     const char *detail, struct err *e)
 {
+	const struct buf *body = &t->res->body;
 	char	host[128];
 
 	if (code == CURLE_OUT_OF_MEMORY)
 		abort();
-	url_host(req->url, host, sizeof(host));
+	peer_name(req, host, sizeof(host));
 	if (body->overflow)
 		return err_set(e, ERR_USER, "%s: the answer is over %zu bytes",
 		    host, body->max);
+	if (t->is_ended)
+		return err_set(e, ERR_RETRY, "%s: call ended before an answer",
+		    host);
 	if (code == CURLE_ABORTED_BY_CALLBACK)
 		return err_set(e, ERR_BROKEN, "%s: call ended, shutting down",
 		    host);
@@ -415,26 +524,26 @@ http_call(const struct http_req *req, struct http_res *res, struct err *e)
 	struct curl_slist	*headers;
 	CURL			*curl;
 	CURLcode		 code;
-	struct taking		 t = { .res = res,
-				    .public_only = req->public_only };
+	struct taking		 t = { .req = req, .res = res };
 
 	memset(res, 0, sizeof(*res));
 	if (check(req, e) == -1)
 		return -1;
 	buf_init(&res->body, req->max_bytes != 0 ? req->max_bytes :
 	    HTTP_MAX_BYTES);
-	curl = handle_get();
+	curl = handle_for(req);
 	headers = make_headers(req);
 	set_manners(curl);
 	set_method(curl, req);
+	set_peer(curl, req);
 	curl_easy_setopt(curl, CURLOPT_URL, req->url);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-	    (long)(req->timeout_ms > 0 ? req->timeout_ms : HTTP_TIMEOUT_MS));
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, time_limit(req));
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &t);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &t);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &res->body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &t);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
 	if (req->basic != NULL) {
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
@@ -452,14 +561,18 @@ http_call(const struct http_req *req, struct http_res *res, struct err *e)
 	count_call(req->method);
 	if (code == CURLE_OK && !t.head_done)
 		code = CURLE_PARTIAL_FILE;	/* libcurl lets this pass */
+	if (t.is_ended && t.head_done && !atomic_load(&aborting)) {
+		code = CURLE_OK;
+		res->was_ended = true;
+	}
 	if (code == CURLE_OK)
 		read_info(curl, res);
 	else if (t.was_private && code == CURLE_COULDNT_CONNECT)
 		refuse_private(req, e);
 	else
-		fail(req, code, &res->body, detail, e);
+		fail(req, code, &t, detail, e);
 	/* `detail` and `headers` end here, the handle does not */
-	curl_easy_reset(curl);
+	handle_done(req, curl);
 	free_headers(headers);
 	if (code != CURLE_OK) {
 		http_res_release(res);

@@ -6,8 +6,8 @@
 
 #include "hiclaw/provider.h"
 
-extern const struct provider provider_directory, provider_envoy,
-    provider_higress, provider_matrix, provider_minio, provider_remote,
+extern const struct provider provider_directory, provider_docker,
+    provider_envoy, provider_higress, provider_matrix, provider_minio, provider_remote,
     provider_s3;
 
 /*

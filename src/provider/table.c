@@ -12,6 +12,7 @@ const struct provider *const providers[] = {
 	&provider_s3,
 	&provider_envoy,
 	&provider_higress,
+	&provider_docker,
 	&provider_remote,
 	NULL
 };

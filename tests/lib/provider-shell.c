@@ -4,7 +4,7 @@
  *	provider-shell PROVIDER SETTINGS
  *
  * SETTINGS is JSON in the shape of struct provider_env: {"instance",
- * "templates_dir", "storage": {...}, "gateway": {...}}.  Then one JSON object a
+ * "templates_dir", "storage": {...}, "gateway": {...}, "containers": {...}}.  Then one JSON object a
  * line on stdin, one answer a line on stdout:
  *
  *	{"do": "ensure" | "remove", "key", "desired", "observed", "secrets",
@@ -16,15 +16,23 @@
  *		{"rc", "err", "changed": {KEY: OBSERVED or null}}
  *	{"do": "query", "question"}	{"rc", "err", "answer"}
  *	{"do": "diff", "key", "desired", "observed"}	{"left"}
+ *	{"do": "absorb", "key", "observed", "event"}	{"changed", "observed"}
+ *	{"do": "watch"}			listens from now on, again and again
+ *	{"do": "heard", "wait_ms"}	{"heard": [[HANDLE, EVENT], ...]} since the
+ *		last time, a null for each stream that opened; waits for one
  *
  * "err" is {"kind", "msg"}.  "left" are the differences that are left over,
  * [what, from, to, risk] each.  Of secrets the answer has only the digest
  * (secret_id).  Each answer has "calls" and "writes": HTTP requests it took.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "hiclaw/fault.h"
 #include "hiclaw/http.h"
 #include "hiclaw/log.h"
 #include "hiclaw/provider.h"
@@ -35,6 +43,12 @@ struct shell {
 	const struct provider	*provider;
 	void			*ctx;
 	const char		*instance;
+	/* What a thread of its own hears. */
+	bool			 is_listening;
+	pthread_t		 listener;
+	atomic_bool		 is_over;
+	pthread_mutex_t		 lock;
+	struct json		*heard;		/* guarded by lock */
 };
 
 /* --- settings ------------------------------------------------------------ */
@@ -44,6 +58,7 @@ env_fill(struct provider_env *env, struct strv *listen, const struct json *s)
 {
 	const struct json *st = json_get(s, "storage"), *v;
 	const struct json *gw = json_get(s, "gateway");
+	const struct json *co = json_get(s, "containers");
 
 	for (v = json_first(json_get(gw, "listen")); v != NULL;
 	    v = json_next(v))
@@ -74,6 +89,14 @@ env_fill(struct provider_env *env, struct strv *listen, const struct json *s)
 			.console_url = json_str(gw, "console_url"),
 			.console_user = json_str(gw, "console_user"),
 			.console_password = json_str(gw, "console_password"),
+		},
+		.containers = {
+			.provider = json_str(co, "provider"),
+			.url = json_str(co, "url"),
+			.ca_file = json_str(co, "ca_file"),
+			.cert_file = json_str(co, "cert_file"),
+			.key_file = json_str(co, "key_file"),
+			.registries = json_get(co, "registries"),
 		},
 	};
 }
@@ -325,7 +348,120 @@ do_diff(const struct shell *s, const struct json *q, struct json *answer,
 }
 
 static int
-dispatch(const struct shell *s, const struct json *q, struct json **answer,
+do_absorb(const struct shell *s, const struct json *q, struct json *answer,
+    struct err *e)
+{
+	const struct object_kind *kind = find_kind(s->provider,
+	    json_strd(q, "key", ""));
+	struct json *observed = json_copy(json_get(q, "observed"));
+
+	if (kind == NULL || kind->absorb == NULL || observed == NULL) {
+		json_free(observed);
+		return err_set(e, ERR_USER, "%s takes no such news",
+		    s->provider->name);
+	}
+	json_set_bool(answer, "changed", kind->absorb(observed,
+	    json_get(q, "event")));
+	json_set(answer, "observed", observed);
+	return 0;
+}
+
+/* --- listening ----------------------------------------------------------- */
+
+static void
+pause_ms(int ms)
+{
+	struct timespec ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+static void
+hear(struct shell *s, struct json *what)
+{
+	pthread_mutex_lock(&s->lock);
+	json_push(s->heard, what);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+on_ready(void *arg)
+{
+	hear(arg, json_null());
+}
+
+static void
+on_event(void *arg, const char *handle, struct json *event)
+{
+	struct json *pair = json_array();
+
+	json_push_str(pair, handle);
+	json_push(pair, event);
+	hear(arg, pair);
+}
+
+static bool
+is_over(void *arg)
+{
+	return atomic_load(&((struct shell *)arg)->is_over);
+}
+
+static void *
+listen_on(void *arg)
+{
+	struct shell *s = arg;
+	const struct watch w = { s, on_ready, on_event, is_over };
+	struct err e;
+
+	while (!is_over(s)) {
+		if (s->provider->watch(s->ctx, &w, &e) == -1)
+			log_info("shell", "listening: %s", e.msg);
+		pause_ms(100);
+	}
+	return NULL;
+}
+
+static void
+do_watch(struct shell *s)
+{
+	if (s->is_listening)
+		return;
+	s->heard = json_array();
+	s->is_listening = true;
+	pthread_mutex_init(&s->lock, NULL);
+	if (pthread_create(&s->listener, NULL, listen_on, s) != 0)
+		abort();
+}
+
+static void
+do_heard(struct shell *s, const struct json *q, struct json *answer)
+{
+	int left = (int)json_int(q, "wait_ms", 0);
+
+	pthread_mutex_lock(&s->lock);
+	for (; json_size(s->heard) == 0 && left > 0; left -= 5) {
+		pthread_mutex_unlock(&s->lock);
+		pause_ms(5);
+		pthread_mutex_lock(&s->lock);
+	}
+	json_set(answer, "heard", s->heard);
+	s->heard = json_array();
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+stop_listening(struct shell *s)
+{
+	if (!s->is_listening)
+		return;
+	atomic_store(&s->is_over, true);
+	pthread_join(s->listener, NULL);
+	json_free(s->heard);
+	pthread_mutex_destroy(&s->lock);
+}
+
+static int
+dispatch(struct shell *s, const struct json *q, struct json **answer,
     struct err *e)
 {
 	const char *what = json_strd(q, "do", "");
@@ -337,7 +473,13 @@ dispatch(const struct shell *s, const struct json *q, struct json **answer,
 		    do_one(s, q, removes, answer, e);
 	if (strcmp(what, "diff") == 0)
 		return do_diff(s, q, *answer, e);
-	if (strcmp(what, "observe") == 0 && s->provider->observe != NULL)
+	if (strcmp(what, "absorb") == 0)
+		return do_absorb(s, q, *answer, e);
+	if (strcmp(what, "watch") == 0 && s->provider->watch != NULL)
+		do_watch(s);
+	else if (strcmp(what, "heard") == 0 && s->is_listening)
+		do_heard(s, q, *answer);
+	else if (strcmp(what, "observe") == 0 && s->provider->observe != NULL)
 		do_observe(s, q, *answer);
 	else if (strcmp(what, "query") == 0 && s->provider->query != NULL)
 		do_query(s, q, *answer);
@@ -350,7 +492,7 @@ dispatch(const struct shell *s, const struct json *q, struct json **answer,
 /* --- the loop ------------------------------------------------------------ */
 
 static void
-serve(const struct shell *s, const char *line, size_t len)
+serve(struct shell *s, const char *line, size_t len)
 {
 	uint64_t calls, writes, calls_before, writes_before;
 	struct json *answer = json_object(), *q;
@@ -393,6 +535,7 @@ run(struct shell *s, const struct json *settings, struct err *e)
 	}
 	while ((n = getline(&line, &cap, stdin)) > 0)
 		serve(s, line, (size_t)n);
+	stop_listening(s);
 	s->provider->close(s->ctx);
 	rv = 0;
 out:
@@ -414,6 +557,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	log_set_level(LOG_LVL_DEBUG);
+	fault_init();
 	settings = json_parse(argv[2], strlen(argv[2]), &e);
 	rv = settings == NULL ? -1 : run(&s, settings, &e);
 	if (rv == -1)

@@ -29,7 +29,7 @@
 #include "speech.h"
 #include "sse.h"
 
-#define TRIES_MAX	5
+#define TRIES_MAX	8
 #define CONTEXT_MAX	(1024 * 1024)	/* bytes of the room's talk */
 #define CONTEXT_EVENTS	60		/* half of them before the question */
 #define PAGE_EVENTS	60
@@ -488,6 +488,9 @@ may_begin(struct nano *n, struct json *q)
 		log_error("answer", "room %s: a question was begun %d times and "
 		    "never answered; dropped", json_strd(q, "room", ""),
 		    TRIES_MAX);
+		matrix_notice(n, json_strd(q, "room", ""),
+		    json_strd(q, "event", ""), "given-up", "I was interrupted "
+		    "too often to answer this. Please ask again.");
 		state_done(n->state, json_strd(q, "event", ""));
 	}
 	state_save(n->state);

@@ -549,7 +549,7 @@ def test_agents_do_not_talk_for_ever(house):
 
 def test_tells_the_controller_that_it_is_ready(house, tmp_path):
     c, token = Controller(), tmp_path / "token"
-    token.write_text("first\n")
+    token.write_text("token-one\n")
     c.status = 401
     house.talk("solo")
     house.running["solo"].stop()
@@ -560,16 +560,16 @@ def test_tells_the_controller_that_it_is_ready(house, tmp_path):
         house.talk("solo").running = r
         eventually(lambda: c.beats, 10, 0.05, "a heartbeat")
         assert c.beats[0][1:] == ("/api/v1/workers/solo/ready",
-                                  "Bearer first")
-        token.write_text("second\n")
+                                  "Bearer token-one")
+        token.write_text("token-two\n")
         c.status = 204
-        eventually(lambda: c.beats[-1][2] == "Bearer second", 10, 0.1,
+        eventually(lambda: c.beats[-1][2] == "Bearer token-two", 10, 0.1,
                    "the new token")
         n = len(c.beats)
         time.sleep(5)
         assert len(c.beats) == n, "once a minute is enough"
         text = r.log.read_text()
-        assert "does not accept our token" in text and "second" not in text
+        assert "does not accept our token" in text and "token-" not in text
     finally:
         c.stop()
 

@@ -5,6 +5,11 @@ An OpenAI-compatible upstream that needs no key, no network and no model, so tha
 the way from an agent through the gateway can be seen working.  It answers what
 it was told last, and that it is a parrot.
 
+Two things it does as a model would that follows its prompt, by looking for words.
+A team's leader ("Team Workers" in the prompt) that is told "ask alice to ..."
+mentions alice with the task; a worker whose "Coordinator" asks mentions the
+coordinator.  It does none of the work, and says so.
+
     parrot.py [--port 29303] [--address 127.0.0.1] [--key-file FILE]
 
 GET /v1/models, POST /v1/chat/completions (streamed or not), GET /healthz.
@@ -12,6 +17,7 @@ GET /v1/models, POST /v1/chat/completions (streamed or not), GET /healthz.
 import argparse
 import http.server
 import json
+import re
 import secrets
 import signal
 import socket
@@ -43,15 +49,71 @@ def text_of(content):
     return ""
 
 
+ID = r"@[A-Za-z0-9._=+/-]+:[A-Za-z0-9.-]*[A-Za-z0-9](?::\d{1,5})?"
+ME = "I am parrot, a stand-in without a model"
+
+
+def local(user):
+    """alice of @hiclaw_alice:example.org"""
+    name = user[1:].partition(":")[0]
+    return name.partition("_")[2] or name
+
+
+class Prompt:
+    """What the prompt says about whom the agent works with."""
+
+    def __init__(self, messages):
+        text = "\n".join(text_of(m.get("content")) for m in messages
+                         if isinstance(m, dict) and
+                         m.get("role") in ("system", "developer"))
+        team = re.search(r"^- \*\*Team Workers\*\*:\n((?:  - .*\n?)*)", text,
+                         re.M)
+        self.workers = {local(w): w for w in re.findall(
+            f"^  - ({ID})", team[1], re.M)} if team else {}
+        above = re.search(rf"^- \*\*Coordinator\*\*: ({ID})", text, re.M)
+        self.coordinator = above[1] if above else None
+
+
+def asked(said, workers):
+    """[(worker's id, task)] of "ask alice and bob to ..." """
+    names = "|".join(re.escape(n) for n in
+                     sorted(workers, key=len, reverse=True))
+    one = rf"@?(?:\w+_)?(?:{names})(?::[\w.:-]*\w)?"
+    found = names and re.search(
+        rf"\b(?:ask|tell|have|let)\s+({one}(?:\s*(?:,|and)\s*{one})*)"
+        r"[,:]?\s+(?:to\s+)?(.+)", said, re.I)
+    if not found:
+        return []
+    who = re.findall(rf"(?<![A-Za-z0-9])({names})(?![\w-])",
+                     found[1].replace("_", " "), re.I)
+    return [(workers[w.lower()], found[2]) for w in dict.fromkeys(who)
+            if w.lower() in workers]
+
+
+def short(text):
+    """One line without full ids: an id would call somebody."""
+    text = re.sub(ID, lambda m: local(m[0]), " ".join(text.split()))
+    return text if len(text) <= ECHO_MAX else text[:ECHO_MAX] + " …"
+
+
 def answer(messages):
     said = next((text_of(m.get("content")) for m in reversed(messages)
                  if isinstance(m, dict) and m.get("role") == "user"), "")
-    said = " ".join(said.split())
-    if len(said) > ECHO_MAX:
-        said = said[:ECHO_MAX] + " …"
-    if not said:
-        return "I am parrot, a stand-in without a model. You said nothing."
-    return f"I am parrot, a stand-in without a model. You said: {said}"
+    prompt = Prompt(messages)
+    # "who says it: what", as agents put a room's talk.
+    by, what = re.match(rf"(?:({ID}): )?(.*)", said.strip(), re.S).groups()
+    what = re.sub(rf"^{ID}[:,]?\s+", "", what)
+    if not what.strip():
+        return f"{ME}. You said nothing."
+    if by in prompt.workers.values():
+        return f"{ME}. From {local(by)} I have: {short(what)}"
+    tasks = asked(what, prompt.workers)
+    if tasks:
+        return f"{ME}, and hand this on.\n\n" + "\n".join(
+            f"{worker}: {short(task)}" for worker, task in tasks)
+    if by and by == prompt.coordinator:
+        return f"{by}: {ME}, so nothing was done. You asked: {short(what)}"
+    return f"{ME}. You said: {short(what)}"
 
 
 def tokens(text):

@@ -13,6 +13,7 @@
  * leaves the queue last, so whoever kills us makes us begin again; after
  * TRIES_MAX beginnings we give up, for then it may be the question that does it.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@
 #include "speech.h"
 #include "sse.h"
 
-#define TRIES_MAX	5
+#define TRIES_MAX	8
 #define CONTEXT_MAX	(1024 * 1024)	/* bytes of the room's talk */
 #define CONTEXT_EVENTS	60		/* half of them before the question */
 #define PAGE_EVENTS	60
@@ -136,7 +137,9 @@ conclude(void *arg)
 static void
 end(struct answer *a, const char *why)
 {
-	char	*text;
+	const char	*said = buf_str(&a->sse.text);
+	size_t		 n = a->sse.text.len;
+	char		*text;
 
 	if (a->is_over)
 		return;
@@ -150,12 +153,14 @@ end(struct answer *a, const char *why)
 	evtimer_del(a->typing);
 	if (why != NULL)
 		log_info("answer", "room %s: %s", a->room, why);
-	if (why != NULL && a->sse.text.len == 0) {
+	while (n > 0 && isspace((unsigned char)said[n - 1]))
+		n--;
+	if (why != NULL && n == 0) {
 		speech_excuse(a->speech, why);
 		return;
 	}
-	text = why == NULL ? xstrdup(buf_str(&a->sse.text)) :
-	    xasprintf("%s\n\n(%s)", buf_str(&a->sse.text), why);
+	text = why == NULL ? xstrdup(said) :
+	    xasprintf("%.*s\n\n(%s)", (int)n, said, why);
 	speech_end(a->speech, text);
 	free(text);
 }
@@ -483,6 +488,9 @@ may_begin(struct nano *n, struct json *q)
 		log_error("answer", "room %s: a question was begun %d times and "
 		    "never answered; dropped", json_strd(q, "room", ""),
 		    TRIES_MAX);
+		matrix_notice(n, json_strd(q, "room", ""),
+		    json_strd(q, "event", ""), "given-up", "I was interrupted "
+		    "too often to answer this. Please ask again.");
 		state_done(n->state, json_strd(q, "event", ""));
 	}
 	state_save(n->state);

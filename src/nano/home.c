@@ -275,7 +275,7 @@ same_file(const struct stat *a, const struct stat *b)
 }
 
 static void
-load(struct home *h, const char *path)
+load(struct home *h, const char *path, bool has_changed)
 {
 	struct err	 e;
 	size_t		 len;
@@ -288,10 +288,12 @@ load(struct home *h, const char *path)
 	else if (home_parse(h, text, len, &e) != 0)
 		complain(h, e.msg);
 	else {
-		log_info("home", "%s openclaw.json: %s, %s, %zu may speak in "
-		    "rooms, %zu directly, model %s", h->is_loaded ? "took the "
-		    "changed" : "read", h->user, h->homeserver, h->group.n,
-		    h->dm.n, h->model == NULL ? "none" : h->model);
+		if (has_changed)
+			log_info("home", "%s openclaw.json: %s, %s, %zu may "
+			    "speak in rooms, %zu directly, model %s",
+			    h->is_loaded ? "took the changed" : "read",
+			    h->user, h->homeserver, h->group.n, h->dm.n,
+			    h->model == NULL ? "none" : h->model);
 		h->is_loaded = true;
 		h->complaint[0] = '\0';
 	}
@@ -303,12 +305,14 @@ home_refresh(struct home *h, bool anyway)
 {
 	char		*path = xasprintf("%s/openclaw.json", h->dir);
 	struct stat	 st;
+	bool		 has_changed;
 
 	if (stat(path, &st) != 0)
 		complain(h, strerror(errno));
 	else if (anyway || !same_file(&st, &h->st)) {
+		has_changed = !same_file(&st, &h->st);
 		h->st = st;
-		load(h, path);
+		load(h, path, has_changed);
 	}
 	free(path);
 	return h->is_loaded;

@@ -203,6 +203,29 @@ matrix_cancel(struct matrix_call *c)
 		call_free(c);
 }
 
+static void
+on_noticed(void *arg, const struct matrix_reply *r)
+{
+}
+
+void
+matrix_notice(struct nano *n, const char *room, const char *event,
+    const char *what, const char *text)
+{
+	struct json	*content = json_object();
+	char		*txn = transaction_id(event, what);
+
+	json_set_str(content, "msgtype", "m.notice");
+	json_set_str(content, "body", text);
+	json_obj(content, "m.mentions");
+	matrix_start(n, &(struct matrix_ask){ .method = "PUT",
+	    .path = room_path(room, "/send/m.room.message/%s", txn),
+	    .body = json_canonical(content), .tries = 5,
+	    .done = on_noticed });
+	json_free(content);
+	free(txn);
+}
+
 void
 matrix_free(struct nano *n)
 {

@@ -41,5 +41,8 @@ char	*room_path(const char *room, const char *, ...) PRINTF(2, 3);
  * so that the homeserver takes the message once however often it is sent.  Yours.
  */
 char	*transaction_id(const char *event, const char *what);
+/* A sentence of our own about an event, as a notice; `what` as above. */
+void	 matrix_notice(struct nano *, const char *room, const char *event,
+	    const char *what, const char *text);
 
 #endif

@@ -160,28 +160,6 @@ settle(struct sync *s)
 
 /* --- judge -------------------------------------------------------------------------- */
 
-static void
-on_said(void *arg, const struct matrix_reply *r)
-{
-}
-
-static void
-say_notice(struct nano *n, const struct heard *h, const char *what,
-    const char *text)
-{
-	struct json *content = json_object();
-	char *txn = transaction_id(h->id, what);
-
-	json_set_str(content, "msgtype", "m.notice");
-	json_set_str(content, "body", text);
-	json_obj(content, "m.mentions");
-	matrix_start(n, &(struct matrix_ask){ .method = "PUT",
-	    .path = room_path(h->room, "/send/m.room.message/%s", txn),
-	    .body = json_canonical(content), .tries = 5, .done = on_said });
-	json_free(content);
-	free(txn);
-}
-
 /* How many steps from a person this is; see policy.h. */
 static int
 steps_from_person(struct nano *n, const struct heard *h)
@@ -208,7 +186,8 @@ take(struct sync *s, struct heard *h)
 	if (h->is_stop) {
 		state_mark_seen(n->state, h->id);
 		if (!answers_stop(n, h->room) && h->is_mention)
-			say_notice(n, h, "stop", "There is nothing to stop.");
+			matrix_notice(n, h->room, h->id, "stop",
+			    "There is nothing to stop.");
 		return;
 	}
 	h->hops = steps_from_person(n, h);
@@ -216,15 +195,16 @@ take(struct sync *s, struct heard *h)
 		state_mark_seen(n->state, h->id);
 		log_warn("sync", "room %s: %s asks %d steps away from a person; "
 		    "not answered", h->room, h->sender, h->hops);
-		say_notice(n, h, "hops", "Not answered: agents have talked here "
-		    "long enough without a person. Somebody may ask again.");
+		matrix_notice(n, h->room, h->id, "hops", "Not answered: "
+		    "agents have talked here long enough without a person. "
+		    "Somebody may ask again.");
 		return;
 	}
 	log_info("sync", "room %s: %s asks", h->room, h->sender);
 	if (!state_ask(n->state, h)) {
 		log_warn("sync", "too many questions wait; one is refused");
-		say_notice(n, h, "full", "I have too many questions to answer "
-		    "already. Please ask again later.");
+		matrix_notice(n, h->room, h->id, "full", "I have too many "
+		    "questions to answer already. Please ask again later.");
 	}
 }
 

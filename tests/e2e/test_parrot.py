@@ -83,6 +83,53 @@ def test_streams(parrot):
     assert chunks[-2]["choices"][0]["finish_reason"] == "stop"
 
 
+def texts(parrot, system, text):
+    _, _, data = parrot.ask("POST", "/v1/chat/completions", {"messages": [
+        {"role": "system", "content": system},
+        {"role": "user", "content": text}]})
+    return json.loads(data)["choices"][0]["message"]["content"]
+
+
+LEADER = """- **Team**: crew
+- **Team Workers**:
+  - @hiclaw_alice:ex.org:8448 — Room: !a
+  - @hiclaw_bob-2:ex.org:8448 — Room: !b
+
+Split tasks.
+"""
+ALICE, BOB = "@hiclaw_alice:ex.org:8448", "@hiclaw_bob-2:ex.org:8448"
+
+
+@pytest.mark.parametrize("text, called", [
+    ("ask alice to paint the fence", [ALICE]),
+    ("@admin:ex.org: @hiclaw_boss:ex.org:8448 please Ask Alice to paint",
+     [ALICE]),
+    ("tell bob-2: paint", [BOB]),
+    ("Let alice and bob-2 paint", [ALICE, BOB]),
+    (f"ask {BOB} to paint", [BOB]),
+    ("ask @alice, bob-2 to paint", [ALICE, BOB]),
+    ("ask carol to paint", []), ("ask bob to paint", []),
+    ("alice is fine", []), ("task alice to paint", []),
+    (f"{ALICE}: ask bob-2 to paint", []),     # a worker gives no orders
+    (f"@admin:ex.org: what about {ALICE}?", [])])
+def test_leads(parrot, text, called):
+    said = texts(parrot, LEADER, text)
+    assert "parrot, a stand-in without a model" in said
+    lines = [x for x in said.splitlines() if "@" in x]
+    assert [x.partition(" ")[0].rstrip(":") for x in lines] == called
+    assert all("paint" in x for x in lines)
+
+
+def test_answers_its_coordinator(parrot):
+    worker = ("- **Coordinator**: @hiclaw_boss:ex.org (Team Leader of crew)\n")
+    said = texts(parrot, worker, "@hiclaw_boss:ex.org: @hiclaw_alice:ex.org: "
+                                 "paint the fence")
+    assert said.startswith("@hiclaw_boss:ex.org: ") and "parrot" in said
+    assert said.endswith("nothing was done. You asked: paint the fence")
+    said = texts(parrot, worker, "@admin:ex.org: @hiclaw_alice:ex.org hello")
+    assert "@" not in said and said.endswith("You said: hello")
+
+
 @pytest.mark.parametrize("body, status", [
     ("{", 400), ("[]", 400), ({"messages": []}, 400),
     ({"messages": "x"}, 400), ("[" * 100000, 400),

@@ -97,6 +97,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(404, {"error": {"message": "no such path"}})
         turn = Turn(self.headers, body)
         self.server.model.turns.append(turn)
+        if self.server.model.act and self.server.model.act(self, turn):
+            return
         text = f"pong-{turn.mark}" if turn.mark else "Nothing was asked."
         head = {"id": f"chatcmpl-{time.time_ns()}", "model": turn.model,
                 "created": int(time.time())}
@@ -111,11 +113,23 @@ class Handler(BaseHTTPRequestHandler):
     def usage():
         return {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
-    def pieces(self, head, text):
+    def begin(self):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+
+    def say(self, text):
+        """A piece of an answer that an act streams."""
+        self.piece({"object": "chat.completion.chunk", "choices": [
+            {"index": 0, "delta": {"content": text}, "finish_reason": None}]})
+
+    def end(self):
+        self.piece("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def pieces(self, head, text):
+        self.begin()
         deltas = [{"role": "assistant", "content": text[:3]},
                   {"content": text[3:]}, {}]
         for i, d in enumerate(deltas):
@@ -124,8 +138,7 @@ class Handler(BaseHTTPRequestHandler):
                 {"index": 0, "delta": d, "finish_reason": end}]})
         self.piece({**head, "object": "chat.completion.chunk", "choices": [],
                     "usage": self.usage()})
-        self.piece("[DONE]")
-        self.wfile.write(b"0\r\n\r\n")
+        self.end()
 
     def piece(self, what):
         text = what if isinstance(what, str) else json.dumps(what)
@@ -144,6 +157,8 @@ class Server(ThreadingHTTPServer):
 class Model:
     def __init__(self, names=("qwen3.6-plus", "second-model")):
         self.names, self.turns, self.refused = names, [], 0
+        # act(handler, turn) may answer in place of the trick: then it is true.
+        self.act = None
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.model = self
         threading.Thread(target=self.server.serve_forever,

@@ -325,6 +325,12 @@ read_target(struct call *c, const char *name, size_t len)
 		answer_error(c, 400, "the name in the path is not readable");
 		return false;
 	}
+	/* Whatever bytes it is, it need not be repeated. */
+	if (!re_match(NAME_PATTERN, c->name)) {
+		answer_error(c, 404, "there is no %s of such a name",
+		    c->kind->name);
+		return false;
+	}
 	target_find(engine_resources(c->rest->ops->engine), c->kind, c->name,
 	    &c->target);
 	return true;

@@ -56,6 +56,17 @@ answer_header(struct answer *a, const char *header)
 	a->headers[i] = xstrdup(header);
 }
 
+/* Messages repeat what others wrote, cut at a length: a cut character is no
+ * text. */
+static void
+mend_utf8(char *text)
+{
+	size_t len = strlen(text), bad;
+
+	while (!utf8_valid(text, len, &bad))
+		text[bad] = '?';
+}
+
 static struct answer *
 answer_value(struct rest *r, struct httpd_req *req, int status,
     const struct json *v)
@@ -63,6 +74,7 @@ answer_value(struct rest *r, struct httpd_req *req, int status,
 	struct buf b = { 0 };
 	char *text = json_canonical(v);
 
+	mend_utf8(text);
 	buf_puts(&b, text);
 	buf_putc(&b, '\n');
 	free(text);

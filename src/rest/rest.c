@@ -56,6 +56,17 @@ answer_header(struct answer *a, const char *header)
 	a->headers[i] = xstrdup(header);
 }
 
+/* Messages repeat what others wrote, cut at a length: a cut character is no
+ * text. */
+static void
+mend_utf8(char *text)
+{
+	size_t len = strlen(text), bad;
+
+	while (!utf8_valid(text, len, &bad))
+		text[bad] = '?';
+}
+
 static struct answer *
 answer_value(struct rest *r, struct httpd_req *req, int status,
     const struct json *v)
@@ -63,6 +74,7 @@ answer_value(struct rest *r, struct httpd_req *req, int status,
 	struct buf b = { 0 };
 	char *text = json_canonical(v);
 
+	mend_utf8(text);
 	buf_puts(&b, text);
 	buf_putc(&b, '\n');
 	free(text);
@@ -323,6 +335,12 @@ read_target(struct call *c, const char *name, size_t len)
 	c->name = http_unescape(name, len);
 	if (c->name == NULL) {
 		answer_error(c, 400, "the name in the path is not readable");
+		return false;
+	}
+	/* Whatever bytes it is, it need not be repeated. */
+	if (!re_match(NAME_PATTERN, c->name)) {
+		answer_error(c, 404, "there is no %s of such a name",
+		    c->kind->name);
 		return false;
 	}
 	target_find(engine_resources(c->rest->ops->engine), c->kind, c->name,

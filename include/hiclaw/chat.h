@@ -9,6 +9,7 @@
 
 #include "hiclaw/engine.h"
 #include "hiclaw/json.h"
+#include "hiclaw/life.h"
 #include "hiclaw/store.h"
 
 struct chat;
@@ -18,6 +19,7 @@ struct chat_config {
 	const char	*homeserver_url;	/* for sign-in hints */
 	int64_t		 question_ttl_ms, password_ttl_ms, live_interval_ms;
 	int64_t		 rotation_overlap_ms;	/* that an old key works */
+	const struct life *life;	/* of agents; or NULL */
 	const char	*version;
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
@@ -26,6 +28,8 @@ struct chat *chat_new(struct store *, struct engine *,
 void	chat_free(struct chat *);
 /* The observer to give to engine_observe. */
 const struct engine_observer *chat_observer(struct chat *);
+/* What life_tell gets. */
+struct life_news chat_life_news(struct chat *);
 /* For struct ops: a change that needed nothing outside gets its receipt. */
 void	chat_settled(void *chat, const struct run_request *,
 	    const char *plan_hash);

@@ -88,6 +88,8 @@ void	engine_after_commit(struct engine *);
 /* --- deciding ----------------------------------------------------------- */
 
 const struct resources *engine_resources(const struct engine *);
+/* Another number whenever what is declared has changed. */
+uint64_t engine_version(const struct engine *);
 const struct world_config *engine_world_config(const struct engine *);
 /* What would `after` change?  Pure but for reading the engine's memory. */
 struct plan *engine_plan(struct engine *, const struct resources *after);
@@ -179,10 +181,24 @@ const char *engine_observed(const struct engine *, const char *key,
 	    const char *field);
 /* The object with this handle, or NULL. */
 const char *engine_find(const struct engine *, const char *handle);
-/* "Running", "Pending", "Degraded", "Failed", "Deleting" ... of a resource,
- * and in a sentence why (or NULL); from the state of its objects. */
+/*
+ * One word for a resource, and in a sentence why; from the state of its objects,
+ * never from what is wished: "Ready" (all in place; what runs there has
+ * reported), "Starting" (it runs and has not), "Sleeping", "Stopped",
+ * "CrashLoop" (it ends again and again), "Waiting" (for somebody else to run
+ * it), "Pending", "Updating", "Degraded", "Failed", "Deleting".  A Team is ready
+ * also when members sleep.
+ */
 const char *engine_phase(const struct engine *, const struct resource *,
 	    char *why, size_t whysize);
+/* The same of one agent, that may be a member of the resource; spec is its own
+ * part. */
+const char *engine_agent_phase(const struct engine *, const struct resource *,
+	    const char *agent, const struct json *spec, char *why,
+	    size_t whysize);
+/* What runs the agent: its container, or what stands for one elsewhere. */
+bool	engine_runner(const struct engine *, const char *agent,
+	    struct object_view *);
 struct system_view {
 	const char	*name;
 	bool		 is_up;

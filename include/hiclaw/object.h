@@ -107,6 +107,13 @@ struct object_kind {
 	 */
 	bool	(*awaits)(const struct json *desired,
 		    const struct json *observed, char *why, size_t whysize);
+	/*
+	 * Seconds to wait before it is put right, the first time and each time
+	 * more, the last one for all that follow; ends with -1.  The count begins
+	 * anew when nothing had to be put right for some minutes, or when
+	 * something else is asked for.  NULL: at once, and see drift.c.
+	 */
+	const int *pauses_s;
 	bool	 is_elsewhere;	/* somebody else makes that happen, some day: a
 				 * run does not wait for it */
 	/*

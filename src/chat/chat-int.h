@@ -49,6 +49,7 @@ struct chat {
 	char			*name;		/* "hiclaw" */
 	struct map		*lives;		/* run id -> struct live */
 	struct json		*passwords;	/* shown or about to be */
+	struct map		*deaths;	/* key -> struct dying */
 	struct map		*fetching;	/* events whose second need is out */
 	int64_t			 started_ms;
 };
@@ -192,10 +193,19 @@ void	 receipt_send(struct chat *, const struct ending *);
 
 void	 passwords_load(struct chat *);
 void	 password_made(void *chat, const char *key, const char *user);
+/* Tell this person the token, once, in the direct chat. */
+void	 token_tell(struct chat *, const char *user, const char *token,
+	    const char *until);
 void	 passwords_read(struct chat *, const char *room, const char *event,
 	    const char *user);
 void	 passwords_tick(struct chat *, int64_t now);
 
+/* Agents that died lately, empty, for chat.deaths; and their end. */
+struct map *deaths_map(void);
+void	 deaths_tick(struct chat *, int64_t now);
+/* Where it was woken by a message: it does not come up. */
+void	 news_not_woken(struct chat *, const struct json *woken,
+	    const char *title, const char *why);
 void	 news_drift(void *, const char *key, const char *sender,
 	    const struct strv *did);
 void	 news_fight(void *, const char *key, const char *sender, int wait_s);

@@ -33,6 +33,7 @@ chat_new(struct store *store, struct engine *engine,
 	c->bot = bot_user(wc);
 	c->name = xstrdup(wc->prefix);
 	c->lives = progress_map();
+	c->deaths = deaths_map();
 	c->fetching = map_new(NULL);
 	c->started_ms = clock_ms();
 	c->observer = (struct engine_observer){
@@ -58,6 +59,7 @@ chat_free(struct chat *c)
 	if (c == NULL)
 		return;
 	map_free(c->lives);
+	map_free(c->deaths);
 	map_free(c->fetching);
 	json_free(c->passwords);
 	commands_free(c->commands);
@@ -379,6 +381,7 @@ chat_tick(struct chat *c)
 
 	questions_tick(c, now);
 	passwords_tick(c, now);
+	deaths_tick(c, now);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "hiclaw/clock.h"
 
 #include "cmd.h"
+#include "container.h"
 
 #define OBJECTS_SHOWN	30	/* names or lines: three phone screens */
 #define MEMBERS_SHOWN	20	/* of one room */
@@ -239,7 +240,11 @@ put_head(struct request *q, const struct resource *r,
     const struct json *member, bool is_leader, struct text *out)
 {
 	char why[256], iso[24];
-	const char *phase = engine_phase(q->chat->engine, r, why, sizeof why);
+	const char *phase = strcmp(r->kind->name, "Team") != 0 ||
+	    member != NULL ? agent_phase(q->chat, r, member != NULL ?
+	    json_strd(member, "name", "?") : r->name, member != NULL ?
+	    member : r->spec, why, sizeof why) :
+	    engine_phase(q->chat->engine, r, why, sizeof why);
 
 	if (member != NULL)
 		text_printf(out, "**Worker/%s** · %s Team/%s · %s\n",
@@ -252,6 +257,32 @@ put_head(struct request *q, const struct resource *r,
 		text_printf(out, "%s\n", why);
 	text_printf(out, "Generation %lld, changed %s\n",
 	    (long long)r->generation, clock_iso(r->updated_ms, iso));
+}
+
+/* Of a Team: how each of its agents stands. */
+static void
+put_agent(struct request *q, const struct resource *team,
+    const struct json *spec, bool is_leader, struct text *out)
+{
+	const char *name = json_strd(spec, "name", "?");
+	char why[256];
+	const char *phase = agent_phase(q->chat, team, name, spec, why,
+	    sizeof why);
+
+	text_printf(out, "- **%s**%s · %s%s%s\n", name, is_leader ?
+	    " leads" : "", phase, why[0] != '\0' ? ", " : "", why);
+}
+
+static void
+put_agents(struct request *q, const struct resource *team, struct text *out)
+{
+	const struct json *w = json_get(team->spec, "leader");
+
+	if (w != NULL)
+		put_agent(q, team, w, true, out);
+	for (w = json_first(json_get(team->spec, "workers")); w != NULL;
+	    w = json_next(w))
+		put_agent(q, team, w, false, out);
 }
 
 static void
@@ -270,7 +301,7 @@ describe(struct request *q, const struct resource *r,
 	char *user = strcmp(r->kind->name, "Human") == 0 ?
 	    human_user(engine_world_config(q->chat->engine), r) : NULL;
 	struct describe d = { .chat = q->chat, .user = user };
-	struct text t = { 0 }, spec = { 0 }, log = { 0 };
+	struct text t = { 0 }, spec = { 0 }, log = { 0 }, runner = { 0 };
 	char *owner = xasprintf("%s/%s", r->kind->name, r->name);
 
 	if (member != NULL)
@@ -279,6 +310,14 @@ describe(struct request *q, const struct resource *r,
 	put_head(q, r, member, is_leader, &t);
 	if (user != NULL)
 		text_printf(&t, "Matrix ID %s\n", user);
+	if (member == NULL && strcmp(r->kind->name, "Team") == 0) {
+		put_agents(q, r, &runner);
+		put_section(&t, "Agents", &runner);
+	} else if (user == NULL) {
+		put_container(q->chat, member != NULL ? json_strd(member,
+		    "name", "?") : r->name, &runner);
+		put_section(&t, "Container", &runner);
+	}
 	put_spec(member != NULL ? member : r->spec, &spec);
 	put_section(&t, "Declared", &spec);
 	engine_objects(q->chat->engine, owner, put_object, &d);
@@ -298,6 +337,7 @@ describe(struct request *q, const struct resource *r,
 	text_release(&t);
 	text_release(&spec);
 	text_release(&log);
+	text_release(&runner);
 	text_release(&d.rooms);
 	text_release(&d.settled);
 	text_release(&d.open);

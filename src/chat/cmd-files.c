@@ -230,35 +230,6 @@ cmd_files(struct request *q)
 
 /* --- cat -------------------------------------------------------------------- */
 
-static void
-take_secret(struct chat *c, char *key, const char *name, struct strv *out)
-{
-	char *secret = engine_secret(c->engine, key, name);
-
-	if (secret != NULL)
-		strv_add(out, secret);
-	secret_free(secret);
-	free(key);
-}
-
-/* All we know that an agent holds. */
-static void
-secrets_of(struct chat *c, const struct agent *a, struct strv *out)
-{
-	take_secret(c, xasprintf("consumer:%s", a->consumer), "key", out);
-	take_secret(c, xasprintf("consumer:%s", a->consumer), "old_key", out);
-	take_secret(c, xasprintf("account:%s", a->runtime), "token", out);
-	take_secret(c, xasprintf("user:%s", a->runtime), "secret", out);
-}
-
-static void
-secrets_wipe(struct strv *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		secret_wipe(list->v[i], strlen(list->v[i]));
-	strv_release(list);
-}
-
 /* Files in which a name tells what stands beside it; hidden ones are settings. */
 static bool
 has_settings(const char *path)
@@ -290,7 +261,7 @@ say_text(struct request *q, const struct agent *a, const char *path,
 	struct text t = { 0 };
 	char *masked;
 
-	secrets_of(q->chat, a, &secrets);
+	agent_secrets(q->chat, a, &secrets);
 	masked = mask_secrets(json_str(answer, "text"), &secrets,
 	    has_settings(path));
 	text_printf(&t, "`%s` of %s%s\n", path, a->name,

@@ -10,6 +10,7 @@
 #include "hiclaw/clock.h"
 
 #include "cmd.h"
+#include "container.h"
 
 enum format { FORMAT_LIST, FORMAT_WIDE, FORMAT_YAML, FORMAT_JSON,
     FORMAT_NAME };
@@ -176,7 +177,11 @@ found_phase(struct request *q, const struct found *f, char *why, size_t size)
 	why[0] = '\0';
 	if (f->is_deleting)
 		return "Deleting";
-	return engine_phase(q->chat->engine, f->resource, why, size);
+	if (f->member == NULL && (strcmp(f->resource->kind->name, "Team") ==
+	    0 || strcmp(f->resource->kind->name, "Human") == 0))
+		return engine_phase(q->chat->engine, f->resource, why, size);
+	return agent_phase(q->chat, f->resource, found_name(f), f->member !=
+	    NULL ? f->member : f->resource->spec, why, size);
 }
 
 /* What tells this one from its like, in a word or two. */

@@ -8,6 +8,9 @@
 #include "hiclaw/clock.h"
 
 #include "cmd.h"
+#include "container.h"
+
+#define AGENTS_SHOWN	8	/* that are not well, by name */
 
 struct systems { struct text *out; bool has_errors; };
 
@@ -48,6 +51,14 @@ put_kind(const struct kind *k, size_t n, size_t ready, struct text *out)
 		text_printf(out, "%sready\n", n == 1 ? "" : "all ");
 }
 
+/* As it is to be: asleep, too, when that is declared. */
+static bool
+is_well(const char *phase)
+{
+	return strcmp(phase, "Ready") == 0 ||
+	    strcmp(phase, "Sleeping") == 0 || strcmp(phase, "Stopped") == 0;
+}
+
 static void
 put_resources(struct chat *c, struct text *out)
 {
@@ -62,14 +73,103 @@ put_resources(struct chat *c, struct text *out)
 			if (r->kind != k)
 				continue;
 			n++;
-			ready += strcmp(engine_phase(c->engine, r, NULL, 0),
-			    "Ready") == 0;
+			ready += is_well(engine_phase(c->engine, r, NULL, 0));
 		}
 		if (n > 0)
 			put_kind(k, n, ready, out);
 	}
 	if (resources_n(rs) == 0)
 		text_puts(out, "- nothing is declared yet\n");
+}
+
+/* --- agents ------------------------------------------------------------------ */
+
+/* Phases in the order in which they are told, and in words. */
+static const struct { const char *phase, *words; bool is_well; } phases[] = {
+	{ "Ready", "ready", true }, { "Starting", "starting", false },
+	{ "Pending", "being set up", false },
+	{ "Updating", "being changed", false },
+	{ "Stopping", "being stopped", false },
+	{ "Sleeping", "asleep", true }, { "Stopped", "stopped", true },
+	{ "Waiting", "waiting for somebody to run them", false },
+	{ "NotReady", "not reporting", false },
+	{ "CrashLoop", "dying again and again", false },
+	{ "Degraded", "degraded", false }, { "Failed", "failed", false },
+};
+
+static size_t
+phase_index(const char *phase)
+{
+	size_t i = 0;
+
+	while (i + 1 < NELEM(phases) && strcmp(phases[i].phase, phase) != 0)
+		i++;
+	return i;
+}
+
+static void
+put_trouble(struct chat *c, const struct agent *a, size_t phase,
+    const char *why, struct text *out)
+{
+	struct object_view v;
+	struct json *o = NULL;
+	const struct json *died;
+	char *death;
+	struct err err;
+
+	text_printf(out, "- **%s** %s%s%s", a->name, phases[phase].words,
+	    why[0] != '\0' ? ": " : "", why);
+	if (engine_runner(c->engine, a->name, &v) && v.observed != NULL)
+		o = json_parse(v.observed, strlen(v.observed), &err);
+	died = json_get(o, "died");
+	if (json_is(died, JSON_OBJECT)) {
+		death = death_words(died);
+		text_printf(out, "; it died last of: %s", death);
+		free(death);
+	}
+	text_puts(out, "\n");
+	json_free(o);
+}
+
+/* "7 agents: 5 ready, 1 asleep, 1 starting", and what ails those that are
+ * not well. */
+static void
+put_agents(struct chat *c, bool has_errors, struct text *out)
+{
+	struct agents as = { 0 };
+	size_t n[NELEM(phases)] = { 0 }, bad = 0;
+	struct text troubles = { 0 };
+	const char *comma = ":";
+	char why[256];
+
+	agents_list(engine_world_config(c->engine),
+	    engine_resources(c->engine), &as);
+	for (size_t i = 0; i < as.n; i++) {
+		const struct agent *a = &as.v[i];
+		size_t at = phase_index(agent_phase(c, a->resource, a->name,
+		    a->spec, why, sizeof why));
+
+		n[at]++;
+		if (!phases[at].is_well && has_errors &&
+		    bad++ < AGENTS_SHOWN)
+			put_trouble(c, a, at, why, &troubles);
+	}
+	if (as.n > 0) {
+		text_printf(out, "- %zu agent%s", as.n, as.n == 1 ? "" : "s");
+		for (size_t i = 0; i < NELEM(phases); i++) {
+			if (n[i] == 0)
+				continue;
+			text_printf(out, "%s %zu %s", comma, n[i],
+			    phases[i].words);
+			comma = ",";
+		}
+		text_puts(out, "\n");
+	}
+	text_append(out, &troubles);
+	if (bad > AGENTS_SHOWN)
+		text_printf(out, "- and %zu more\n", bad - AGENTS_SHOWN);
+	text_release(&troubles);
+	agents_release(&as);
 }
 
 static void
@@ -108,14 +208,15 @@ cmd_status(struct request *q)
 	/* An error names what others may not see. */
 	struct systems s = { &t, q->tier == 1 };
 	char age[16];
-	bool is_well;
+	bool is_all_well;
 
 	engine_counts(c->engine, &n);
-	is_well = n.settled == n.objects;
-	text_printf(&t, "**%s**\n\n", is_well ?
+	is_all_well = n.settled == n.objects;
+	text_printf(&t, "**%s**\n\n", is_all_well ?
 	    "Everything is as declared." : n.failed > 0 ?
 	    "Some things failed." : "Not everything is as declared yet.");
 	put_resources(c, &t);
+	put_agents(c, s.has_errors, &t);
 	put_counts(&n, &t);
 	text_puts(&t, "\n**Systems**\n");
 	engine_systems(c->engine, put_system, &s);

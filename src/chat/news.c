@@ -1,6 +1,10 @@
 /*
- * What the engine noticed by itself, told in one line each: drift and who had
- * caused it, fights, systems that come and go.
+ * What the engine and life noticed by themselves, told in one line each: drift
+ * and who had caused it, fights, systems that come and go; agents that die, are
+ * woken, or fall silent.
+ *
+ * An agent that dies is told of once, then only written down, until it keeps
+ * dying; that is told once as well, and when it is over.
  */
 #include "chat-int.h"
 
@@ -10,7 +14,13 @@
 
 #include "hiclaw/clock.h"
 
+#include "container.h"
+
 #define HOMESERVER	"matrix"	/* without it nothing can be said */
+
+#define QUIET_MS	60000	/* so long the same death is not told again */
+#define STABLE_MS	300000	/* alive so long: the engine forgets it, too */
+#define LAST_LINES	3	/* of its log */
 
 /* The log of the object's owner; the house's own under the object. */
 static void
@@ -25,18 +35,181 @@ log_object(struct chat *c, const char *key, const char *kind,
 	store_log_add(c->store, subject, kind, text);
 }
 
+/* --- agents that die -------------------------------------------------------- */
+
+/* One that died lately. */
+struct dying {
+	int		 n;		/* times */
+	int64_t		 told_ms, last_ms;
+	bool		 is_fight;	/* told that it keeps dying */
+};
+
+struct map *
+deaths_map(void)
+{
+	return map_new(free);
+}
+
+static struct dying *
+dying_get(struct chat *c, const char *key)
+{
+	struct dying *d = map_find(c->deaths, key);
+
+	if (d == NULL) {
+		d = xcalloc(1, sizeof *d);
+		map_set(c->deaths, key, d);
+	}
+	d->n++;
+	d->last_ms = clock_ms();
+	return d;
+}
+
+static const char *
+agent_of(const char *key)
+{
+	return strchr(key, ':') + 1;
+}
+
+static struct json *
+observed_of(struct chat *c, const char *key)
+{
+	struct object_view v;
+	struct err err;
+
+	if (!engine_object(c->engine, key, &v) || v.observed == NULL)
+		return NULL;
+	return json_parse(v.observed, strlen(v.observed), &err);
+}
+
+/* It ended by itself and was started again. */
+static void
+news_death(struct chat *c, const char *key, const char *did)
+{
+	struct dying *d = dying_get(c, key);
+	struct json *o = observed_of(c, key);
+	const struct json *died = json_get(o, "died");
+	char *why = json_is(died, JSON_OBJECT) ? death_words(died) : NULL;
+	char *line;
+
+	if (d->n == 1 || (!d->is_fight && d->last_ms - d->told_ms >=
+	    QUIET_MS)) {
+		d->told_ms = d->last_ms;
+		say_news(c, "died", FILL(V("agent", agent_of(key)),
+		    V("why", why != NULL ? why : did)));
+	}
+	line = xasprintf("%s died: %s; started again", agent_of(key),
+	    why != NULL ? why : did);
+	log_object(c, key, "died", line);
+	free(line);
+	free(why);
+	json_free(o);
+}
+
+/* It keeps dying: what the pauses are for. */
+static void
+news_dying(struct chat *c, const char *key, int wait_s)
+{
+	struct dying *d = dying_get(c, key);
+	struct json *o = observed_of(c, key);
+	const struct json *died = json_get(o, "died");
+	char *why = death_words(died), *log = death_log(died, LAST_LINES);
+	char age[16], count[16], *line;
+	struct text words = { 0 };
+
+	d->is_fight = true;
+	snprintf(count, sizeof count, "%d", d->n);
+	if (log[0] != '\0') {
+		text_puts(&words, "Its last words:");
+		text_pre(&words, NULL, log);
+	}
+	say_news(c, "dying", FILL(V("agent", agent_of(key)), V("why", why),
+	    V("count", count), V("wait", clock_age((int64_t)wait_s * 1000,
+	    age)), B("words", &words)));
+	line = xasprintf("%s keeps dying: %s, %s times; the pauses grow",
+	    agent_of(key), why, count);
+	log_object(c, key, "died", line);
+	text_release(&words);
+	free(line);
+	free(why);
+	free(log);
+	json_free(o);
+}
+
+/* 1: alive for long enough; 0: not yet; -1: it is not to run any more. */
+static int
+is_stable(struct chat *c, const char *key, const struct dying *d,
+    int64_t now)
+{
+	struct object_view v;
+	struct json *o;
+	bool runs;
+
+	if (!engine_object(c->engine, key, &v) || v.desired == NULL)
+		return -1;
+	if (now - d->last_ms < STABLE_MS)
+		return 0;
+	o = json_must(v.desired);
+	runs = !str_equal(json_str(o, "state"), "stopped");
+	json_free(o);
+	if (!runs)
+		return -1;
+	o = observed_of(c, key);
+	runs = str_equal(json_str(o, "state"), "running") &&
+	    (v.state == OBJECT_SETTLED || v.state == OBJECT_WAITING);
+	json_free(o);
+	return runs;
+}
+
+void
+deaths_tick(struct chat *c, int64_t now)
+{
+	const char *key;
+	struct dying *d;
+	char age[16];
+	void *at;
+	int stable;
+
+	if (map_size(c->deaths) == 0)
+		return;
+	for (at = NULL; (d = map_next(c->deaths, &at, &key)) != NULL;) {
+		if ((stable = is_stable(c, key, d, now)) == 0)
+			continue;
+		if (stable == 1 && d->is_fight) {
+			store_begin(c->store);
+			say_news(c, "stable", FILL(V("agent", agent_of(key)),
+			    V("time", clock_age(now - d->last_ms, age))));
+			log_object(c, key, "died", "is stable again");
+		}
+		map_remove(c->deaths, key);
+	}
+}
+
+/* --- drift -------------------------------------------------------------------- */
+
+static bool
+is_container(const char *key)
+{
+	return str_starts(key, "container:");
+}
+
 void
 news_drift(void *arg, const char *key, const char *sender,
     const struct strv *did)
 {
 	struct chat *c = arg;
-	char *title = object_title(key), *line, *what;
+	char *title, *line, *what;
 
+	store_begin(c->store);
+	if (is_container(key) && sender == NULL && did->n > 0 &&
+	    str_starts(did->v[0], "started")) {
+		news_death(c, key, did->v[0]);
+		return;
+	}
+	title = is_container(key) ? xasprintf("container of %s",
+	    agent_of(key)) : object_title(key);
 	line = strv_join(did, ", ");
 	what = short_ids(c->engine, line);
 	free(line);
-
-	store_begin(c->store);
 	say_news(c, "drift", FILL(V("object", title),
 	    V("who", sender != NULL ? sender : "somebody"),
 	    V("did", what)));
@@ -52,9 +225,14 @@ void
 news_fight(void *arg, const char *key, const char *sender, int wait_s)
 {
 	struct chat *c = arg;
-	char *title = object_title(key), age[16], *line;
+	char *title, age[16], *line;
 
 	store_begin(c->store);
+	if (is_container(key)) {
+		news_dying(c, key, wait_s);
+		return;
+	}
+	title = object_title(key);
 	say_news(c, "fight", FILL(V("object", title),
 	    V("who", sender != NULL ? sender : "somebody"),
 	    V("wait", clock_age((int64_t)wait_s * 1000, age))));
@@ -108,4 +286,86 @@ news_gone(void *arg, const char *kind, const char *name)
 	store_begin(c->store);
 	store_log_add(c->store, subject, "gone", "nothing is left of it");
 	free(subject);
+}
+
+/* --- what life tells ---------------------------------------------------------- */
+
+static void
+news_woken(void *arg, const char *room, const char *event,
+    const struct strv *names, const char *why_not)
+{
+	struct chat *c = arg;
+	struct reply r = { .event = event, .state = why_not != NULL ?
+	    REPLY_FAILED : REPLY_INFO };
+	char *agents = strv_join(names, ", ");
+	struct text t = { 0 };
+
+	/* Two who talk alone: there I am not. */
+	if (where_is(c, room, "") != IN_NONE) {
+		store_begin(c->store);
+		template_fill(c->templates, "waking", FILL(V("agents",
+		    agents), V("why", why_not)), &t);
+		reply_send(c, room, &r, &t);
+		text_release(&t);
+	}
+	free(agents);
+}
+
+void
+news_not_woken(struct chat *c, const struct json *woken, const char *title,
+    const char *why)
+{
+	struct reply r = { .event = json_str(woken, "event"),
+	    .state = REPLY_FAILED };
+	const char *room = json_str(woken, "room");
+	struct text t = { 0 };
+
+	if (room == NULL || where_is(c, room, "") == IN_NONE)
+		return;
+	text_printf(&t, "%s: %s", title, why);
+	reply_send(c, room, &r, &t);
+	text_release(&t);
+}
+
+/* The log of the resource it is, or is in. */
+static void
+log_agent(struct chat *c, const char *name, const char *kind,
+    const char *text)
+{
+	struct object_view v;
+
+	if (engine_runner(c->engine, name, &v))
+		store_log_add(c->store, v.owner, kind, text);
+}
+
+static void
+news_silent(void *arg, const char *name, int64_t since_ms)
+{
+	struct chat *c = arg;
+	char age[16], *ago = since_ms > 0 ? xasprintf("; its last report was "
+	    "%s ago", clock_age(clock_ms() - since_ms, age)) : xstrdup("");
+
+	store_begin(c->store);
+	say_news(c, "silent", FILL(V("agent", name), V("ago", ago)));
+	free(ago);
+	log_agent(c, name, "silent", "stopped reporting");
+}
+
+static void
+news_reports(void *arg, const char *name, int64_t since_ms)
+{
+	struct chat *c = arg;
+	char age[16];
+
+	store_begin(c->store);
+	say_news(c, "reports", FILL(V("agent", name), V("time",
+	    clock_age(clock_ms() - since_ms, age))));
+	log_agent(c, name, "reports", "reports again");
+}
+
+struct life_news
+chat_life_news(struct chat *c)
+{
+	return (struct life_news){ .arg = c, .woken = news_woken,
+	    .silent = news_silent, .reports = news_reports };
 }

@@ -1,16 +1,18 @@
 /*
- * One-time passwords: the account of a Human was made, and whoever asked for
- * it is told the initial password once, in a direct chat.
+ * Secrets that are told once, in a direct chat: the initial password when the
+ * account of a Human was made, to whoever asked for that; and a token for our
+ * REST API, to who wants one.
  *
- * The password itself is never in a row of the outbox: the message says
+ * The secret itself is never in a row of the outbox: the message says
  * {{secret:human:john/password}}, and the sender puts it in as it leaves.  Once
  * it is sent the sealed secret is wiped, and the message is redacted soon after
  * it was read, or after password_ttl.
  *
  * What is on its way is kept in the store under one key, without any secret:
- *  [{"key","user","asker","room","message": outbox id, "redact": outbox id,
- *    "until": ms}]
- * "redact" is there from the moment the message was sent.
+ *  [{"key","secret","user","asker","room","message": outbox id,
+ *    "redact": outbox id, "until": ms}]
+ * "secret" is its name if that is not "password"; "redact" is there from the
+ * moment the message was sent.
  */
 #include "chat-int.h"
 
@@ -20,6 +22,7 @@
 
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
+#include "hiclaw/secure.h"
 
 #define KV_KEY		"chat.passwords"
 #define SECRET_NAME	"password"
@@ -96,27 +99,29 @@ asker_of(struct chat *c, const char *key)
 
 /* --- telling ------------------------------------------------------------- */
 
+static const char *
+minutes_shown(const struct chat *c, char *dst, size_t size)
+{
+	snprintf(dst, size, "%lld",
+	    (long long)(c->cfg.password_ttl_ms + 59999) / 60000);
+	return dst;
+}
+
 static int64_t
-send_password(struct chat *c, const char *room, const char *key,
+send_password(struct chat *c, const char *room, const char *secret,
     const char *user)
 {
-	struct reply r = { .state = REPLY_INFO };
+	struct reply r = { .state = REPLY_INFO, .secret = secret };
 	struct text t = { 0 };
-	char minutes[32], *mark, *secret;
+	char minutes[32], *mark = xasprintf("{{secret:%s}}", secret);
 	int64_t id;
 
-	secret = xasprintf("%s/%s", key, SECRET_NAME);
-	mark = xasprintf("{{secret:%s}}", secret);
-	r.secret = secret;
-	snprintf(minutes, sizeof minutes, "%lld",
-	    (long long)(c->cfg.password_ttl_ms + 59999) / 60000);
 	template_fill(c->templates, "password", FILL(V("user", user),
 	    V("password", mark), V("url", c->cfg.homeserver_url),
-	    V("minutes", minutes)), &t);
+	    V("minutes", minutes_shown(c, minutes, sizeof minutes))), &t);
 	id = reply_send(c, room, &r, &t);
 	text_release(&t);
 	free(mark);
-	free(secret);
 	return id;
 }
 
@@ -136,7 +141,7 @@ void
 password_made(void *arg, const char *key, const char *user)
 {
 	struct chat *c = arg;
-	char *asker;
+	char *asker, *secret;
 	const char *room;
 	struct json *p;
 
@@ -153,11 +158,55 @@ password_made(void *arg, const char *key, const char *user)
 	json_set_str(p, "key", key);
 	json_set_str(p, "user", user);
 	json_set_str(p, "asker", asker);
-	json_set_int(p, "message", send_password(c, room, key, user));
+	secret = xasprintf("%s/%s", key, SECRET_NAME);
+	json_set_int(p, "message", send_password(c, room, secret, user));
 	json_set_str(p, "room", room);
 	save(c);
 	log_info("chat", "%s: the initial password goes to %s", user, asker);
+	free(secret);
 	free(asker);
+}
+
+/* Each under a key of its own: one may still be on its way. */
+static int64_t
+send_token(struct chat *c, const char *room, const char *secret,
+    const char *until)
+{
+	struct reply r = { .state = REPLY_INFO, .secret = secret };
+	struct text t = { 0 };
+	char minutes[32], *mark = xasprintf("{{secret:%s}}", secret);
+	int64_t id;
+
+	template_fill(c->templates, "token", FILL(V("token", mark),
+	    V("until", until),
+	    V("minutes", minutes_shown(c, minutes, sizeof minutes))), &t);
+	id = reply_send(c, room, &r, &t);
+	text_release(&t);
+	free(mark);
+	return id;
+}
+
+void
+token_tell(struct chat *c, const char *user, const char *token,
+    const char *until)
+{
+	const char *room = engine_dm(c->engine, user);
+	char *nonce = rand_hex(8), *key = xasprintf("token:%s", nonce);
+	char *secret = xasprintf("%s/token", key);
+	struct json *p = json_push(c->passwords, json_object());
+
+	store_begin(c->store);
+	store_secret_put(c->store, secret, token);
+	json_set_str(p, "key", key);
+	json_set_str(p, "secret", "token");
+	json_set_str(p, "user", user);
+	json_set_str(p, "asker", user);
+	json_set_int(p, "message", send_token(c, room, secret, until));
+	json_set_str(p, "room", room);
+	save(c);
+	free(nonce);
+	free(key);
+	free(secret);
 }
 
 /* --- and forgetting ------------------------------------------------------ */
@@ -168,7 +217,7 @@ queue_redaction(struct chat *c, const struct json *p, int64_t when)
 	struct outbox_row row = { .op = OUTBOX_REDACT,
 	    .room = json_str(p, "room"),
 	    .target = json_int(p, "message", 0), .not_before_ms = when,
-	    .content = "{\"reason\":\"a one-time password\"}" };
+	    .content = "{\"reason\":\"a secret that is shown once\"}" };
 
 	return store_outbox_add(c->store, &row);
 }
@@ -192,7 +241,8 @@ look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
 	store_begin(c->store);
 	if (redact != 0)
 		return true;
-	engine_secret_forget(c->engine, json_str(p, "key"), SECRET_NAME);
+	engine_secret_forget(c->engine, json_str(p, "key"),
+	    json_strd(p, "secret", SECRET_NAME));
 	json_set_int(p, "redact", queue_redaction(c, p, now +
 	    c->cfg.password_ttl_ms));
 	json_set_int(p, "until", now + c->cfg.password_ttl_ms +

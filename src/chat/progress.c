@@ -131,7 +131,8 @@ live_text(struct chat *c, const struct run_view *v, const struct json *show,
 	put_steps(show, &steps);
 	put_notes(show, &notes);
 	if (object != NULL && has_bar) {
-		char *whole = xasprintf("%s · %s", count, object);
+		char *whole = xasprintf("%s · %s%s%s", count, object,
+		    v->progress[0] != '\0' ? ": " : "", v->progress);
 
 		free(count);
 		count = whole;
@@ -284,6 +285,7 @@ run_over(struct chat *c, const struct run_view *v)
 	    .created = v->creates, .updated = v->updates,
 	    .deleted = v->deletes, .failed = open, .total = v->total,
 	    .took_ms = clock_ms() - v->started_ms };
+	const struct json *woken;
 	char why[96];
 
 	if (open > 0) {
@@ -298,6 +300,9 @@ run_over(struct chat *c, const struct run_view *v)
 		end.troubles = &tr.text;
 	}
 	receipt_send(c, &end);
+	woken = json_get(live_of(c, v->id, v->resources)->show, LIFE_WOKEN);
+	if (woken != NULL && open > 0)
+		news_not_woken(c, woken, v->title, why);
 	text_release(&tr.text);
 }
 

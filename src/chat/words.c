@@ -253,6 +253,15 @@ take_flag(struct words *w, size_t *at, const struct flag *flags, size_t n,
 	return 0;
 }
 
+/* "--", or the one dash that a keyboard made of it. */
+static bool
+is_end_mark(const char *word)
+{
+	size_t n = dash_len(word);
+
+	return strcmp(word, "--") == 0 || (n > 1 && word[n] == '\0');
+}
+
 int
 words_flags(struct words *w, size_t from, const struct flag *flags, size_t n,
     struct err *e)
@@ -261,6 +270,12 @@ words_flags(struct words *w, size_t from, const struct flag *flags, size_t n,
 	for (size_t i = from; i < w->raw.n; i++) {
 		const char *word = w->raw.v[i];
 
+		/* Behind it nothing is for us. */
+		if (is_end_mark(word)) {
+			while (++i < w->raw.n)
+				strv_add(&w->v, w->raw.v[i]);
+			break;
+		}
 		if (word[0] != '-' || word[1] == '\0')
 			strv_add(&w->v, word);
 		else if (take_flag(w, &i, flags, n, e) == -1)

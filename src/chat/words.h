@@ -31,8 +31,9 @@ struct words {
 int	words_split(const char *line, struct words *, struct err *) MUST_CHECK;
 void	words_release(struct words *);
 /*
- * Take the flags out of raw[from..], what remains is v.  An unknown flag, or
- * one whose value is missing: ERR_USER with the nearest spelling.
+ * Take the flags out of raw[from..], what remains is v; behind a "--" all is.
+ * An unknown flag, or one whose value is missing: ERR_USER with the nearest
+ * spelling.
  */
 int	words_flags(struct words *, size_t from, const struct flag *, size_t n,
 	    struct err *) MUST_CHECK;

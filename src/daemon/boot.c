@@ -31,6 +31,7 @@ up(struct daemon *d)
 {
 	d->is_up = true;
 	engine_start(d->engine);
+	life_start(d->life);
 	chat_started(d->chat, d->is_first, d->away_ms);
 	inbox_wake(d);
 	memory_settle();

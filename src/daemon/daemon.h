@@ -16,6 +16,7 @@
 #include "hiclaw/config.h"
 #include "hiclaw/engine.h"
 #include "hiclaw/httpd.h"
+#include "hiclaw/life.h"
 #include "hiclaw/loop.h"
 #include "hiclaw/matrix.h"
 #include "hiclaw/ops.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct engine	*engine;
 	struct chat	*chat;
 	struct ops	 ops;
+	struct life	*life;
 	struct rest	*rest;
 	struct httpd	*httpd;
 	struct pool	*errands;	/* sync, fetching, joining */

@@ -27,7 +27,8 @@ static const char *const chat_types[] = {
 
 /*
  * State of managed rooms concerns the engine, messages of people concern chat;
- * the bot's own events tell us nothing, what agents say is none of our business.
+ * the bot's own events tell us nothing, what agents say concerns only those whom
+ * it wakes (life_saw).
  */
 static bool
 is_interesting(struct daemon *d, const struct json *event)
@@ -51,10 +52,13 @@ bool
 inbox_take(struct daemon *d, struct json *event)
 {
 	char *text;
-	bool added = false;
+	bool added = false, wakes;
 
 	/* What has no name cannot be told from its own repetition. */
-	if (json_str(event, "event_id") == NULL || !is_interesting(d, event))
+	if (json_str(event, "event_id") == NULL)
+		return false;
+	wakes = life_saw(d->life, event);
+	if (!wakes && !is_interesting(d, event))
 		return false;
 	text = json_canonical(event);
 	if (strlen(text) <= EVENT_MAX) {
@@ -195,17 +199,21 @@ errand_start(struct daemon *d, enum errand_kind kind, int64_t row,
 struct asking {
 	struct daemon	*daemon;
 	int64_t		 row;
-	struct json	*event;
+	struct json	*event, *what;	/* {"kind", "question"} */
 	struct timer	*limit;
 	bool		 is_late;	/* that was told, nobody waits any more */
 };
+
+static void	asking_ask(void *);
 
 void
 asking_free(void *arg)
 {
 	struct asking *a = arg;
 
+	loop_cancel(a->daemon->loop, asking_ask, a);
 	timer_free(a->limit);
+	json_free(a->what);
 	json_free(a->event);
 	free(a);
 }
@@ -250,27 +258,35 @@ asking_done(void *arg, const struct json *answer, const struct err *err)
 	asking_free(a);
 }
 
+/* In a turn of its own: what chat wrote down before it asks is durable then. */
+static void
+asking_ask(void *arg)
+{
+	struct asking *a = arg;
+	struct err err;
+
+	if (engine_query(a->daemon->engine, json_strd(a->what, "kind", ""),
+	    json_get(a->what, "question"), asking_done, a, &err) == -1)
+		asking_done(a, NULL, &err);
+}
+
 static void
 asking_start(struct daemon *d, int64_t row, const struct json *event,
     char *what)
 {
 	struct asking *a = xcalloc(1, sizeof *a);
-	struct json *o = json_must(what);
-	struct err err;
 	char id[32];
 
 	a->daemon = d;
 	a->row = row;
+	a->what = json_must(what);
 	a->event = json_copy(event);
 	a->limit = timer_new(d->loop, asking_late, a);
 	timer_arm(a->limit, ASK_LIMIT_MS);
 	snprintf(id, sizeof id, "%lld", (long long)row);
 	map_set(d->fetching, id, a);
 	map_set(d->asking, id, a);
-	if (engine_query(d->engine, json_strd(o, "kind", ""),
-	    json_get(o, "question"), asking_done, a, &err) == -1)
-		asking_done(a, NULL, &err);
-	json_free(o);
+	loop_post(d->loop, asking_ask, a);
 	free(what);
 }
 
@@ -311,6 +327,8 @@ handle(struct daemon *d, int64_t row, const struct json *event,
 		row_done(d, row);
 		return;
 	}
+	if (got == NULL)
+		life_event(d->life, event);
 	need = chat_event(d->chat, event, got, &what);
 	if (need == CHAT_DONE) {
 		free(what);

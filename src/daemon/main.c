@@ -244,6 +244,7 @@ turn(void *arg)
 	struct daemon *d = arg;
 
 	engine_before_commit(d->engine);
+	life_before_commit(d->life);
 	outbox_before_commit(d);
 	store_commit(d->store);
 	fault("inbox.after-commit");
@@ -331,15 +332,22 @@ rest_facts(void *arg, struct rest_facts *f)
 }
 
 static void
+rest_reported(void *arg, const char *agent, int busy)
+{
+	struct daemon *d = arg;
+
+	life_heard(d->life, agent, busy);
+}
+
+static void
 rest_open(struct daemon *d)
 {
 	struct rest_config rc = { .version = PACKAGE_VERSION,
 	    .admin_token = d->cfg.api.admin_token, .facts = rest_facts,
-	    .arg = d };
+	    .reported = rest_reported, .arg = d };
 
 	if (d->cfg.admins.n > 0)
 		rc.admin_user = d->cfg.admins.v[0];
-	d->ops = (struct ops){ d->engine, d->store, chat_settled, d->chat };
 	d->rest = rest_new(&d->ops, &rc);
 }
 
@@ -377,6 +385,16 @@ engine_config_fill(struct daemon *d, struct engine_config *ec)
 	ec->live_interval_ms = c->chat.live_interval_ms;
 }
 
+static struct life *
+life_open(struct daemon *d)
+{
+	int64_t idle_ms = duration_ms(d->cfg.agents.idle_timeout);
+
+	d->ops = (struct ops){ .engine = d->engine, .store = d->store,
+	    .settled = chat_settled };
+	return life_new(&d->ops, d->loop, idle_ms > 0 ? idle_ms : 0);
+}
+
 static int
 daemon_open(struct daemon *d, struct err *err)
 {
@@ -384,6 +402,7 @@ daemon_open(struct daemon *d, struct err *err)
 	struct engine_config ec;
 	struct chat_config cc = { 0 };
 	struct config *c = &d->cfg;
+	struct life_news news;
 
 	mx_fill(d);
 	if ((d->library = library_load(c->chat.templates, err)) == NULL)
@@ -402,8 +421,12 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.live_interval_ms = c->chat.live_interval_ms;
 	cc.rotation_overlap_ms = c->gateway.rotation_overlap_s * 1000;
 	cc.version = PACKAGE_VERSION;
+	cc.life = d->life = life_open(d);
 	if ((d->chat = chat_new(d->store, d->engine, &cc, err)) == NULL)
 		return -1;
+	news = chat_life_news(d->chat);
+	d->ops.arg = d->chat;
+	life_tell(d->life, &news);
 	engine_observe(d->engine, chat_observer(d->chat));
 	engine_observe(d->engine, &obs);
 	rest_open(d);
@@ -440,6 +463,7 @@ daemon_close(struct daemon *d)
 	rest_free(d->rest);
 	outbox_free(d);
 	chat_free(d->chat);
+	life_free(d->life);
 	map_free(d->fetching);
 	map_free(d->asking);
 	timer_free(d->boot_timer);

@@ -5,7 +5,8 @@
  * house is told once what was done and who had done it.
  *
  * When the same thing has to be put right over and over (somebody's bot fights
- * us), the repairs wait longer and longer, and that is said as well.
+ * us), the repairs wait longer and longer, and that is said as well.  What ends
+ * by itself (an agent that crashes) has a row of pauses of its own.
  */
 #include "engine-int.h"
 
@@ -19,6 +20,8 @@
 #define FIGHT_WINDOW_MS	60000
 #define FIGHT_WAIT_MS	10000		/* doubled each time, up to ... */
 #define FIGHT_WAIT_MAX_MS 600000
+#define CALM_MS		300000	/* as the longest pause of a crash loop: then it is
+				 * over */
 
 void
 drift_found(struct engine *e, struct item *it, const char *sender)
@@ -39,6 +42,41 @@ drift_forget(struct item *it)
 	free(it->drift_by);
 	it->drift_by = NULL;
 	it->urgent = false;
+	it->has_paused = false;
+}
+
+void
+drift_begin_anew(struct item *it)
+{
+	it->repairs = it->fights = 0;
+}
+
+static void
+tell_fight(struct engine *e, struct item *it, int64_t wait_ms)
+{
+	log_warn("drift", "%s: put right too often, waiting %lld s", it->key,
+	    (long long)(wait_ms / 1000));
+	TELL(e, fight, it->key, it->drift_by[0] != '\0' ? it->drift_by : NULL,
+	    (int)(wait_ms / 1000));
+}
+
+/* The pause of the kind, once for each repair; a fight is told once. */
+static int64_t
+drift_pause(struct engine *e, struct item *it, int64_t now)
+{
+	const int *pauses = it->kind->pauses_s;
+	int at = 0;
+
+	if (now - it->repairs_since > CALM_MS)
+		drift_begin_anew(it);
+	while (at < it->repairs && pauses[at + 1] != -1)
+		at++;
+	if (pauses[at] == 0 || it->has_paused)
+		return 0;
+	it->has_paused = true;
+	if (it->repairs >= FIGHT_REPAIRS - 1 && it->fights++ == 0)
+		tell_fight(e, it, (int64_t)pauses[at] * 1000);
+	return (int64_t)pauses[at] * 1000;
 }
 
 /* How long must the next repair of this item wait?  0: not at all. */
@@ -49,6 +87,8 @@ drift_hold(struct engine *e, struct item *it)
 
 	if (it->drift_by == NULL)
 		return 0;
+	if (it->kind->pauses_s != NULL)
+		return drift_pause(e, it, now);
 	if (now - it->repairs_since > FIGHT_WINDOW_MS) {
 		if (it->repairs < FIGHT_REPAIRS)
 			it->fights = 0;
@@ -64,18 +104,22 @@ drift_hold(struct engine *e, struct item *it)
 	it->fights++;
 	it->repairs = FIGHT_REPAIRS - 1;	/* one more try after the wait */
 	it->repairs_since = now + wait;
-	log_warn("drift", "%s: put right too often, waiting %lld s", it->key,
-	    (long long)(wait / 1000));
-	TELL(e, fight, it->key, it->drift_by[0] != '\0' ? it->drift_by : NULL,
-	    (int)(wait / 1000));
+	tell_fight(e, it, wait);
 	return wait;
 }
 
-/* Only the same repair again makes a fight. */
+/* Only the same repair again makes a fight; where pauses grow, any is one. */
 static void
 count_repair(struct item *it, const struct strv *did)
 {
-	char *text = strv_join(did, "\n");
+	char *text;
+
+	if (it->kind->pauses_s != NULL) {
+		it->repairs++;
+		it->repairs_since = clock_mono_ms();
+		return;
+	}
+	text = strv_join(did, "\n");
 
 	if (!str_equal(text, it->repaired)) {
 		it->repairs = 0;
@@ -92,6 +136,7 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 	char *by = it->drift_by;
 
 	it->drift_by = NULL;
+	it->has_paused = false;
 	if (did->n > 0) {
 		count_repair(it, did);
 		e->repairs++;

@@ -59,6 +59,7 @@ struct item {
 	int		 repairs;	/* the same, within the window below */
 	int64_t		 repairs_since;	/* monotonic */
 	int		 fights;	/* times it was told to wait */
+	bool		 has_paused;	/* of a kind with pauses: this one is over */
 	char		*handle;	/* under which e->handles has it */
 	char		*lent;		/* by engine_observed */
 	struct json	*news;		/* events that came while in hand */
@@ -117,6 +118,7 @@ struct engine {
 	struct engine_observer	 obs[OBSERVERS_MAX];
 	size_t			 obs_n;
 	struct resources	*resources;	/* declared now */
+	uint64_t		 version;	/* of these */
 	struct resources	*deleting;	/* gone, objects still there */
 	struct strv		 dms;
 	struct map		*items, *owners, *handles;
@@ -188,6 +190,8 @@ void	 system_answer(struct engine *, struct system *, bool is_up,
 void	 drift_found(struct engine *, struct item *, const char *sender);
 /* Nothing is to be put right any more, or somebody asked for something else. */
 void	 drift_forget(struct item *);
+/* The count of repairs begins anew. */
+void	 drift_begin_anew(struct item *);
 /* After a repair: reports it. */
 void	 drift_repaired(struct engine *, struct item *, const struct strv *did);
 /* The ms to wait before the next one, if this is a fight. */

@@ -252,6 +252,12 @@ engine_resources(const struct engine *e)
 	return e->resources;
 }
 
+uint64_t
+engine_version(const struct engine *e)
+{
+	return e->version;
+}
+
 const struct world_config *
 engine_world_config(const struct engine *e)
 {
@@ -333,6 +339,7 @@ reset(struct item *it)
 	it->asked_for = true;
 	if (it->state != OBJECT_BUSY)
 		drift_forget(it);
+	drift_begin_anew(it);
 }
 
 /* The item shall be what the world says from now on. */
@@ -488,6 +495,7 @@ engine_apply(struct engine *e, const struct plan *plan,
 	}
 	resources_free(e->resources);
 	e->resources = copy;
+	e->version++;
 	engine_sync(e);
 	bury_empty(e);
 	if (plan->steps_n == 0 && plan->resources_n == 0)

@@ -99,36 +99,174 @@ engine_find(const struct engine *e, const char *handle)
 	return it != NULL ? it->key : NULL;
 }
 
+/* --- phases ---------------------------------------------------------------- */
+
+/* What runs an agent is what may wait for what it is for. */
+static bool
+is_runner(const struct item *it)
+{
+	return it->kind != NULL && it->kind->awaits != NULL;
+}
+
+static bool
+form_says(const char *form, const char *field, const char *value)
+{
+	struct err err;
+	struct json *o = form == NULL ? NULL :
+	    json_parse(form, strlen(form), &err);
+	bool says = str_equal(json_str(o, field), value);
+
+	json_free(o);
+	return says;
+}
+
+static const char *
+runner_phase(const struct item *it)
+{
+	if (it->desired == NULL)
+		return it->state == OBJECT_FAILED ? "Failed" : "Stopping";
+	if (it->awaits)
+		return it->kind->is_elsewhere ? "Waiting" : "Starting";
+	switch (it->state) {
+	case OBJECT_SETTLED:
+		return form_says(it->observed, "state", "stopped") ?
+		    "Sleeping" : "Ready";
+	case OBJECT_FAILED:
+		return "Failed";
+	case OBJECT_BACKOFF:
+		if (it->drift_by != NULL)
+			return "CrashLoop";
+		/* FALLTHROUGH */
+	default:
+		return it->observed != NULL ? "Updating" : "Pending";
+	}
+}
+
+static const struct item *
+runner_find(const struct engine *e, const char *agent)
+{
+	static const char *const kinds_that_run[] = { "container", "remote" };
+	const struct item *it = NULL;
+
+	for (size_t i = 0; i < NELEM(kinds_that_run) && it == NULL; i++) {
+		char *key = xasprintf("%s:%s", kinds_that_run[i], agent);
+
+		it = item_find(e, key);
+		free(key);
+	}
+	return it;
+}
+
+/* How the objects of one resource stand. */
+struct standing {
+	size_t		 n, settled, awaits, runners;
+	const struct item *bad;		/* the one to name */
+	const struct item *runner;	/* of the last agent */
+	bool		 has_crashes;
+};
+
+static void
+standing_add(struct standing *st, const struct item *it)
+{
+	st->n++;
+	st->settled += it->state == OBJECT_SETTLED;
+	st->awaits += it->awaits;
+	if (is_runner(it)) {
+		st->runners++;
+		st->runner = it;
+		st->has_crashes |= it->state == OBJECT_BACKOFF &&
+		    it->drift_by != NULL;
+	}
+	/* What waits for another one is named only if nothing else is. */
+	if (it->error != NULL && (st->bad == NULL ||
+	    it->state == OBJECT_FAILED || (st->bad->state == OBJECT_WAITING &&
+	    it->state != OBJECT_WAITING)))
+		st->bad = it;
+}
+
+/* All its objects are in place: what do they do? */
+static const char *
+phase_at_rest(const struct resource *r, const struct standing *st)
+{
+	if (strcmp(r->kind->name, "Worker") != 0 &&
+	    strcmp(r->kind->name, "Manager") != 0)
+		return "Ready";
+	if (st->runners == 1)
+		return runner_phase(st->runner);
+	return str_equal(json_str(r->spec, "state"), "Stopped") ? "Stopped" :
+	    "Ready";
+}
+
+static const char *
+phase_of(const struct resource *r, const struct standing *st)
+{
+	if (st->settled == st->n)
+		return phase_at_rest(r, st);
+	if (st->bad != NULL && st->bad->state == OBJECT_FAILED)
+		return st->settled > 0 ? "Degraded" : "Failed";
+	if (st->has_crashes)
+		return st->runners == 1 ? "CrashLoop" : "Degraded";
+	if (st->settled + st->awaits == st->n)
+		return st->runners == 1 ? runner_phase(st->runner) :
+		    "Starting";
+	return st->settled > 0 ? "Updating" : "Pending";
+}
+
+static void
+say_why(const struct item *bad, char *why, size_t whysize)
+{
+	if (why != NULL && whysize > 0)
+		why[0] = '\0';
+	if (bad != NULL && why != NULL)
+		snprintf(why, whysize, "%s: %s", bad->key, bad->error);
+}
+
 const char *
 engine_phase(const struct engine *e, const struct resource *r, char *why,
     size_t whysize)
 {
 	char *name = xasprintf("%s/%s", r->kind->name, r->name);
 	const struct owner *o = map_find(e->owners, name);
-	const struct item *bad = NULL;
-	size_t settled = 0, n = o != NULL ? o->n : 0;
+	struct standing st = { 0 };
 
 	free(name);
-	if (why != NULL && whysize > 0)
-		why[0] = '\0';
-	for (size_t i = 0; i < n; i++) {
-		const struct item *it = o->items[i];
-
-		settled += it->state == OBJECT_SETTLED;
-		if (it->error != NULL && (bad == NULL ||
-		    it->state == OBJECT_FAILED))
-			bad = it;
-	}
-	if (bad != NULL && why != NULL)
-		snprintf(why, whysize, "%s: %s", bad->key, bad->error);
+	for (size_t i = 0; o != NULL && i < o->n; i++)
+		standing_add(&st, o->items[i]);
+	say_why(st.bad, why, whysize);
 	if (r->deleting || resources_find(e->resources, r->kind, r->name) ==
 	    NULL)
 		return "Deleting";
-	if (settled == n)
-		return "Ready";
-	if (bad != NULL && bad->state == OBJECT_FAILED)
-		return settled > 0 ? "Degraded" : "Failed";
-	return settled > 0 ? "Updating" : "Pending";
+	return phase_of(r, &st);
+}
+
+const char *
+engine_agent_phase(const struct engine *e, const struct resource *r,
+    const char *agent, const struct json *spec, char *why, size_t whysize)
+{
+	const struct item *it = runner_find(e, agent);
+
+	/* Of one alone all that it has counts. */
+	if (strcmp(r->kind->name, "Team") != 0)
+		return engine_phase(e, r, why, whysize);
+	if (it == NULL && str_equal(json_str(spec, "state"), "Stopped")) {
+		say_why(NULL, why, whysize);
+		return "Stopped";
+	}
+	if (it == NULL || r->deleting)
+		return engine_phase(e, r, why, whysize);
+	say_why(it->error != NULL ? it : NULL, why, whysize);
+	return runner_phase(it);
+}
+
+bool
+engine_runner(const struct engine *e, const char *agent,
+    struct object_view *v)
+{
+	const struct item *it = runner_find(e, agent);
+
+	if (it != NULL)
+		item_view(it, v);
+	return it != NULL;
 }
 
 void

@@ -20,12 +20,13 @@
 #include "hiclaw/log.h"
 #include "hiclaw/loop.h"
 #include "hiclaw/ops.h"
+#include "hiclaw/secure.h"
 
 #include "../../src/chat/commands.h"
 #include "../../src/chat/handlers.h"
 #include "../../src/provider/storage.h"
 
-#define PATIENCE_MS	8000
+#define PATIENCE_MS	30000
 #define ADMIN		"!room:admin"
 #define BOSS		"@boss:x.org"
 #define JANE		"@jane:x.org"	/* tier 2 */
@@ -107,6 +108,71 @@ obj_remove(void *ctx, const struct work *w, struct outcome *out,
 	return 0;
 }
 
+/* --- containers: they run, and report by an event ------------------------ */
+
+static const int box_pauses[] = { 0, 0, 0, 0, 0, 3600, -1 };
+
+static void
+box_diff(const struct json *desired, const struct json *observed,
+    struct changes *c)
+{
+	if (observed == NULL || !str_equal(json_str(desired, "state"),
+	    json_str(observed, "state")))
+		changes_add(c, RISK_RESTART, "state",
+		    json_str(observed, "state"), json_str(desired, "state"));
+	else if (json_int(desired, "restart", 0) != json_int(observed,
+	    "restart", 0))
+		changes_add(c, RISK_RESTART, "restart", NULL, NULL);
+}
+
+static bool
+box_awaits(const struct json *desired, const struct json *observed, char *why,
+    size_t size)
+{
+	snprintf(why, size, "its agent has not reported ready yet");
+	return str_equal(json_str(observed, "state"), "running") &&
+	    json_get(observed, "ready_until") == NULL;
+}
+
+/* The event is what is seen from now on. */
+static bool
+box_absorb(struct json *observed, const struct json *event)
+{
+	const struct json *v = json_first(json_get(event, "set"));
+
+	json_remove(observed, "ready_until");
+	for (; v != NULL; v = json_next(v))
+		json_set(observed, json_key(v), json_copy(v));
+	return true;
+}
+
+static const char *
+box_handle(const struct json *observed)
+{
+	return json_str(observed, "id");
+}
+
+static int
+box_ensure(void *ctx, const struct work *w, struct outcome *out,
+    struct err *err)
+{
+	const char *state = json_strd(w->desired, "state", "");
+	bool was_there = w->observed != NULL;
+
+	out->observed = was_there ? json_copy(w->observed) : json_object();
+	json_set_strf(out->observed, "id", "%s", w->key);
+	json_set_str(out->observed, "state", state);
+	json_set_int(out->observed, "restart", json_int(w->desired,
+	    "restart", 0));
+	/* Here an agent reports at once. */
+	json_remove(out->observed, "ready_until");
+	if (strcmp(state, "running") == 0)
+		json_set_int(out->observed, "ready_until",
+		    clock_ms() + 60000);
+	strv_add(&out->did, was_there ? "started again" : "made");
+	return 0;
+}
+
 static int
 prov_open(const struct provider_env *env, void **ctx, struct err *err)
 {
@@ -136,7 +202,14 @@ static const struct object_kind obj_kinds[] = {
 	    .note = storage_file_note, .detail = storage_file_detail },
 	KIND("skills", NULL), KIND("package", NULL), KIND("provider", NULL),
 	KIND("route", NULL), KIND("mcp", NULL),
-	KIND("consumer", consumer_key), { .name = NULL }
+	KIND("consumer", consumer_key),
+	KIND("network", NULL), KIND("image", NULL), KIND("volume", NULL),
+	KIND("remote", NULL),
+	{ .name = "container", .label = "container", .diff = box_diff,
+	    .awaits = box_awaits, .absorb = box_absorb, .handle = box_handle,
+	    .pauses_s = box_pauses, .ensure = box_ensure,
+	    .remove = obj_remove },
+	{ .name = NULL }
 };
 static const struct provider prov = { .name = "matrix", .concurrency = 4,
     .kinds = obj_kinds, .open = prov_open, .close = prov_close };
@@ -173,6 +246,9 @@ struct house {
 	struct strv	 admins;
 	struct library	*library;
 	struct json	*providers, *mcps;	/* of a gateway, or NULL */
+	struct json	*images;	/* of containers, or NULL */
+	struct ops	 ops;
+	struct life	*life;
 	char		*dir, *commands, *templates;
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
 	int64_t		 deadline, now;
@@ -237,6 +313,7 @@ house_open(struct house *h)
 {
 	struct engine_config cfg = { 0 };
 	struct chat_config cc = { 0 };
+	struct life_news news;
 	char *db = xasprintf("%s/db", h->dir);
 	char *key = xasprintf("%s/key", h->dir);
 	struct err err;
@@ -255,6 +332,11 @@ house_open(struct house *h)
 		    .provider = "envoy", .agents_url = "http://gw",
 		    .providers = h->providers, .mcp_servers = h->mcps };
 	}
+	if (h->images != NULL)
+		cfg.world.containers = (struct world_containers){
+		    .provider = "docker", .network = "host",
+		    .images = h->images, .pull = "never",
+		    .homes = "/homes" };
 	cfg.world.admins = &h->admins;
 	h->library = library_new();
 	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
@@ -272,12 +354,19 @@ house_open(struct house *h)
 	cc.live_interval_ms = 20;
 	cc.rotation_overlap_ms = 600000;
 	cc.version = "9.9";
+	h->ops = (struct ops){ .engine = h->engine, .store = h->store,
+	    .settled = chat_settled };
+	cc.life = h->life = life_new(&h->ops, h->loop, 0);
 	if ((h->chat = chat_new(h->store, h->engine, &cc, &err)) == NULL)
 		fail_msg("%s", err.msg);
+	h->ops.arg = h->chat;
+	news = chat_life_news(h->chat);
+	life_tell(h->life, &news);
 	engine_observe(h->engine, chat_observer(h->chat));
 	loop_before_wait(h->loop, turn, h);
 	h->timer = timer_new(h->loop, look, h);
 	engine_start(h->engine);
+	life_start(h->life);
 	assert_true(wait_for(h, is_quiet));
 	free(db);
 	free(key);
@@ -290,6 +379,7 @@ house_close(struct house *h)
 	library_free(h->library);
 	h->engine = NULL;
 	chat_free(h->chat);
+	life_free(h->life);
 	timer_free(h->timer);
 	store_commit(h->store);
 	store_close(h->store);
@@ -334,6 +424,7 @@ teardown(void **state)
 	strv_release(&h->admins);
 	json_free(h->providers);
 	json_free(h->mcps);
+	json_free(h->images);
 	free(h);
 	return 0;
 }
@@ -2158,6 +2249,278 @@ test_owners(void **state)
 	}
 }
 
+/* --- agents that live ---------------------------------------------------- */
+
+static void
+with_containers(struct house *h)
+{
+	house_close(h);
+	h->images = json_must("{\"openclaw\":\"hiclaw/nano\"}");
+	house_open(h);
+	expect(ask(h, SPEC("m", "---\napiVersion: hiclaw.io/v1beta1\n"
+	    "kind: Team\nmetadata: {name: web}\nspec:\n  leader: {name: lea}\n"
+	    "  workers: [{name: wim}]\n")), "done", "");
+}
+
+static const char *
+state_of_agent(struct house *h, const char *name)
+{
+	struct target t;
+
+	target_find(engine_resources(h->engine), NULL, name, &t);
+	return json_strd(t.spec, "state", "Running");
+}
+
+static void
+test_wake_and_sleep(void **state)
+{
+	struct house *h = *state;
+
+	with_containers(h);
+	expect(ask(h, "!hiclaw get workers"), "info", "ann · m · Ready");
+	expect(ask(h, "!hiclaw sleep ann wim"), "done", "sleep 2 agents");
+	assert_string_equal(state_of_agent(h, "ann"), "Sleeping");
+	assert_string_equal(state_of_agent(h, "wim"), "Sleeping");
+	expect(ask(h, "!hiclaw get workers"), "info", "ann · m · Sleeping");
+	expect(ask(h, "!hiclaw get workers"), "info",
+	    "wim · in Team/web · Sleeping");
+	expect(ask(h, "!hiclaw get teams"), "info", "Ready");
+	expect(ask(h, "!hiclaw status"), "info",
+	    "3 agents: 1 ready, 2 asleep");
+	expect(ask(h, "!hiclaw sleep ann"), "done", "");
+	expect(ask(h, "!hiclaw restart ann"), "refused",
+	    "nn is asleep: \"wake ann\" starts it");
+	expect(ask(h, "!hiclaw ensure-ready ann"), "done", "wake ann");
+	assert_string_equal(state_of_agent(h, "ann"), "Running");
+	expect(ask(h, "!hiclaw ensure-ready ann"), "done", "ann is ready");
+	expect(ask(h, "!hiclaw wake worker wim"), "done", "wake wim");
+	expect(ask(h, "!hiclaw restart wim"), "done", "restart wim");
+	expect(ask(h, "!hiclaw wake an"), "refused", "did you mean ann?");
+	expect(ask(h, "!hiclaw wake"), "refused", "hich agent?");
+	expect(ask(h, "!hiclaw describe worker ann"), "info",
+	    "running, image hiclaw/nano");
+	expect(ask(h, "!hiclaw describe team web"), "info",
+	    "lea leads · Ready");
+}
+
+static void
+set_observed(struct house *h, const char *name, const char *form)
+{
+	char *text = xasprintf("{\"set\":%s}", form);
+	char *handle = xasprintf("container:%s", name);
+	struct json *event = json_must(text);
+
+	engine_event(h->engine, handle, event);
+	json_free(event);
+	free(handle);
+	free(text);
+}
+
+static const char *
+last_news(struct house *h, const char *part)
+{
+	const struct json *v;
+	const char *found = NULL;
+
+	post(h);
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (strstr(body_of(v), part) != NULL)
+			found = body_of(v);
+	return found;
+}
+
+#define DIED(code) "{\"state\":\"stopped\",\"died\":{\"code\":" code \
+    ",\"at_ms\":1,\"log\":[\"first\",\"cannot open the door\"]}," \
+    "\"deaths\":2}"
+
+static void
+test_deaths(void **state)
+{
+	struct house *h = *state;
+	int64_t now = clock_ms();
+
+	with_containers(h);
+	clock_set_ms(now);
+	forget_sent(h);
+	set_observed(h, "ann", DIED("137"));
+	assert_true(wait_for(h, is_quiet));
+	assert_non_null(last_news(h, "ann died (out of memory or killed, exit "
+	    "code 137); started again."));
+	expect(ask(h, "!hiclaw describe worker ann"), "info",
+	    "cannot open the door");
+	/* The same again is only written down. */
+	forget_sent(h);
+	for (int i = 0; i < 4; i++) {
+		set_observed(h, "ann", DIED("3"));
+		assert_true(wait_for(h, is_quiet));
+	}
+	assert_null(last_news(h, "died"));
+	/* Until it keeps dying. */
+	set_observed(h, "ann", DIED("3"));
+	turn(h);
+	assert_non_null(last_news(h, "ann keeps dying (exit code 3; 6 times in "
+	    "a row). Next try in 1h"));
+	assert_non_null(last_news(h, "cannot open the door"));
+	expect(ask(h, "!hiclaw get workers"), "info", "CrashLoop");
+	expect(ask(h, "!hiclaw status"), "info", "dying again and again");
+	forget_sent(h);
+	clock_set_ms(now + 400000);
+	chat_tick(h->chat);
+	assert_null(last_news(h, "stable"));
+	/* Somebody mends it. */
+	expect(ask(h, "!hiclaw restart ann"), "done", "restart ann");
+	chat_tick(h->chat);
+	assert_non_null(last_news(h, "ann is stable again"));
+	forget_sent(h);
+	clock_set_ms(now + 900000);
+	chat_tick(h->chat);
+	assert_null(last_news(h, "stable"));
+}
+
+static void
+test_logs(void **state)
+{
+	static const char question[] = "{\"kind\":\"container\",\"question\":{"
+	    "\"name\":\"ann\",\"op\":\"logs\",\"tail\":50}}";
+	struct house *h = *state;
+	const struct json *r;
+	struct buf b = { 0 };
+
+	expect(ask(h, "!hiclaw logs ann"), "refused", "no agent ann");
+	expect(ask(h, SPEC("m", "")), "done", "");
+	expect(ask(h, "!hiclaw logs ann"), "refused", "has no container");
+	with_containers(h);
+	expect(ask(h, "!hiclaw logs ann --tail no"), "refused", "a number");
+	r = ask_outside(h, "!hiclaw logs ann", question, "{\"lines\":["
+	    "{\"stream\":\"stdout\",\"text\":\"hello\"},"
+	    "{\"stream\":\"stderr\",\"text\":\"API_KEY=abcdefghijk\"}]}");
+	expect(r, "info", "The last 2 lines of ann");
+	expect(r, "info", "hello\nAPI_KEY=***");
+	expect(ask_outside(h, "!hiclaw logs ann", question,
+	    "{\"lines\":[]}"), "info", "ann has said nothing yet");
+	expect(ask_outside(h, "!hiclaw logs ann", question, NULL), "refused",
+	    "it is asleep");
+	/* A long one is a file. */
+	buf_puts(&b, "{\"lines\":[");
+	for (int i = 0; i < 400; i++)
+		buf_printf(&b, "%s{\"text\":\"line number %d of many\"}",
+		    i > 0 ? "," : "", i);
+	buf_puts(&b, "]}");
+	forget_sent(h);
+	r = ask_outside(h, "!hiclaw logs ann", question, buf_str(&b));
+	expect(r, "info", "The last 400 lines of ann");
+	assert_true(sent_n(h) >= 2);
+	buf_release(&b);
+}
+
+static void
+test_exec(void **state)
+{
+	static const char question[] = "{\"kind\":\"container\",\"question\":{"
+	    "\"command\":[\"ls\",\"-l\",\"a b\"],\"name\":\"ann\","
+	    "\"op\":\"exec\"}}";
+	struct house *h = *state;
+	struct json *e;
+	const struct json *r;
+	char *what = NULL;
+
+	with_containers(h);
+	r = ask_outside(h, "!hiclaw exec ann -- ls -l \"a b\"", question,
+	    "{\"code\":0,\"output\":\"total 0\\n\"}");
+	expect(r, "info", "Done in ann, exit code 0.");
+	expect(r, "info", "total 0");
+	expect(ask(h, "!hiclaw exec ann"), "refused", "hich command?");
+	expect(ask(h, "!hiclaw exec ann -- ps | head"), "refused", "sh -c");
+	/* Begun, and then we are killed: it is not begun again. */
+	e = event_of(h, ADMIN, BOSS, "m.room.message");
+	json_set_str(json_get(e, "content"), "msgtype", "m.text");
+	json_set_str(json_get(e, "content"), "body",
+	    "!hiclaw exec ann -- rm x");
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_QUERY);
+	free(what);
+	house_close(h);
+	house_open(h);
+	assert_int_equal(give(h, e, NULL, &what), CHAT_DONE);
+	post(h);
+	expect(reply_to(h, json_str(e, "event_id")), "refused",
+	    "I was restarted while this command ran");
+	json_free(e);
+}
+
+static void
+count_token(const struct token_row *row, void *arg)
+{
+	int *n = arg;
+
+	(*n)++;
+	assert_string_equal(row->subject, "user:" BOSS);
+	assert_true(row->expires_ms - row->made_ms == 7 * 86400000LL ||
+	    row->expires_ms - row->made_ms == 30 * 86400000LL);
+}
+
+static void
+test_token(void **state)
+{
+	struct house *h = *state;
+	const struct json *v, *msg = NULL;
+	const char *name;
+	char *key, *secret, *who, hash[SHA256_HEX];
+	int n = 0;
+
+	expect(ask(h, "!hiclaw token --days 7"), "done", "A token for 7 days");
+	expect(ask(h, "!hiclaw token"), "done", "A token for 30 days");
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		if (strstr(body_of(v), "{{secret:token:") != NULL)
+			msg = v;
+	assert_non_null(msg);
+	assert_string_equal(json_str(msg, "room"), "room:dm/" BOSS);
+	name = json_str(json_get(msg, "content"), OUTBOX_SECRET);
+	key = xstrndup(name, strcspn(name, "/"));
+	secret = engine_secret(h->engine, key, "token");
+	assert_non_null(secret);
+	assert_int_equal(strlen(secret), 64);
+	assert_null(strstr(body_of(msg), secret));
+	sha256_hex(secret, strlen(secret), hash);
+	who = store_token_find(h->store, hash, clock_ms());
+	assert_string_equal(who, "user:" BOSS);
+	free(who);
+	secret_free(secret);
+	store_tokens_each(h->store, "user:", count_token, &n);
+	assert_int_equal(n, 2);
+	/* It was sent: only its hash is left. */
+	chat_tick(h->chat);
+	store_commit(h->store);
+	assert_null(engine_secret(h->engine, key, "token"));
+	free(key);
+	expect(ask(h, "!hiclaw token revoke"), "done", "2 tokens");
+	assert_null(store_token_find(h->store, hash, clock_ms()));
+	expect(ask(h, "!hiclaw token revoke"), "done", "You have no token");
+	expect(ask(h, "!hiclaw token --days 400"), "refused", "up to 365");
+}
+
+static void
+test_life_news(void **state)
+{
+	struct house *h = *state;
+	struct json *e;
+
+	with_containers(h);
+	expect(ask(h, "!hiclaw sleep ann"), "done", "");
+	e = event_of(h, "!room:worker/ann", BOSS, "m.room.message");
+	json_set_str(json_get(e, "content"), "body", "@hiclaw_ann hello");
+	forget_sent(h);
+	assert_true(life_saw(h->life, e));
+	life_event(h->life, e);
+	assert_string_equal(state_of_agent(h, "ann"), "Running");
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	expect(reply_to(h, json_str(e, "event_id")), "info", "Waking ann.");
+	/* The receipt is in the admin room, and only there. */
+	assert_non_null(last_news(h, "wake ann: done"));
+	assert_int_equal(finals_of(h, json_str(e, "event_id")), 1);
+	json_free(e);
+}
+
 int
 main(void)
 {
@@ -2175,7 +2538,9 @@ main(void)
 		T(test_grant_and_revoke), T(test_grant_in_a_team),
 		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
 		T(test_differences), T(test_many_differences),
-		T(test_thread_fits), T(test_live_fits), T(test_owners),
+		T(test_thread_fits), T(test_live_fits),
+		T(test_owners), T(test_wake_and_sleep), T(test_deaths),
+		T(test_logs), T(test_exec), T(test_token), T(test_life_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,7 @@ class Fleet:
             "engine": {"resync": 5}}
         for section, values in extra.items():
             settings.setdefault(section, {}).update(values)
+        (self.dir / "stack").mkdir()
         self.stack = stacks.Stack(self.dir / "stack", template, settings)
         self.stops.append(self.stack.stop)
         self.gateway = self._gateway()

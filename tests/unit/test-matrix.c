@@ -855,6 +855,8 @@ test_account(void **state)
 	act(&d, false, "account:a", ALICE, NULL);
 	expect(&d, 0, "made");
 	assert_string_equal(json_str(d.out.secrets, "token"), "tok");
+	assert_true(json_int(d.out.observed, "made_ms", 0) > 0);
+	json_remove(d.out.observed, "made_ms");
 	assert_json(d.out.observed, "{'user':'@hiclaw_a:d',"
 	    "'device':'HICLAW_1','made':true,"
 	    "'token_id':'1a7674eb4ee78df7'}");

@@ -894,7 +894,7 @@ test_public_only_reuse(void **state)
 struct stream {
 	struct buf	 got;
 	int		 heads;
-	bool		 is_over;	/* what to answer when asked */
+	int64_t		 over_ms;	/* it is over from then on; 0: never */
 	bool		 calls;		/* make another call for each piece */
 	const char	*stop_at;	/* end when this came, or NULL */
 };
@@ -918,7 +918,9 @@ on_piece(void *arg, const char *p, size_t n)
 static bool
 on_poll(void *arg)
 {
-	return ((struct stream *)arg)->is_over;
+	struct stream	*s = arg;
+
+	return s->over_ms != 0 && clock_mono_ms() > s->over_ms;
 }
 
 struct unix_server {
@@ -1020,7 +1022,8 @@ test_stream(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < NELEM(rows); i++) {
-		struct stream		s = { .is_over = rows[i].is_over,
+		struct stream		s = { .over_ms = rows[i].is_over ?
+					    clock_mono_ms() + 300 : 0,
 					    .calls = rows[i].calls,
 					    .stop_at = rows[i].stop_at };
 		struct unix_server	u = { .raw.answer = rows[i].answer,

@@ -145,8 +145,8 @@ int	 docker_frames(struct docker_frames *, const char *, size_t,
 	    int (*out)(void *arg, int stream, const char *, size_t),
 	    void *arg);
 
-/* What may be shown of one's output: no control characters, valid UTF-8, at
- * most max bytes.  Yours. */
+/* What may be shown of one's output: no control characters but tabs, valid
+ * UTF-8, at most max bytes.  Yours. */
 char	*docker_clean(const char *, size_t, size_t max);
 
 /* One line of /events: true if it says that something happened to a container;

@@ -12,6 +12,8 @@
 
 #include <arpa/inet.h>
 
+#include "hiclaw/secure.h"
+
 #define MADE_MS		30000
 
 static struct json *
@@ -106,6 +108,21 @@ docker_network_diff(const struct json *desired, const struct json *observed,
 		changes_add(out, RISK_RESTART, "subnet", from, to);
 }
 
+/* The bridge has a name of its own: two engines on one machine would take the
+ * first one that neither sees in use. */
+static void
+put_bridge(struct json *body, const struct work *w)
+{
+	char *text = xasprintf("%s %s %s", w->instance, json_strd(w->desired,
+	    "name", ""), json_strd(w->desired, "subnet", ""));
+	char hash[SHA256_HEX];
+
+	sha256_hex(text, strlen(text), hash);
+	free(text);
+	json_set_strf(json_obj(body, "Options"),
+	    "com.docker.network.bridge.name", "hc-%.10s", hash);
+}
+
 static int
 network_create(struct docker *d, const struct work *w, struct err *e)
 {
@@ -119,6 +136,7 @@ network_create(struct docker *d, const struct work *w, struct err *e)
 	json_set_str(body, "Driver", "bridge");
 	json_set_bool(body, "CheckDuplicate", true);
 	json_set(body, "Labels", our_labels(NULL, w->instance));
+	put_bridge(body, w);
 	if (first_address(subnet, gateway, sizeof(gateway))) {
 		ipam = json_push(json_set(json_obj(body, "IPAM"), "Config",
 		    json_array()), json_object());

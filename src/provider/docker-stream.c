@@ -142,7 +142,8 @@ docker_clean(const char *s, size_t n, size_t max)
 			i += escape_len(s + i, n - i);
 			continue;
 		}
-		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f) {
+		if (s[i] != '\t' && ((unsigned char)s[i] < ' ' ||
+		    s[i] == 0x7f)) {
 			if (s[i] != '\r' || i + 1 < n)
 				buf_putc(&out, ' ');
 			i++;

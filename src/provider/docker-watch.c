@@ -13,30 +13,37 @@
 #include "hiclaw/log.h"
 
 #define OLD_NS		60000000000LL	/* said again when a log is rotated */
-#define SEEN_MAX	256
+#define TOLD_MAX	4096		/* containers; then all is told again */
 
 struct listening {
 	struct docker		*d;
 	const struct watch	*watch;
 	struct docker_lines	 lines;
 	int64_t			 last_ns;	/* of the newest event */
-	/* Ids of containers whose end has been told: an engine says goodbye
-	 * more than once. */
-	char			*gone[SEEN_MAX];
-	size_t			 gone_at;
+	struct map		*told;		/* id -> what was said of it last:
+						 * an end has many events */
 };
 
-static bool
-is_told_gone(const struct listening *l, const char *id)
+static void
+tell(struct listening *l, const char *id, struct json *event)
 {
-	for (size_t i = 0; i < SEEN_MAX; i++)
-		if (str_equal(l->gone[i], id))
-			return true;
-	return false;
+	char *text = json_canonical(event);
+
+	if (str_equal(text, map_find(l->told, id))) {
+		free(text);
+		json_free(event);
+		return;
+	}
+	if (map_size(l->told) >= TOLD_MAX) {
+		map_free(l->told);
+		l->told = map_new(free);
+	}
+	map_set(l->told, id, text);
+	l->watch->event(l->watch->arg, id, event);
 }
 
 static void
-tell(struct listening *l, const char *id, const struct json *inspect)
+tell_seen(struct listening *l, const char *id, const struct json *inspect)
 {
 	struct json *event;
 
@@ -44,20 +51,16 @@ tell(struct listening *l, const char *id, const struct json *inspect)
 		event = json_object();
 		json_set_str(event, "type", "container");
 		json_set_bool(event, "gone", true);
-		free(l->gone[l->gone_at]);
-		l->gone[l->gone_at] = xstrdup(id);
-		l->gone_at = (l->gone_at + 1) % SEEN_MAX;
-		l->watch->event(l->watch->arg, id, event);
+		tell(l, id, event);
 		return;
 	}
 	event = docker_seen(inspect);
 	/* Another event comes when it has become what it becomes. */
 	if (docker_is_passing(json_str(event, "state")) ||
-	    !docker_is_ours(inspect, l->d->instance)) {
+	    !docker_is_ours(inspect, l->d->instance))
 		json_free(event);
-		return;
-	}
-	l->watch->event(l->watch->arg, id, event);
+	else
+		tell(l, id, event);
 }
 
 static int
@@ -70,11 +73,11 @@ on_line(void *arg, const char *line, size_t n)
 	struct err e;
 
 	if (docker_event(line, n, &event, &id, &action, &ns) &&
-	    ns >= l->last_ns - OLD_NS && !is_told_gone(l, id)) {
+	    ns >= l->last_ns - OLD_NS) {
 		if (ns > l->last_ns)
 			l->last_ns = ns;
 		if (docker_inspect(l->d, id, &inspect, NULL, &e) == 0)
-			tell(l, id, inspect);
+			tell_seen(l, id, inspect);
 		else
 			log_debug("docker", "%.12s: %s: %s", id, action,
 			    e.msg);
@@ -108,7 +111,8 @@ int
 docker_watch(void *ctx, const struct watch *watch, struct err *e)
 {
 	struct docker *d = ctx;
-	struct listening l = { .d = d, .watch = watch };
+	struct listening l = { .d = d, .watch = watch,
+	    .told = map_new(free) };
 	char *filter = xasprintf("{\"label\":[\"" LABEL_INSTANCE "=%s\"],"
 	    "\"type\":[\"container\"]}", d->instance);
 	char *escaped = http_escape(filter);
@@ -126,8 +130,7 @@ docker_watch(void *ctx, const struct watch *watch, struct err *e)
 	} else if (watch->is_over(watch->arg))
 		rv = 0;
 	docker_lines_release(&l.lines);
-	for (size_t i = 0; i < SEEN_MAX; i++)
-		free(l.gone[i]);
+	map_free(l.told);
 	free(escaped);
 	free(filter);
 	return rv;

@@ -151,6 +151,9 @@ static const struct object_secret container_secrets[] = {
 	{ .name = NULL }
 };
 
+/* One that ends by itself is started at once, and then ever more slowly. */
+static const int restart_pauses_s[] = { 0, 2, 5, 15, 60, 120, 300, -1 };
+
 static const struct object_kind kinds[] = {
 	{ .name = "network", .label = "network", .diff = docker_network_diff,
 	    .ensure = docker_network_ensure,
@@ -162,6 +165,7 @@ static const struct object_kind kinds[] = {
 	{ .name = "container", .label = "container",
 	    .secrets = container_secrets, .diff = docker_container_diff,
 	    .awaits = docker_container_awaits,
+	    .pauses_s = restart_pauses_s,
 	    .absorb = docker_container_absorb,
 	    .handle = docker_container_handle,
 	    .ensure = docker_container_ensure,

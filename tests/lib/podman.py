@@ -25,7 +25,8 @@ import tempfile
 import time
 import urllib.parse
 
-INSTANCE = "hiclaw-0000test"
+# Of its own as well: the name server of all Podmans knows networks by name.
+INSTANCE = f"hiclaw-{os.getpid():08x}"
 LABEL = "hiclaw.io/instance"
 PREFIX = "hiclaw-podman-"
 BUSYBOX = "/bin/busybox"

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "hiclaw/clock.h"
@@ -887,6 +888,190 @@ test_public_only_reuse(void **state)
 	http_res_release(&t.res);
 }
 
+/*
+ * Answers that are read while they come, over a unix socket.
+ */
+struct stream {
+	struct buf	 got;
+	int		 heads;
+	int64_t		 over_ms;	/* it is over from then on; 0: never */
+	bool		 calls;		/* make another call for each piece */
+	const char	*stop_at;	/* end when this came, or NULL */
+};
+
+static int
+on_piece(void *arg, const char *p, size_t n)
+{
+	struct stream	*s = arg;
+	struct http_req	 req = { .method = "GET", .url = "http://127.0.0.1:9/" };
+	struct http_res	 res;
+	struct err	 e;
+
+	s->heads += n == 0;
+	buf_add(&s->got, p, n);
+	if (s->calls)
+		assert_int_equal(http_call(&req, &res, &e), -1);
+	return s->stop_at != NULL && strstr(buf_str(&s->got), s->stop_at) !=
+	    NULL ? -1 : 0;
+}
+
+static bool
+on_poll(void *arg)
+{
+	struct stream	*s = arg;
+
+	return s->over_ms != 0 && clock_mono_ms() > s->over_ms;
+}
+
+struct unix_server {
+	struct raw	 raw;
+	char		 dir[32], path[64];
+	bool		 holds;		/* keeps the connection open */
+};
+
+static void *
+unix_thread(void *arg)
+{
+	struct unix_server	*u = arg;
+	int			 fd = accept(u->raw.fd, NULL, NULL);
+	size_t			 len = strlen(u->raw.answer);
+	char			 byte;
+
+	if (fd != -1 && read(fd, u->raw.request, sizeof(u->raw.request) - 1) >
+	    0 && send(fd, u->raw.answer, len, MSG_NOSIGNAL) != (ssize_t)len)
+		abort();
+	while (u->holds && read(fd, &byte, 1) > 0)
+		;
+	close(fd);
+	return NULL;
+}
+
+static void
+unix_call(struct unix_server *u, struct trip *t)
+{
+	struct sockaddr_un	a = { .sun_family = AF_UNIX };
+
+	str_copy(u->dir, "/tmp/hiclaw-net-XXXXXX", sizeof(u->dir));
+	assert_non_null(mkdtemp(u->dir));
+	snprintf(u->path, sizeof(u->path), "%s/s", u->dir);
+	str_copy(a.sun_path, u->path, sizeof(a.sun_path));
+	u->raw.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(u->raw.fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(u->raw.fd, 1), 0);
+	pthread_create(&u->raw.thread, NULL, unix_thread, u);
+	t->req.unix_socket = u->path;
+	trip_make(t);
+	pthread_join(u->raw.thread, NULL);
+	close(u->raw.fd);
+	unlink(u->path);
+	rmdir(u->dir);
+}
+
+static void
+test_unix_socket(void **state)
+{
+	struct unix_server	u = { .raw.answer = "HTTP/1.1 200 OK\r\n"
+				    "Content-Length: 2\r\n\r\nhi" };
+	struct trip		t = { .req = { .method = "GET",
+				    .url = "http://localhost/path?q" } };
+
+	(void)state;
+	unix_call(&u, &t);
+	assert_int_equal(t.rc, 0);
+	assert_string_equal(buf_str(&t.res.body), "hi");
+	assert_non_null(strstr(u.raw.request, "GET /path?q HTTP/1.1"));
+	http_res_release(&t.res);
+	/* Nobody is there now: the message says where. */
+	trip_make(&t);
+	assert_int_equal(t.rc, -1);
+	assert_int_equal(t.err.kind, ERR_RETRY);
+	assert_non_null(strstr(t.err.msg, u.path));
+}
+
+static void
+test_stream(void **state)
+{
+	static const char	ok[] = "HTTP/1.1 200 OK\r\n\r\none two";
+	static const struct {
+		const char	*answer;
+		bool		 holds, is_over, calls;
+		const char	*stop_at;
+		int		 rc, status, heads;
+		bool		 was_ended;
+		const char	*got, *body;
+	} rows[] = {
+		{ ok, false, false, false, NULL, 0, 200, 1, false, "one two",
+		    "" },
+		{ ok, false, false, true, NULL, 0, 200, 1, false, "one two",
+		    "" },
+		/* we have had enough */
+		{ ok, true, false, false, "two", 0, 200, 1, true, "one two",
+		    "" },
+		{ ok, true, false, false, "", 0, 200, 1, true, "", "" },
+		/* we are asked, and it is over */
+		{ ok, true, true, false, NULL, 0, 200, 1, true, NULL, "" },
+		{ "HTTP/1.1 200 OK\r\n", true, true, false, NULL, -1, 0, 0,
+		    false, "", "" },
+		/* what is no success is an answer like any other */
+		{ "HTTP/1.1 404 No\r\nContent-Length: 4\r\n\r\nnone", false,
+		    false, false, NULL, 0, 404, 0, false, "", "none" },
+		/* cut short by the server */
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\none", false,
+		    false, false, NULL, -1, 0, 1, false, "one", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		struct stream		s = { .over_ms = rows[i].is_over ?
+					    clock_mono_ms() + 300 : 0,
+					    .calls = rows[i].calls,
+					    .stop_at = rows[i].stop_at };
+		struct unix_server	u = { .raw.answer = rows[i].answer,
+					    .holds = rows[i].holds };
+		struct trip		t = { .req = { .method = "GET",
+					    .url = "http://localhost/",
+					    .chunk = on_piece,
+					    .is_over = on_poll,
+					    .chunk_arg = &s } };
+
+		unix_call(&u, &t);
+		assert_int_equal(t.rc, rows[i].rc);
+		assert_int_equal(s.heads, rows[i].heads);
+		if (rows[i].got != NULL)
+			assert_string_equal(buf_str(&s.got), rows[i].got);
+		assert_true(t.took_ms < 3000);
+		if (t.rc == 0) {
+			assert_int_equal(t.res.status, rows[i].status);
+			assert_int_equal(t.res.was_ended, rows[i].was_ended);
+			assert_string_equal(buf_str(&t.res.body),
+			    rows[i].body);
+			http_res_release(&t.res);
+		} else
+			assert_int_equal(t.err.kind, ERR_RETRY);
+		buf_release(&s.got);
+	}
+}
+
+/* It has no limit of its own, and keeps the one it is told. */
+static void
+test_stream_limit(void **state)
+{
+	struct stream		s = {0};
+	struct unix_server	u = { .raw.answer = "HTTP/1.1 200 OK\r\n\r\nx",
+				    .holds = true };
+	struct trip		t = { .req = { .method = "GET",
+				    .url = "http://localhost/",
+				    .chunk = on_piece, .chunk_arg = &s,
+				    .timeout_ms = 200 } };
+
+	(void)state;
+	unix_call(&u, &t);
+	assert_int_equal(t.rc, -1);
+	assert_int_equal(t.err.kind, ERR_RETRY);
+	assert_string_equal(buf_str(&s.got), "x");
+	buf_release(&s.got);
+}
+
 static void
 test_escape(void **state)
 {
@@ -1054,6 +1239,9 @@ main(void)
 		HTTP_TEST(test_answer_headers),
 		HTTP_TEST(test_public_only),
 		HTTP_TEST(test_public_only_reuse),
+		HTTP_TEST(test_unix_socket),
+		HTTP_TEST(test_stream),
+		HTTP_TEST(test_stream_limit),
 		cmocka_unit_test(test_escape),
 		HTTP_TEST(test_listen),
 		HTTP_TEST(test_stop_waiting),

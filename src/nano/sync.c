@@ -12,8 +12,8 @@
  *	answer, joins rooms, and polls again.
  *
  * Nothing is written before settle: killed on the way, the same batch comes
- * again.  What is older than the last poll by FRESH_MS is history (a room that we
- * have just joined brings it along); at the very first start that is all that
+ * again.  What is older than the last poll by FRESH_MS is history (a room that
+ * we have just joined brings it along); at the very first start that is all that
  * is older than FRESH_MS.
  */
 #include <stdio.h>
@@ -37,9 +37,9 @@
 #define PAGES_MAX	5		/* of a gap, PAGE events each */
 #define PAGE		100
 #define ROOMS_MAX	1000		/* known at a time; then forgotten */
-#define TURNS_MS	(10 * 60 * 1000)	/* after that agents start again */
+#define TURNS_MS	(10 * 60 * 1000)	/* then agents start again */
 
-#define MESSAGES	"{\"types\":[\"m.room.message\"],\"lazy_load_members\":true}"
+#define MESSAGES	"{\"types\":[\"m.room.message\"]}"
 
 struct gap {
 	char	*room, *from;
@@ -52,8 +52,8 @@ struct sync {
 	char			*next;		/* next_batch of this batch */
 	int64_t			 alive_ms;	/* monotonic */
 	int64_t			 floor_ms;	/* older is history */
-	int			 timeline;	/* events of a room to ask for */
-	bool			 is_new;	/* the batch has anything at all */
+	int			 timeline;	/* events of a room to get */
+	bool			 is_new;	/* anything in the batch */
 	struct heard		*heard[HEARD_MAX];
 	size_t			 nheard, judged;
 	struct gap		 gaps[ROOMS_MAX];
@@ -80,7 +80,7 @@ nano_room(struct nano *n, const char *id)
 	return r;
 }
 
-/* --- settle ------------------------------------------------------------------------- */
+/* --- settle --------------------------------------------------------------- */
 
 struct join {
 	struct nano	*n;
@@ -158,7 +158,7 @@ settle(struct sync *s)
 	poll_start(s);
 }
 
-/* --- judge -------------------------------------------------------------------------- */
+/* --- judge ---------------------------------------------------------------- */
 
 /* How many steps from a person this is; see policy.h. */
 static int
@@ -193,8 +193,8 @@ take(struct sync *s, struct heard *h)
 	h->hops = steps_from_person(n, h);
 	if (h->hops >= HOPS_MAX) {
 		state_mark_seen(n->state, h->id);
-		log_warn("sync", "room %s: %s asks %d steps away from a person; "
-		    "not answered", h->room, h->sender, h->hops);
+		log_warn("sync", "room %s: %s asks %d steps away from a "
+		    "person; not answered", h->room, h->sender, h->hops);
 		matrix_notice(n, h->room, h->id, "hops", "Not answered: "
 		    "agents have talked here long enough without a person. "
 		    "Somebody may ask again.");
@@ -243,7 +243,7 @@ judge(struct sync *s)
 	return true;
 }
 
-/* --- batch -------------------------------------------------------------------------- */
+/* --- batch ---------------------------------------------------------------- */
 
 /* In the order of time. */
 static void
@@ -437,7 +437,7 @@ on_batch(void *arg, const struct matrix_reply *r)
 	step(s);
 }
 
-/* --- poll --------------------------------------------------------------------------- */
+/* --- poll ----------------------------------------------------------------- */
 
 static char *
 filter_text(const struct sync *s)

@@ -432,6 +432,20 @@ def test_answers_what_came_while_it_was_stopped(house, solo):
     assert [len(answers(solo, q)) for q, _ in asked] == [1, 1, 1]
 
 
+def test_a_flood_hides_no_question(house, solo):
+    """More than it reads at once, from somebody it does not hear."""
+    solo.running.stop()
+    asked = [ask(solo)]
+    for i in range(20):
+        put(solo, {"msgtype": "m.text", "body": "flood " * 10000})
+    asked.append(ask(solo))
+    solo.running.start()
+    for q, m in asked:
+        got = whole(solo, q, lambda c, m=m: f"pong-{m}" in c["body"])
+        assert len(got) == 1
+    assert "asking for less" in solo.running.log.read_text()
+
+
 def test_killed_in_the_middle_it_answers_once(house, solo):
     running = solo.running
     asked = []

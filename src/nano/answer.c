@@ -11,7 +11,7 @@
  *
  * "/stop", a time limit and errors lead to `say` from everywhere.  The question
  * leaves the queue last, so whoever kills us makes us begin again; after
- * TRIES_MAX beginnings we give up, for then it may be the question that does it.
+ * TRIES_MAX times we give up, for then it may be the question that does it.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ struct answer {
 
 static void	ask(struct answer *);
 
-/* --- typing ------------------------------------------------------------------------ */
+/* --- typing --------------------------------------------------------------- */
 
 static void
 on_typed(void *arg, const struct matrix_reply *r)
@@ -91,7 +91,7 @@ on_typing(evutil_socket_t fd, short what, void *arg)
 	type(arg, true);
 }
 
-/* --- the end ------------------------------------------------------------------------ */
+/* --- the end -------------------------------------------------------------- */
 
 static void
 answer_free(struct answer *a)
@@ -171,7 +171,7 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	end(arg, "The answer took too long; I stopped it.");
 }
 
-/* --- listen ------------------------------------------------------------------------- */
+/* --- listen --------------------------------------------------------------- */
 
 static void
 on_data(void *arg, const char *p, size_t len)
@@ -180,7 +180,7 @@ on_data(void *arg, const char *p, size_t len)
 
 	if (sse_feed(&a->sse, p, len))
 		speech_grow(a->speech, buf_str(&a->sse.text));
-	/* What still comes is dropped: it would go on for as long as it likes. */
+	/* What still comes is dropped: it may go on for ever. */
 	if (a->sse.is_long)
 		end(a, "The answer is longer than I can post; I cut it here.");
 }
@@ -204,7 +204,7 @@ heard_all(struct answer *a, const struct http_reply *r)
 		end(a, NULL);
 }
 
-/* --- ask ----------------------------------------------------------------------------- */
+/* --- ask ------------------------------------------------------------------ */
 
 /* Ask again in so many seconds. */
 static void
@@ -215,8 +215,8 @@ ask_in(struct answer *a, int seconds)
 	evtimer_add(a->again, &tv);
 }
 
-/* The key was replaced under us, perhaps: once more with the one that lies there
- * now, if it is another. */
+/* The key was replaced under us, perhaps: once more with the one that lies
+ * there now, if it is another. */
 static bool
 has_new_key(struct answer *a)
 {
@@ -313,7 +313,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	ask(arg);
 }
 
-/* --- context ------------------------------------------------------------------------- */
+/* --- context -------------------------------------------------------------- */
 
 /* What we said to this question before we were killed; borrowed, or NULL. */
 static const char *
@@ -361,6 +361,7 @@ on_context(void *arg, const struct matrix_reply *r)
 	struct answer	*a = arg;
 	struct json	*m = prompt_message(a->n->home,
 	    json_get(r->json, "event"));
+	struct timeval	 tv = { .tv_sec = a->n->home->answer_s };
 	struct json	*page;
 
 	a->get = NULL;
@@ -377,6 +378,7 @@ on_context(void *arg, const struct matrix_reply *r)
 	    .draft = a->is_again ? said_before(a, json_get(r->json,
 	    "events_after")) : NULL, .done = conclude, .arg = a });
 	type(a, true);
+	evtimer_add(a->limit, &tv);
 	json_push(a->messages, m);
 	/* In the form of a page: what is before, and where it goes on. */
 	page = json_object();
@@ -433,13 +435,12 @@ get_context(struct answer *a)
 	free(id);
 }
 
-/* --- the queue ------------------------------------------------------------------------ */
+/* --- the queue ------------------------------------------------------------ */
 
 static struct answer *
 answer_new(struct nano *n, const struct json *q)
 {
 	struct answer	*a = xcalloc(1, sizeof(*a));
-	struct timeval	 tv = { .tv_sec = n->home->answer_s };
 
 	a->n = n;
 	a->room = xstrdup(json_strd(q, "room", ""));
@@ -454,7 +455,6 @@ answer_new(struct nano *n, const struct json *q)
 	a->limit = evtimer_new(n->base, on_limit, a);
 	a->typing = evtimer_new(n->base, on_typing, a);
 	sse_init(&a->sse);
-	evtimer_add(a->limit, &tv);
 	return a;
 }
 
@@ -485,8 +485,8 @@ may_begin(struct nano *n, struct json *q)
 
 	json_set_int(q, "tries", tries);
 	if (tries > TRIES_MAX) {
-		log_error("answer", "room %s: a question was begun %d times and "
-		    "never answered; dropped", json_strd(q, "room", ""),
+		log_error("answer", "room %s: a question was begun %d times "
+		    "and never answered; dropped", json_strd(q, "room", ""),
 		    TRIES_MAX);
 		matrix_notice(n, json_strd(q, "room", ""),
 		    json_strd(q, "event", ""), "given-up", "I was interrupted "

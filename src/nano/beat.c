@@ -1,6 +1,6 @@
 /*
- * "Ready" to the controller: as soon as the first sync worked, then every minute.
- * An agent whose homeserver does not answer hears nobody, and does not call
+ * "Ready" to the controller: as soon as the first sync worked, then every
+ * minute.  An agent whose homeserver does not answer hears nobody, and does not call
  * itself ready.  The token is read anew each time, because it is short-lived.
  */
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "matrix.h"
 
 #define BEAT_S		60
-#define AGAIN_S		2	/* after a failure; then twice that, up to BEAT_S */
+#define AGAIN_S		2	/* after a failure; then twice that */
 #define DEAF_MS		(3 * 60 * 1000)	/* without a sync for so long */
 #define QUIET_S		20
 

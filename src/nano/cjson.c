@@ -63,7 +63,7 @@ set_number(cJSON *c, double d)
 		c->valueint = (int)d;
 }
 
-/* --- parsing ------------------------------------------------------------------ */
+/* --- parsing -------------------------------------------------------------- */
 
 static void
 skip_blanks(struct text *t)
@@ -294,7 +294,7 @@ cJSON_ParseWithLengthOpts(const char *value, size_t len, const char **end,
 	return c;
 }
 
-/* --- the tree ------------------------------------------------------------------ */
+/* --- the tree ------------------------------------------------------------- */
 
 CJSON_PUBLIC(void)
 cJSON_Delete(cJSON *c)
@@ -362,7 +362,7 @@ cJSON_GetObjectItemCaseSensitive(const cJSON * const obj,
 	return NULL;
 }
 
-/* --- building ------------------------------------------------------------------ */
+/* --- building ------------------------------------------------------------- */
 
 CJSON_PUBLIC(cJSON *) cJSON_CreateObject(void)
 {

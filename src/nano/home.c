@@ -12,11 +12,11 @@
 #include "hiclaw/secure.h"
 
 #define NAMES_MAX	10000	/* of one allow list */
-#define ANSWER_S	600	/* when the file says nothing of timeoutSeconds */
+#define ANSWER_S	600	/* when timeoutSeconds is not said */
 #define ANSWER_S_MAX	3600
 #define TOKEN_MAX	8192
 
-/* --- small things --------------------------------------------------------------- */
+/* --- small things --------------------------------------------------------- */
 
 static const char *
 env(const char *name)
@@ -71,7 +71,7 @@ is_token(const char *s)
 	return true;
 }
 
-/* --- openclaw.json ---------------------------------------------------------------- */
+/* --- openclaw.json -------------------------------------------------------- */
 
 static enum rule
 rule_of(const char *policy)
@@ -230,7 +230,7 @@ home_parse(struct home *h, const char *text, size_t len, struct err *e)
 	return rc;
 }
 
-/* --- files ------------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 /* At most max bytes of a file, terminated, with how many there are; NULL with
  * errno.  for secret_free. */

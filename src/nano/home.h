@@ -27,13 +27,13 @@ struct home {
 	char		*user, *token;
 	enum rule	 group_rule, dm_rule;
 	struct strv	 group, dm;	/* who is heard; "*" is everybody */
-	struct json	*groups;	/* rules by room id, or "*"; may be NULL */
+	struct json	*groups;	/* rules by room id, or "*"; or NULL */
 	char		*model;		/* these three: NULL without a model */
 	char		*base_url;	/* no slash at its end */
 	char		*key;
 	int		 answer_s;	/* that an answer may take */
 	/* from the environment */
-	char		*name;		/* of the resource; NULL: nobody is told */
+	char		*name;		/* of the resource; or NULL */
 	bool		 is_manager;
 	char		*controller;	/* NULL: nobody is told */
 	char		*api_token, *api_token_file;
@@ -47,19 +47,20 @@ struct home {
 struct home *home_new(const char *dir);
 void	 home_free(struct home *);
 
-/* Is there a usable configuration?  Reads the file again when it has changed, or
- * when told to; logs what changed.  Cheap: one stat(2). */
+/* Is there a usable configuration?  Reads the file again when it has changed,
+ * or when told to; logs what changed.  Cheap: one stat(2). */
 bool	 home_refresh(struct home *, bool anyway);
-/* Fill in from the text of openclaw.json.  Pure; outputs untouched on failure. */
-int	 home_parse(struct home *, const char *, size_t, struct err *) MUST_CHECK;
+/* Fill in from openclaw.json.  Pure; outputs untouched on failure. */
+int	 home_parse(struct home *, const char *, size_t, struct err *)
+	    MUST_CHECK;
 /* The path of a URL on another origin, without a slash at its end; yours, or
  * NULL.  Pure. */
 char	*url_on(const char *origin, const char *url);
 
 /* The bearer for the controller, read anew; for secret_free.  NULL: none. */
 char	*home_api_token(const struct home *);
-/* A Markdown file of the home, at most max bytes, cut between characters; yours,
- * NULL when it is not there or no text. */
+/* A Markdown file of the home, at most max bytes, cut between characters;
+ * yours, NULL when it is not there or no text. */
 char	*home_text(const struct home *, const char *name, size_t max);
 
 #endif

@@ -3,8 +3,8 @@
  *
  * libevent must not lose a connection inside of one of its callbacks, and may
  * call back before a request function has returned.  So a call does both on a
- * turn of its own: `turn` is an event that we trigger; it starts the request the
- * first time and takes the call apart the second.
+ * turn of its own: `turn` is an event that we trigger; it starts the request
+ * the first time and takes the call apart the second.
  *
  *	new -> running -> over (cancelled, or done was called) -> freed
  *
@@ -13,6 +13,7 @@
  */
 #include "http.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -61,7 +62,7 @@ struct http_call {
 	void			*arg;
 };
 
-/* --- connecting -------------------------------------------------------------------- */
+/* --- connecting ----------------------------------------------------------- */
 
 static SSL_CTX *
 tls_context(struct http *h)
@@ -153,7 +154,7 @@ connect_to(struct http_call *c)
 	return true;
 }
 
-/* --- answers ----------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static void
 look_at_headers(struct http_call *c, struct evhttp_request *r)
@@ -256,7 +257,7 @@ on_done(struct evhttp_request *r, void *arg)
 	finish(c);
 }
 
-/* --- calls ------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 static void
 add_headers(const struct http_call *c, struct evhttp_request *r)
@@ -379,6 +380,34 @@ http_cancel(struct http_call *c)
 		return;
 	c->state = CALL_OVER;
 	event_active(c->turn, EV_TIMEOUT, 0);
+}
+
+static void
+wiping_free(void *p)
+{
+	if (p != NULL)
+		secret_wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *
+wiping_realloc(void *old, size_t n)
+{
+	size_t	 had = old == NULL ? 0 : malloc_usable_size(old);
+	void	*new = malloc(n);
+
+	if (new == NULL)
+		return NULL;
+	if (had > 0)
+		memcpy(new, old, had < n ? had : n);
+	wiping_free(old);
+	return new;
+}
+
+void
+http_prepare(void)
+{
+	event_set_mem_functions(malloc, wiping_realloc, wiping_free);
 }
 
 static void

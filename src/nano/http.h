@@ -16,11 +16,11 @@ struct http_call;
 
 struct http_reply {
 	int		 status;	/* 0: there was no answer */
-	const char	*body;		/* terminated; "" when it went to data */
+	const char	*body;		/* "" when it went to data */
 	size_t		 len;
 	bool		 is_json;
 	bool		 is_cut;	/* it ended before its end */
-	bool		 is_long;	/* longer than max_bytes: without body */
+	bool		 is_long;	/* beyond max_bytes: without body */
 	int		 retry_after_s;	/* -1: not said */
 	const char	*why;		/* words, when cut or without answer */
 };
@@ -37,6 +37,9 @@ struct http_ask {
 	void		*arg;
 };
 
+/* libevent then wipes what it frees: it copies keys into headers and buffers.
+ * Before anything else of libevent. */
+void	 http_prepare(void);
 struct http *http_new(struct event_base *);
 void	 http_free(struct http *);	/* cancels all */
 struct http_call *http_start(struct http *, const struct http_ask *);

@@ -27,8 +27,8 @@
 
 static const char usage_text[] =
     "Usage: hiclaw-nano [--home DIR] [--check] [--debug]\n"
-    "An agent: hears who may speak to it in Matrix rooms, asks a model, answers.\n\n"
-    "  --home DIR  where openclaw.json, SOUL.md and AGENTS.md are (default $HOME)\n"
+    "An agent: hears who may speak to it in Matrix, asks a model, answers.\n\n"
+    "  --home DIR  where openclaw.json and SOUL.md are (default $HOME)\n"
     "  --check     say what it would do, and end; 0 when it could be done\n"
     "  --debug     say more on standard error\n"
     "  --help, --version\n";
@@ -38,7 +38,7 @@ struct options {
 	bool		 check;
 };
 
-/* --- --check ------------------------------------------------------------------------- */
+/* --- --check -------------------------------------------------------------- */
 
 static void
 print_names(const char *what, enum rule rule, const struct strv *names)
@@ -84,7 +84,7 @@ check(struct home *h)
 	return EX_OK;
 }
 
-/* --- running ------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 
 static void
 on_end(evutil_socket_t fd, short what, void *arg)
@@ -200,6 +200,7 @@ main(int argc, char **argv)
 	if (parse_options(argc, argv, &o) != 0)
 		return EX_USAGE;
 	signal(SIGPIPE, SIG_IGN);
+	http_prepare();
 	h = home_new(o.home);
 	rc = o.check ? check(h) : run(h);
 	home_free(h);

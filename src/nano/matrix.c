@@ -23,7 +23,7 @@ struct matrix_call {
 	struct matrix_ask	 ask;
 	struct http_call	*http;
 	struct event		*timer;
-	int			 tried, said;	/* said: the status logged last */
+	int			 tried, said;	/* said: status in the log */
 };
 
 char *
@@ -105,11 +105,14 @@ say(struct matrix_call *c, const struct http_reply *r)
 		    short_length(c->ask.path), c->ask.path, r->status);
 }
 
+/* A homeserver gives its errors a code; one without is from a gateway on the
+ * way that does not know the way now. */
 static bool
-may_pass(const struct http_reply *r)
+may_pass(const struct http_reply *r, const struct json *json)
 {
 	return r->status == 0 || r->is_cut || r->status == 401 ||
-	    r->status == 429 || r->status >= 500;
+	    r->status == 429 || r->status >= 500 || (r->status >= 300 &&
+	    json_str(json, "errcode") == NULL);
 }
 
 static int64_t
@@ -136,14 +139,15 @@ on_reply(void *arg, const struct http_reply *r)
 	struct err		 e;
 
 	c->http = NULL;
-	if (may_pass(r) && !r->is_long) {
-		if (c->ask.tries == 0 || c->tried < c->ask.tries) {
-			say(c, r);
-			try_in(c, wait_ms(c, r));
-			return;
-		}
-	} else if (r->len > 0)
+	if (r->len > 0 && !r->is_cut)
 		json = json_parse_relayed(r->body, r->len, &e);
+	if (!r->is_long && may_pass(r, json) &&
+	    (c->ask.tries == 0 || c->tried < c->ask.tries)) {
+		json_free(json);
+		say(c, r);
+		try_in(c, wait_ms(c, r));
+		return;
+	}
 	if (r->status / 100 != 2)
 		say(c, r);
 	else if (c->said != 0 || c->tried > 1)

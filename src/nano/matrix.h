@@ -1,8 +1,8 @@
 /*
- * Calls to the homeserver.  A call is made again with back-off when there was no
- * answer, on 429 and 5xx (Retry-After is kept to), and on 401: then the home is
- * read again, because a new token may lie there.  Each try takes address and
- * token as they are then.
+ * Calls to the homeserver.  A call is made again with back-off when there was
+ * no answer, on 429 and 5xx (Retry-After is kept to), on errors that are not a
+ * homeserver's, and on 401: then the home is read again, because a new token
+ * may lie there.  Each try takes address and token as they are then.
  */
 #ifndef NANO_MATRIX_H
 #define NANO_MATRIX_H
@@ -12,14 +12,14 @@
 struct matrix_call;
 
 struct matrix_reply {
-	int		 status;	/* 0: no answer in all tries */
+	int		 status;	/* of the last try; 0: no answer */
 	const struct json *json;	/* NULL: none, or no JSON */
 	bool		 is_long;
 };
 
 struct matrix_ask {
 	const char	*method;
-	char		*path;		/* below /_matrix/client/v3; taken over */
+	char		*path;		/* in /_matrix/client/v3; taken over */
 	char		*body;		/* taken over; may be NULL */
 	size_t		 max_bytes;	/* 0: 256 KiB */
 	int		 quiet_s;	/* 0: 30 */
@@ -38,7 +38,7 @@ char	*url_encode(const char *);
 char	*room_path(const char *room, const char *, ...) PRINTF(2, 3);
 /*
  * A transaction id for the `what`-th message about an event: the same for ever,
- * so that the homeserver takes the message once however often it is sent.  Yours.
+ * so that the homeserver takes the message once, however often it is sent.
  */
 char	*transaction_id(const char *event, const char *what);
 /* A sentence of our own about an event, as a notice; `what` as above. */

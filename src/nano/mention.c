@@ -5,13 +5,14 @@
 #include <string.h>
 #include <strings.h>
 
-#define MENTIONS_MAX	50	/* in one message: more is a list, not an address */
+#define MENTIONS_MAX	50	/* in one message: more is no address */
 
 static bool
 is_local_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || (c != '\0' && strchr("._=+/-", c) != NULL);
+	    (c >= '0' && c <= '9') ||
+	    (c != '\0' && strchr("._=+/-", c) != NULL);
 }
 
 static bool

@@ -26,10 +26,10 @@ bool	 id_is_agent(const char *me, const char *id);
 /* The bot that makes the rooms: @hiclaw for @hiclaw_alice. */
 bool	 id_is_bot(const char *me, const char *id);
 
-/* {"user_ids": [...]} of all of our homeserver in the text but ourselves, or {}. */
+/* {"user_ids": [...]} of all of our homeserver but ourselves, or {}. */
 struct json *mention_list(const char *me, const char *text);
-/* The text as HTML, with a link for each that mention_list() finds; yours.  NULL
- * when there is none: the text then needs no HTML. */
+/* The text as HTML, with a link for each that mention_list() finds; yours.
+ * NULL when there is none: the text then needs no HTML. */
 char	*mention_html(const char *me, const char *text);
 /*
  * Where the first line begins that mentions another agent; len of text if none.

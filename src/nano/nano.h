@@ -32,7 +32,7 @@ struct room {
 	enum direct	 direct;
 	bool		 is_joining;
 	int		 agent_turns;	/* of agents in a row, asking us */
-	int64_t		 agent_ms;	/* when the last of them did, monotonic */
+	int64_t		 agent_ms;	/* when the last did, monotonic */
 };
 
 struct nano {
@@ -45,7 +45,7 @@ struct nano {
 	LIST_HEAD(, matrix_call) calls;
 	struct sync		*sync;
 	struct beat		*beat;
-	char			 boot[9];	/* differs from start to start */
+	char			 boot[9];	/* differs each start */
 };
 
 struct room *nano_room(struct nano *, const char *id);

@@ -12,7 +12,7 @@
 #define STOP		"/stop"
 #define STOP_LEN_MAX	300	/* of a message that is an order to stop */
 
-/* --- what was said ------------------------------------------------------------------ */
+/* --- what was said -------------------------------------------------------- */
 
 static const char *
 relation(const struct json *content, const char *type)
@@ -79,12 +79,14 @@ event_text(const struct json *event)
 	return text_of(content);
 }
 
-/* --- is it for us? -------------------------------------------------------------------- */
+/* --- is it for us? -------------------------------------------------------- */
 
 static int
 hex(char c)
 {
-	return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ?
+	if (isdigit((unsigned char)c))
+		return c - '0';
+	return isxdigit((unsigned char)c) ?
 	    tolower((unsigned char)c) - 'a' + 10 : -1;
 }
 
@@ -201,7 +203,7 @@ heard_free(struct heard *h)
 	free(h);
 }
 
-/* --- who may? --------------------------------------------------------------------------- */
+/* --- who may? ------------------------------------------------------------- */
 
 static bool
 on_list(enum rule rule, const struct strv *names, const char *user)

@@ -2,8 +2,8 @@
  * Who is heard.  Pure: an event and the lists in, a verdict out.
  *
  * Somebody on groupAllowFrom is heard in a room when the message mentions us;
- * somebody on dm.allowFrom is heard in a direct room as well without.  A room is
- * direct when one person is in it with us; the bot that makes rooms does not
+ * somebody on dm.allowFrom is heard in a direct room as well without.  A room
+ * is direct when one person is in it with us; the bot that makes rooms does not
  * count.  Other agents always have to mention us, or two of them in one room
  * would never be quiet.  Notices are never answered: errors and receipts are
  * notices, ours too.
@@ -11,8 +11,8 @@
  * Two agents that mention each other would talk for ever if their models wanted
  * it.  So each message of ours says how many steps away from a person it is
  * (io.hiclaw.hops), and what is HOPS_MAX steps away is not answered.  Eight is
- * manager, leader, worker and back, with a question on the way.  Runtimes that do
- * not say it are counted by room: so many turns of agents within ten minutes.
+ * manager, leader, worker and back, with a question on the way.  Runtimes that
+ * do not say it are counted by room: turns of agents within ten minutes.
  */
 #ifndef NANO_POLICY_H
 #define NANO_POLICY_H
@@ -27,7 +27,7 @@ struct heard {
 	char	*thread;	/* its root, or NULL */
 	int64_t	 at_ms;		/* as the homeserver says */
 	int64_t	 age_ms;	/* how long ago that was; -1: not said */
-	int	 hops;		/* of a person 0; -1: an agent that does not say */
+	int	 hops;		/* of a person 0; -1: not said */
 	bool	 is_mention;	/* of us */
 	bool	 is_agent;	/* who says it */
 	bool	 is_stop;	/* "/stop" */
@@ -42,7 +42,7 @@ enum verdict {
 /* The text that was said: without the quote of what it replies to; yours.  NULL
  * for what is no message, or an edit of one. */
 char	*message_text(const struct json *content);
-/* The same of an event with the latest edit that its homeserver put beside it. */
+/* The same of an event, with the latest edit that is put beside it. */
 char	*event_text(const struct json *event);
 /* Does this content mention `me`? */
 bool	 is_mentioned(const char *me, const struct json *content,

@@ -1,18 +1,18 @@
 /*
- * What a model is asked: its files, then the last messages of the room, then the
- * question.  prompt_history() and prompt_body() are pure.
+ * What a model is asked: its files, then the last messages of the room, then
+ * the question.  prompt_history() and prompt_body() are pure.
  */
 #ifndef NANO_PROMPT_H
 #define NANO_PROMPT_H
 
 #include "home.h"
 
-#define HISTORY_MAX		20		/* messages before the question */
+#define HISTORY_MAX		20	/* messages before the question */
 #define HISTORY_BYTES_MAX	(32 * 1024)	/* of all of them */
-#define MESSAGE_BYTES_MAX	(8 * 1024)	/* of one, and of the question */
+#define MESSAGE_BYTES_MAX	(8 * 1024)	/* of one */
 
-/* SOUL.md, IDENTITY.md, AGENTS.md, USER.md, TOOLS.md of the home as they are now,
- * and where the agent is; yours. */
+/* SOUL.md, IDENTITY.md, AGENTS.md, USER.md, TOOLS.md of the home as they are
+ * now, and where the agent is; yours. */
 char	*prompt_system(const struct home *);
 /*
  * Adds to `messages`, which is newest first as the events are, until there are

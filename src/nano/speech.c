@@ -14,7 +14,7 @@
 #include "matrix.h"
 #include "mention.h"
 
-#define FIRST_MS	400	/* before a message begins: short answers need none */
+#define FIRST_MS	400	/* before a message begins */
 #define EDIT_MS		1000
 #define LATER_MS	5000	/* more, when an edit was refused */
 #define HTML_MAX	(24 * 1024)
@@ -25,12 +25,12 @@ struct speech {
 	char			*room, *event, *thread;
 	int			 hops;
 	bool			 is_again, is_over, is_excuse, is_done;
-	char			*text;		/* so far, or all when is_over */
+	char			*text;		/* so far; all if is_over */
 	size_t			 start;		/* of the message at hand */
 	int			 part, edits;
 	char			*draft;		/* its event id, or NULL */
 	char			*shown;		/* what it says, or NULL */
-	char			*sending;	/* what is on its way, or NULL */
+	char			*sending;	/* on its way, or NULL */
 	struct matrix_call	*put;
 	struct event		*timer;
 	int64_t			 begun_ms, sent_ms;	/* monotonic */
@@ -40,7 +40,7 @@ struct speech {
 
 static void	publish(struct speech *);
 
-/* --- deciding ------------------------------------------------------------------------ */
+/* --- deciding ------------------------------------------------------------- */
 
 bool
 is_no_reply(const char *text, bool is_over)
@@ -57,7 +57,7 @@ is_no_reply(const char *text, bool is_over)
 	return n < sizeof(token) && memcmp(text, token, n) == 0;
 }
 
-/* The longest beginning of at most PART_MAX, up to a line's end if there is one. */
+/* The longest beginning of at most PART_MAX, up to a line's end if it can. */
 static size_t
 cut(const char *text)
 {
@@ -103,7 +103,7 @@ trimmed(const char *text, size_t from, size_t to)
 	return xstrndup(text + from, to - from);
 }
 
-/* --- events -------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 /* Complete: with mentions, and HTML if it has some. */
 static struct json *
@@ -160,7 +160,7 @@ new_edit(const struct speech *s, const char *text, bool is_whole)
 	return c;
 }
 
-/* --- sending ------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
@@ -307,7 +307,7 @@ publish(struct speech *s)
 	}
 }
 
-/* --- for callers ----------------------------------------------------------------------- */
+/* --- for callers ---------------------------------------------------------- */
 
 static void
 take_text(struct speech *s, const char *text)

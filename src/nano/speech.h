@@ -15,7 +15,7 @@
 
 #include "nano.h"
 
-#define PART_MAX	(12 * 1024)	/* bytes of one message; an event has 64 KiB */
+#define PART_MAX	(12 * 1024)	/* bytes of a message; an event: 64 KiB */
 #define ANSWERS_KEY	"io.hiclaw.answers"
 
 struct speech;
@@ -26,8 +26,8 @@ struct speech_ask {
 	const char	*thread;	/* or NULL */
 	int		 hops;
 	bool		 is_again;	/* we may have said some of it before */
-	const char	*draft;		/* the message that we found then, or NULL */
-	void		(*done)(void *arg);	/* all of it stands, or cannot */
+	const char	*draft;		/* the message found then, or NULL */
+	void		(*done)(void *arg);	/* it stands, or cannot */
 	void		*arg;
 };
 
@@ -39,7 +39,7 @@ void	 speech_grow(struct speech *, const char *text);
 void	 speech_end(struct speech *, const char *text);
 /* In place of an answer: a sentence of our own, which no agent answers. */
 void	 speech_excuse(struct speech *, const char *text);
-bool	 speech_is_begun(const struct speech *);	/* is there a message? */
+bool	 speech_is_begun(const struct speech *);	/* any message? */
 
 /* Which part of the text is the message that begins at `start`?  Pure. */
 struct part {

@@ -14,9 +14,9 @@ struct sse {
 	struct buf	line;		/* the line so far */
 	struct buf	text;		/* all that the model said */
 	bool		is_done;	/* "[DONE]", or a reason to finish */
-	bool		is_error;	/* the stream itself says that it failed */
+	bool		is_error;	/* the stream says that it failed */
 	bool		is_long;	/* text was dropped beyond ANSWER_MAX */
-	bool		skips;		/* the rest of a line that is too long */
+	bool		skips;		/* a line that is too long */
 };
 
 void	sse_init(struct sse *);

@@ -26,7 +26,7 @@ struct state {
 	int		 lock;		/* held as long as we live */
 };
 
-/* NULL: ERR_BROKEN (cannot be written), ERR_CONFLICT (another one lives here). */
+/* NULL: ERR_BROKEN (cannot be written), ERR_CONFLICT (another lives here). */
 struct state *state_open(const char *dir, struct err *);
 void	 state_close(struct state *);
 /* Ends the process when it cannot: going on would answer twice. */

@@ -3,24 +3,25 @@
  *
  *	poll -> batch -> gaps -> judge -> settle -> poll
  *
- * poll	asks for messages and members of rooms, invitations, and nothing of ours.
- * gaps	where the server left out older messages, they are fetched: the talk of a
- *	night, or an agent that edits its answer once a second.
+ * poll	asks for messages and members of rooms, invitations, nothing of ours.
+ * gaps	where the server left out older messages, they are fetched: the talk of
+ *	a night, or an agent that edits its answer once a second.
  * judge	takes the messages one by one, oldest first.  When it depends on
  *	whether a room is direct, that is asked first.
  * settle	writes `since` and the new questions down in one, then begins to
  *	answer, joins rooms, and polls again.
  *
  * Nothing is written before settle: killed on the way, the same batch comes
- * again.  What is older than the last poll by FRESH_MS is history (a room that we
- * have just joined brings it along); at the very first start that is all that
- * is older than FRESH_MS.
+ * again.  What is older than the last poll by FRESH_MS is history (a room that
+ * we have just joined brings it along); at the very first start that is all
+ * that is older than FRESH_MS.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <event2/event.h>
+#include <malloc.h>
 
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
@@ -30,20 +31,23 @@
 
 #define POLL_MS		50000		/* below a minute, where proxies end */
 #define ANEW_S		10		/* before that after a refusal */
-#define POLL_MAX	(2 * 1024 * 1024)
-#define TIMELINE_MAX	30		/* messages of a room in one poll */
+#define POLL_BYTES	(1024 * 1024)
+#define TIMELINE	20		/* events of a room in one poll */
+#define POLL_BYTES_LESS	(8 * 1024 * 1024)	/* when we ask for less: */
+#define TIMELINE_LESS	1		/* 64 KiB of each of a hundred rooms */
 #define FRESH_MS	(5 * 60 * 1000)
 #define HEARD_MAX	200		/* messages for us in one batch */
-#define PAGES_MAX	5		/* of a gap, PAGE events each */
-#define PAGE		100
+#define PAGES_MAX	8		/* of a gap */
+#define PAGE		100		/* events of one */
+#define PAGE_LESS	10		/* when that is too long; 640 KiB */
 #define ROOMS_MAX	1000		/* known at a time; then forgotten */
-#define TURNS_MS	(10 * 60 * 1000)	/* after that agents start again */
+#define TURNS_MS	(10 * 60 * 1000)	/* then agents start again */
 
-#define MESSAGES	"{\"types\":[\"m.room.message\"],\"lazy_load_members\":true}"
+#define MESSAGES	"{\"types\":[\"m.room.message\"]}"
 
 struct gap {
 	char	*room, *from;
-	int	 pages;
+	int	 pages, limit;
 };
 
 struct sync {
@@ -52,8 +56,8 @@ struct sync {
 	char			*next;		/* next_batch of this batch */
 	int64_t			 alive_ms;	/* monotonic */
 	int64_t			 floor_ms;	/* older is history */
-	int			 timeline;	/* events of a room to ask for */
-	bool			 is_new;	/* the batch has anything at all */
+	int			 timeline;	/* events of a room to get */
+	bool			 is_new;	/* anything in the batch */
 	struct heard		*heard[HEARD_MAX];
 	size_t			 nheard, judged;
 	struct gap		 gaps[ROOMS_MAX];
@@ -80,7 +84,7 @@ nano_room(struct nano *n, const char *id)
 	return r;
 }
 
-/* --- settle ------------------------------------------------------------------------- */
+/* --- settle --------------------------------------------------------------- */
 
 struct join {
 	struct nano	*n;
@@ -153,12 +157,14 @@ settle(struct sync *s)
 	} else
 		state_set_since(n->state, s->next, now);
 	clear_batch(s);
+	if (s->is_new)
+		malloc_trim(0);
 	join_rooms(n);
 	answers_kick(n);
 	poll_start(s);
 }
 
-/* --- judge -------------------------------------------------------------------------- */
+/* --- judge ---------------------------------------------------------------- */
 
 /* How many steps from a person this is; see policy.h. */
 static int
@@ -193,8 +199,8 @@ take(struct sync *s, struct heard *h)
 	h->hops = steps_from_person(n, h);
 	if (h->hops >= HOPS_MAX) {
 		state_mark_seen(n->state, h->id);
-		log_warn("sync", "room %s: %s asks %d steps away from a person; "
-		    "not answered", h->room, h->sender, h->hops);
+		log_warn("sync", "room %s: %s asks %d steps away from a "
+		    "person; not answered", h->room, h->sender, h->hops);
 		matrix_notice(n, h->room, h->id, "hops", "Not answered: "
 		    "agents have talked here long enough without a person. "
 		    "Somebody may ask again.");
@@ -243,7 +249,7 @@ judge(struct sync *s)
 	return true;
 }
 
-/* --- batch -------------------------------------------------------------------------- */
+/* --- batch ---------------------------------------------------------------- */
 
 /* In the order of time. */
 static void
@@ -295,6 +301,11 @@ on_page(void *arg, const struct matrix_reply *r)
 	bool		 goes_on = end != NULL &&
 	    json_first(json_get(r->json, "chunk")) != NULL;
 
+	if (r->is_long && g->limit > PAGE_LESS) {
+		g->limit = PAGE_LESS;
+		step(s);
+		return;
+	}
 	for (v = json_first(json_get(r->json, "chunk")); v != NULL;
 	    v = json_next(v))
 		goes_on &= take_event(s, g->room, v);
@@ -320,8 +331,8 @@ fill_gap(struct sync *s)
 
 	matrix_start(s->n, &(struct matrix_ask){ .method = "GET",
 	    .path = room_path(g->room, "/messages?dir=b&limit=%d&from=%s&"
-	    "to=%s&filter=%s", PAGE, from, to, filter),
-	    .max_bytes = POLL_MAX, .tries = 4, .done = on_page, .arg = s });
+	    "to=%s&filter=%s", g->limit, from, to, filter),
+	    .max_bytes = POLL_BYTES, .tries = 4, .done = on_page, .arg = s });
 	free(from);
 	free(filter);
 	free(to);
@@ -353,6 +364,7 @@ take_joined(struct sync *s, const char *room, const struct json *data)
 		    s->ngaps < NELEM(s->gaps)) {
 			s->gaps[s->ngaps].room = xstrdup(room);
 			s->gaps[s->ngaps].from = xstrdup(from);
+			s->gaps[s->ngaps].limit = PAGE;
 			s->gaps[s->ngaps++].pages = 0;
 		}
 	}
@@ -403,9 +415,9 @@ on_batch(void *arg, const struct matrix_reply *r)
 	const char	*next = json_str(r->json, "next_batch");
 	const char	*since = state_since(s->n->state);
 
-	if (r->is_long && s->timeline > 1) {
+	if (r->is_long && s->timeline > TIMELINE_LESS) {
 		log_warn("sync", "too much at once: asking for less");
-		s->timeline = 1;
+		s->timeline = TIMELINE_LESS;
 		poll_start(s);
 		return;
 	}
@@ -419,7 +431,7 @@ on_batch(void *arg, const struct matrix_reply *r)
 		poll_in(s, ANEW_S);
 		return;
 	}
-	s->timeline = TIMELINE_MAX;
+	s->timeline = TIMELINE;
 	s->is_new = false;
 	s->floor_ms = (since == NULL ? clock_ms() : state_at_ms(s->n->state)) -
 	    FRESH_MS;
@@ -437,7 +449,7 @@ on_batch(void *arg, const struct matrix_reply *r)
 	step(s);
 }
 
-/* --- poll --------------------------------------------------------------------------- */
+/* --- poll ----------------------------------------------------------------- */
 
 static char *
 filter_text(const struct sync *s)
@@ -467,7 +479,8 @@ poll_start(struct sync *s)
 	    .path = xasprintf("/sync?set_presence=offline&timeout=%d&filter=%s"
 	    "%s%s", s->alive_ms == 0 ? 0 : POLL_MS, filter,
 	    at == NULL ? "" : "&since=", at == NULL ? "" : at),
-	    .max_bytes = POLL_MAX, .quiet_s = POLL_MS / 1000 + 30,
+	    .max_bytes = s->timeline == TIMELINE ? POLL_BYTES :
+	    POLL_BYTES_LESS, .quiet_s = POLL_MS / 1000 + 30,
 	    .done = on_batch, .arg = s });
 	free(text);
 	free(filter);
@@ -494,7 +507,7 @@ sync_new(struct nano *n)
 	struct sync	*s = xcalloc(1, sizeof(*s));
 
 	s->n = n;
-	s->timeline = TIMELINE_MAX;
+	s->timeline = TIMELINE;
 	s->timer = evtimer_new(n->base, on_timer, s);
 	poll_start(s);
 	return s;

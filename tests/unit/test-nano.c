@@ -3,12 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "../../src/nano/home.h"
+#include "../../src/nano/matrix.h"
 #include "../../src/nano/mention.h"
 #include "../../src/nano/policy.h"
 #include "../../src/nano/prompt.h"
@@ -32,7 +34,7 @@ json(const char *text)
 	return j;
 }
 
-/* --- mentions ---------------------------------------------------------------- */
+/* --- mentions ------------------------------------------------------------- */
 
 static void
 test_mentions_are_found(void **state)
@@ -111,7 +113,7 @@ test_text_becomes_pills(void **state)
 	}
 }
 
-/* --- parts of an answer ------------------------------------------------------- */
+/* --- parts of an answer --------------------------------------------------- */
 
 static void
 test_an_answer_falls_into_parts(void **state)
@@ -186,7 +188,7 @@ test_no_reply(void **state)
 	assert_false(is_no_reply("Not", false));
 }
 
-/* --- streams ------------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------- */
 
 #define CHUNK(t)	"data: {\"choices\":[{\"delta\":{\"content\":\"" t "\"}}]}\n\n"
 
@@ -276,7 +278,7 @@ test_whole_answers(void **state)
 	sse_release(&s);
 }
 
-/* --- who is heard ------------------------------------------------------------- */
+/* --- who is heard --------------------------------------------------------- */
 
 static struct home *
 home_with(const char *matrix)
@@ -505,7 +507,7 @@ test_direct_rooms(void **state)
 	assert_int_equal(policy_is_direct(ME, NULL), DIRECT_NO);
 }
 
-/* --- the home ------------------------------------------------------------------ */
+/* --- the home ------------------------------------------------------------- */
 
 static void
 test_configurations(void **state)
@@ -583,7 +585,7 @@ test_models(void **state)
 	}
 }
 
-/* --- prompts --------------------------------------------------------------------- */
+/* --- prompts -------------------------------------------------------------- */
 
 #define EVENT(s, m, t, more)	"{\"type\":\"m.room.message\",\"sender\":\"" s	\
 	"\",\"content\":{\"msgtype\":\"" m "\",\"body\":\"" t "\"}" more "}"
@@ -624,6 +626,87 @@ test_history(void **state)
 	home_free(h);
 }
 
+/* --- what survives ------------------------------------------------------------ */
+
+static void
+test_state(void **state)
+{
+	char dir[] = "/tmp/test-nano-XXXXXX", *file, id[32];
+	struct heard h = { .room = "!r", .id = "$1", .sender = ADMIN,
+	    .hops = 2 };
+	struct state *s;
+	struct err e;
+	FILE *f;
+
+	assert_non_null(mkdtemp(dir));
+	file = xasprintf("%s/.hiclaw-nano/state.json", dir);
+	s = state_open(dir, &e);
+	assert_non_null(s);
+	assert_null(state_since(s));
+	assert_true(state_ask(s, &h));
+	h.id = "$2";
+	h.thread = "$t";
+	assert_true(state_ask(s, &h));
+	state_set_since(s, "s1", 77);
+	json_set_str(state_invites(s), "!x", ADMIN);
+	state_save(s);
+	state_close(s);
+
+	s = state_open(dir, &e);
+	assert_string_equal(state_since(s), "s1");
+	assert_int_equal(state_at_ms(s), 77);
+	assert_true(state_has_seen(s, "$1") && !state_has_seen(s, "$3"));
+	assert_int_equal(json_size(state_queue(s)), 2);
+	assert_string_equal(json_str(state_find(s, "$2"), "thread"), "$t");
+	assert_int_equal(json_int(state_find(s, "$1"), "hops", 0), 2);
+	assert_string_equal(json_str(state_invites(s), "!x"), ADMIN);
+	state_done(s, "$1");
+	assert_null(state_find(s, "$1"));
+	state_forget_room(s, "!r");
+	assert_int_equal(json_size(state_queue(s)), 0);
+	h.id = id;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(id, sizeof(id), "$n%d", i);
+		assert_int_equal(state_ask(s, &h), i < QUEUE_MAX);
+	}
+	assert_true(state_has_seen(s, "$n999") && !state_has_seen(s, "$n9"));
+	state_close(s);
+
+	/* Broken: put aside, and everything begins anew. */
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fputs("{\"since\":", f);
+	fclose(f);
+	s = state_open(dir, &e);
+	assert_non_null(s);
+	assert_null(state_since(s));
+	state_close(s);
+	free(file);
+	file = xasprintf("rm -r %s", dir);
+	assert_int_equal(system(file), 0);
+	free(file);
+	assert_null(state_open("/nonexistent", &e));
+	assert_int_equal(e.kind, ERR_BROKEN);
+}
+
+static void
+test_transactions(void **state)
+{
+	char *a = transaction_id("$1", "p0"), *b = transaction_id("$1", "p1");
+	char *c = transaction_id("$2", "p0"), *d = transaction_id("$1", "p0");
+	char *path = room_path("!a/b:c", "/send/%s", "x y");
+
+	assert_string_equal(a, d);
+	assert_string_not_equal(a, b);
+	assert_string_not_equal(a, c);
+	assert_string_equal(path, "/rooms/%21a%2Fb%3Ac/send/x y");
+	free(a);
+	free(b);
+	free(c);
+	free(d);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -646,6 +729,8 @@ main(void)
 		cmocka_unit_test(test_configurations),
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_history),
+		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_transactions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,9 @@ struct object_kind {
 	 * differ between two desired forms, secrets as "***"; yours, or NULL.
 	 */
 	const char *(*note)(const struct json *desired);
+	/* Pure.  What taking it away risks; NULL: RISK_DELETE, nothing of it
+	 * comes back. */
+	enum risk (*removal)(const struct json *desired);
 	char	*(*detail)(const struct json *before, const struct json *after);
 	/* Pure.  Take an outside event into the observed form; true if that
 	 * changed it.  NULL: no events. */

@@ -70,6 +70,8 @@ struct observe_item {
 
 struct provider {
 	const char	*name;		/* "matrix" */
+	bool		 is_inside;	/* nothing outside that could be away:
+					 * not shown to people */
 	int		 concurrency;	/* calls in flight that still help */
 	const struct object_kind *kinds;	/* ends with name == NULL */
 	/* 0 and a context for the calls below; -1 with ERR_BROKEN.  A provider

@@ -285,7 +285,7 @@ engine_systems(const struct engine *e,
 			.last_error_ms = s->last_error_ms,
 		};
 
-		if (s->ctx != NULL)
+		if (s->ctx != NULL && !s->provider->is_inside)
 			cb(arg, &v);
 	}
 }

@@ -303,8 +303,12 @@ static void
 plan_unwanted(struct maker *m, const struct object_view *view)
 {
 	struct draft *d = draft_add(&m->deletes);
+	const struct object_kind *kind = kind_of(m, view->key);
+	struct json *was = parse(view->desired);
 
-	draft_step(d, STEP_DELETE, view->key, view->owner, RISK_DELETE);
+	draft_step(d, STEP_DELETE, view->key, view->owner, kind != NULL &&
+	    kind->removal != NULL ? kind->removal(was) : RISK_DELETE);
+	json_free(was);
 	d->view = view;
 	d->is_caused = view->desired != NULL;
 	if (d->is_caused)

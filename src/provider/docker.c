@@ -154,17 +154,36 @@ static const struct object_secret container_secrets[] = {
 /* One that ends by itself is started at once, and then ever more slowly. */
 static const int restart_pauses_s[] = { 0, 2, 5, 15, 60, 120, 300, -1 };
 
+/* The home is elsewhere: a container is only an agent that runs. */
+static enum risk
+container_removal(const struct json *desired)
+{
+	(void)desired;
+	return RISK_RESTART;
+}
+
+/* Made or pulled again when it is wanted. */
+static enum risk
+shared_removal(const struct json *desired)
+{
+	(void)desired;
+	return RISK_UPDATE;
+}
+
 static const struct object_kind kinds[] = {
 	{ .name = "network", .label = "network", .diff = docker_network_diff,
+	    .removal = shared_removal,
 	    .ensure = docker_network_ensure,
 	    .remove = docker_network_remove },
 	{ .name = "image", .label = "image", .diff = docker_image_diff,
+	    .removal = shared_removal,
 	    .ensure = docker_image_ensure, .remove = docker_image_remove },
 	{ .name = "volume", .label = "volume", .diff = docker_volume_diff,
 	    .ensure = docker_volume_ensure, .remove = docker_volume_remove },
 	{ .name = "container", .label = "container",
 	    .secrets = container_secrets, .diff = docker_container_diff,
 	    .awaits = docker_container_awaits,
+	    .removal = container_removal,
 	    .pauses_s = restart_pauses_s,
 	    .absorb = docker_container_absorb,
 	    .handle = docker_container_handle,

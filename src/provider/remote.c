@@ -80,6 +80,13 @@ remote_awaits(const struct json *desired, const struct json *observed,
 	return true;
 }
 
+static enum risk
+remote_removal(const struct json *desired)
+{
+	(void)desired;
+	return RISK_RESTART;
+}
+
 static int
 remote_ensure(void *ctx, const struct work *w, struct outcome *out,
     struct err *e)
@@ -108,6 +115,7 @@ static const struct object_kind kinds[] = {
 	{ .name = "remote", .label = "agent elsewhere",
 	    .diff = remote_diff, .absorb = remote_absorb,
 	    .handle = remote_handle, .awaits = remote_awaits,
+	    .removal = remote_removal,
 	    .is_elsewhere = true, .ensure = remote_ensure,
 	    .remove = remote_remove },
 	{ .name = NULL }
@@ -115,6 +123,7 @@ static const struct object_kind kinds[] = {
 
 const struct provider provider_remote = {
 	.name = "remote",
+	.is_inside = true,
 	.concurrency = 1,
 	.kinds = kinds,
 	.open = remote_open,

@@ -125,6 +125,14 @@ storage_file_diff(const struct json *desired, const struct json *observed,
 
 /* --- for people ----------------------------------------------------------- */
 
+/* What we made alone we can make again. */
+enum risk
+storage_file_removal(const struct json *desired)
+{
+	return str_equal(json_str(desired, "rule"), "owned") ? RISK_UPDATE :
+	    RISK_DELETE;
+}
+
 const char *
 storage_file_note(const struct json *desired)
 {

@@ -86,6 +86,7 @@ bool	storage_split(const char *path, struct strv *parts);
 	    .ensure = storage_tree_ensure, .remove = storage_tree_remove }, \
 	{ .name = "file", .label = "file", .diff = storage_file_diff,	\
 	    .note = storage_file_note, .detail = storage_file_detail,	\
+	    .removal = storage_file_removal,				\
 	    .ensure = storage_file_ensure, .remove = storage_file_remove, \
 	    .batch = STORAGE_BATCH,					\
 	    .remove_many = storage_file_remove_many },			\
@@ -111,6 +112,7 @@ STORAGE_KIND(skills);
 STORAGE_KIND(package);
 #undef STORAGE_KIND
 const char *storage_file_note(const struct json *desired);
+enum risk storage_file_removal(const struct json *desired);
 char	*storage_file_detail(const struct json *before,
 	    const struct json *after);
 void	storage_file_remove_many(void *ctx, struct deed *, size_t n);

@@ -137,7 +137,14 @@ class Fleet:
     # --- resources ---
 
     def apply(self, yaml, timeout=240):
-        return self.stack.apply(yaml, timeout)
+        """Paste; what is asked about is wanted.  What came of it."""
+        admin, room = self.stack.admin, self.stack.room
+        reply = admin.answer(room, admin.paste(room, yaml), timeout)
+        if reply.state == "question":
+            reply = admin.ask(room, "yes", timeout)
+        assert reply.state in ("done", "info"), reply
+        admin.accept()
+        return reply
 
     def ask(self, text, timeout=60):
         return self.stack.ask(text, timeout)

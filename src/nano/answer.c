@@ -31,10 +31,11 @@
 
 #define TRIES_MAX	8
 #define CONTEXT_MAX	(1024 * 1024)	/* bytes of the room's talk */
-#define CONTEXT_EVENTS	60		/* half of them before the question */
-#define PAGE_EVENTS	60
+#define PAGE_EVENTS	30		/* edits of answers are among them */
 #define PAGES_MAX	3
 #define MODEL_QUIET_S	150		/* models think before they speak */
+/* {"types":["m.room.message"]} */
+#define ONLY_MESSAGES	"filter=%7B%22types%22%3A%5B%22m.room.message%22%5D%7D"
 #define REPLY_MAX	(256 * 1024)
 #define MODEL_TRIES	3
 #define WAIT_S_MAX	60		/* of a Retry-After */
@@ -342,11 +343,12 @@ on_page(void *arg, const struct matrix_reply *r)
 	a->get = NULL;
 	if (prompt_history(a->n->home, json_get(r->json, "chunk"), a->messages,
 	    &a->bytes_left) && end_token != NULL && ++a->pages < PAGES_MAX &&
-	    json_size(json_get(r->json, "chunk")) > 0) {
+	    json_size(json_get(r->json, "chunk")) >= PAGE_EVENTS) {
 		from = url_encode(end_token);
 		a->get = matrix_start(a->n, &(struct matrix_ask){
 		    .method = "GET", .path = room_path(a->room,
-		    "/messages?dir=b&limit=%d&from=%s", PAGE_EVENTS, from),
+		    "/messages?dir=b&limit=%d&from=%s&%s", PAGE_EVENTS, from,
+		    ONLY_MESSAGES),
 		    .max_bytes = CONTEXT_MAX, .tries = 2, .done = on_page,
 		    .arg = a });
 		free(from);
@@ -423,14 +425,15 @@ on_first(void *arg, const struct matrix_reply *r)
 		on_context(a, r);
 }
 
+/* As many events before the question as there are on a page, and behind it. */
 static void
 get_context(struct answer *a)
 {
 	char	*id = url_encode(a->event);
 
 	a->get = matrix_start(a->n, &(struct matrix_ask){ .method = "GET",
-	    .path = room_path(a->room, "/context/%s?limit=%d", id,
-	    CONTEXT_EVENTS), .max_bytes = CONTEXT_MAX, .done = on_first,
+	    .path = room_path(a->room, "/context/%s?limit=%d&%s", id,
+	    2 * PAGE_EVENTS, ONLY_MESSAGES), .max_bytes = CONTEXT_MAX, .done = on_first,
 	    .arg = a });
 	free(id);
 }
@@ -535,6 +538,9 @@ answers_stop(struct nano *n, const char *room)
 		    !str_equal(json_str(q, "event"), a->event)))
 			strv_add(&waiting, json_strd(q, "event", ""));
 	any = a != NULL || waiting.n > 0;
+	if (any && (a == NULL || a->speech == NULL))
+		matrix_notice(n, room, a != NULL ? a->event : waiting.v[0],
+		    "stopped", "Stopped.");
 	for (size_t i = 0; i < waiting.n; i++)
 		state_done(n->state, waiting.v[i]);
 	strv_release(&waiting);

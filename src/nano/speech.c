@@ -324,7 +324,8 @@ speech_grow(struct speech *s, const char *text)
 	if (is_no_reply(text, false))
 		return;
 	take_text(s, text);
-	publish(s);
+	if (!evtimer_pending(s->timer, NULL))
+		publish(s);
 }
 
 void

@@ -318,6 +318,23 @@ def test_knows_what_was_said(house, solo):
     assert ("assistant", f"pong-{first}") in said
 
 
+def test_sees_through_edits(house, solo):
+    """What was edited often is one message, and hides none before it."""
+    put(solo, {"msgtype": "m.text", "body": "the eldest"})
+    edited = put(solo, {"msgtype": "m.text", "body": "draft"})
+    for i in range(40):
+        text = f"edit {i}"
+        put(solo, {"msgtype": "m.text", "body": f"* {text}",
+                   "m.new_content": {"msgtype": "m.text", "body": text},
+                   "m.relates_to": {"rel_type": "m.replace",
+                                    "event_id": edited}})
+    _, m = solo.ask(solo.group, solo.human)
+    said = [t["content"] for t in house.model.turn(m).messages]
+    assert said[-3:-1] == [f"{solo.human.me}: the eldest",
+                           f"{solo.human.me}: edit 39"]
+    assert "edit 38" not in "".join(said)
+
+
 def test_stop(house, solo):
     begun = threading.Event()
     house.model.act = slowly(["Let me think. "] + ["more "] * 100, 0.2, begun)

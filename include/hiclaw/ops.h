@@ -141,8 +141,9 @@ struct agent_view {
 	const struct resource *resource;	/* its own, or its Team */
 	const struct json *spec;		/* its part of the spec */
 	/*
-	 * "Pending", "Running" (its container does), "Sleeping", "Stopped",
-	 * "Updating", "Failed", "Deleting"; "Ready" where nothing of ours runs
+	 * In the words of the original: "Pending", "Running" (its container
+	 * does), "Sleeping", "Stopped", "Updating", "Failed" (also when it ends
+	 * again and again), "Deleting"; and "Ready" where nothing of ours runs
 	 * agents and all else is in place.
 	 */
 	const char	*phase;
@@ -178,5 +179,20 @@ int	 name_missing(const struct engine *, const struct kind *,
 	    const char *name, struct err *);
 /* The same for agents of any kind. */
 int	 agent_missing(const struct engine *, const char *name, struct err *);
+
+/* --- mask.c: secrets out of a text before people see it ------------------- */
+
+/*
+ * The text with every one of the secrets as "***", also one that its end cuts
+ * off, and what is one by its form wherever it stands: "Bearer x", a password in
+ * an address, a private key.  If by_name, also every value whose name has key,
+ * token, secret, password or the like in it ("apiKey": "x", API_KEY=x, token: x).
+ * It hides too much rather than too little.  Pure; yours.
+ */
+char	*mask_secrets(const char *text, const struct strv *secrets,
+	    bool by_name);
+/* All secrets we know that an agent holds, to mask them; for secrets_wipe. */
+void	 agent_secrets(struct engine *, const char *name, struct strv *out);
+void	 secrets_wipe(struct strv *);
 
 #endif

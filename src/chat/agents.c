@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hiclaw/secure.h"
-
 const struct agent *
 agent_take(struct request *q, struct agents *as, size_t *at, struct err *e)
 {
@@ -28,32 +26,4 @@ agent_take(struct request *q, struct agents *as, size_t *at, struct err *e)
 	if ((a = agents_find(as, word)) == NULL)
 		agent_missing(q->chat->engine, word, e);
 	return a;
-}
-
-static void
-take_secret(struct chat *c, char *key, const char *name, struct strv *out)
-{
-	char *secret = engine_secret(c->engine, key, name);
-
-	if (secret != NULL)
-		strv_add(out, secret);
-	secret_free(secret);
-	free(key);
-}
-
-void
-agent_secrets(struct chat *c, const struct agent *a, struct strv *out)
-{
-	take_secret(c, xasprintf("consumer:%s", a->consumer), "key", out);
-	take_secret(c, xasprintf("consumer:%s", a->consumer), "old_key", out);
-	take_secret(c, xasprintf("account:%s", a->runtime), "token", out);
-	take_secret(c, xasprintf("user:%s", a->runtime), "secret", out);
-}
-
-void
-secrets_wipe(struct strv *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		secret_wipe(list->v[i], strlen(list->v[i]));
-	strv_release(list);
 }

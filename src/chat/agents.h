@@ -12,8 +12,4 @@
 const struct agent *agent_take(struct request *, struct agents *as,
 	    size_t *at, struct err *);
 
-/* All secrets we know that an agent holds, to mask them; for secrets_wipe. */
-void	agent_secrets(struct chat *, const struct agent *, struct strv *out);
-void	secrets_wipe(struct strv *);
-
 #endif

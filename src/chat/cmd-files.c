@@ -8,7 +8,6 @@
 #include "hiclaw/secure.h"
 
 #include "cmd.h"
-#include "mask.h"
 
 #define FILES_SHOWN	30	/* lines: two phone screens; more is a file */
 #define CAT_MAX		(12 * 1024)	/* bytes of a file in a message */
@@ -261,7 +260,7 @@ say_text(struct request *q, const struct agent *a, const char *path,
 	struct text t = { 0 };
 	char *masked;
 
-	agent_secrets(q->chat, a, &secrets);
+	agent_secrets(q->chat->engine, a->name, &secrets);
 	masked = mask_secrets(json_str(answer, "text"), &secrets,
 	    has_settings(path));
 	text_printf(&t, "`%s` of %s%s\n", path, a->name,

@@ -15,7 +15,6 @@
 #include "hiclaw/secure.h"
 
 #include "cmd.h"
-#include "mask.h"
 
 #define TAIL_DEFAULT	50
 #define TAIL_MAX	2000	/* lines: what people read in a file */
@@ -54,7 +53,7 @@ say_output(struct request *q, const struct agent *a, struct text *head,
 	struct strv secrets = { 0 };
 	char *masked;
 
-	agent_secrets(q->chat, a, &secrets);
+	agent_secrets(q->chat->engine, a->name, &secrets);
 	masked = mask_secrets(output, &secrets, true);
 	if (strlen(masked) > SHOWN_BYTES) {
 		text_puts(head, "\nAll of it is in the file below.");

@@ -146,18 +146,29 @@ take_object(void *arg, const struct object_view *o)
 	json_free(form);
 }
 
+/* Nothing runs it: it is stopped, or nothing here runs agents. */
 static const char *
-phase_of(const struct agent_view *v, const struct resource *r)
+phase_without(const struct agent_view *v)
 {
-	bool is_all = v->settled == v->objects;
+	if (v->settled < v->objects)
+		return v->settled > 0 ? "Updating" : "Pending";
+	return strcmp(v->state, "Stopped") == 0 ? v->state : "Ready";
+}
 
+static const char *
+phase_of(const struct engine *e, const struct agent_view *v,
+    const struct resource *r)
+{
 	if (r->deleting)
 		return "Deleting";
 	if (v->has_failed)
 		return "Failed";
 	if (!v->has_runner)
-		return is_all ? "Ready" : v->settled > 0 ? "Updating" :
-		    "Pending";
+		return phase_without(v);
+	/* The word of chat; here there is none for it but this. */
+	if (strcmp(engine_agent_phase(e, r, v->name, v->spec, NULL, 0),
+	    "CrashLoop") == 0)
+		return "Failed";
 	if (strcmp(v->state, "Running") != 0)
 		return v->is_running && !v->is_elsewhere ? "Updating" :
 		    v->state;
@@ -232,7 +243,7 @@ agent_views_find(const struct engine *e, const struct resource *r,
 	}
 	engine_objects(e, owner, take_object, &s);
 	for (size_t i = 0; i < out->n; i++) {
-		out->v[i].phase = phase_of(&out->v[i], r);
+		out->v[i].phase = phase_of(e, &out->v[i], r);
 		if (out->v[i].role == AGENT_LEADER)
 			leader_room(e, r, &out->v[i]);
 	}

@@ -9,6 +9,7 @@
 
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
+#include "hiclaw/secure.h"
 
 /* An answer from outside that is still to come. */
 struct asking {
@@ -208,6 +209,42 @@ askings_free(struct rest *r)
 		asking_end(r->asking);
 }
 
+/* Lines are masked together: a key may go over several of them. */
+static struct json *
+masked(struct call *c, const struct json *answer)
+{
+	const struct json *v = json_first(json_get(answer, "lines"));
+	const struct json *was = v;
+	struct json *o = json_object(), *list, *line;
+	struct strv secrets = { 0 };
+	struct buf b = { 0 };
+	size_t n = 0, len;
+	char *text;
+
+	for (; v != NULL; v = json_next(v), n++)
+		buf_printf(&b, "%s\n", json_strd(v, "text", ""));
+	agent_secrets(c->rest->ops->engine, c->name, &secrets);
+	text = mask_secrets(buf_str(&b), &secrets, true);
+	list = json_set(o, "lines", json_array());
+	for (const char *p = text; *p != '\0'; p += len + (p[len] == '\n')) {
+		char *copy;
+
+		len = strcspn(p, "\n");
+		copy = xstrndup(p, len);
+		line = json_push(list, json_object());
+		json_set_str(line, "text", copy);
+		free(copy);
+	}
+	/* As many as before: each is of the stream that it was of. */
+	for (line = json_first(list); json_size(list) == n && line != NULL;
+	    line = json_next(line), was = json_next(was))
+		json_set_str(line, "stream", json_str(was, "stream"));
+	secret_free(text);
+	buf_release(&b);
+	secrets_wipe(&secrets);
+	return o;
+}
+
 static void
 logs_done(void *arg, const struct json *answer, const struct err *err)
 {
@@ -219,7 +256,7 @@ logs_done(void *arg, const struct json *answer, const struct err *err)
 	else if (answer == NULL)
 		answer_err(a->call, err);
 	else
-		answer_json(a->call, 200, json_copy(answer));
+		answer_json(a->call, 200, masked(a->call, answer));
 	asking_end(a);
 }
 

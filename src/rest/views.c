@@ -122,12 +122,20 @@ view_single(struct call *c, const struct resource *r)
 
 /* --- Team ---------------------------------------------------------------- */
 
+/* The original has fewer words. */
 static const char *
-team_phase(const char *phase)
+short_phase(const char *phase)
 {
-	if (strcmp(phase, "Ready") == 0)
-		return "Active";
-	return strcmp(phase, "Updating") == 0 ? "Pending" : phase;
+	static const char *const words[][2] = {
+		{ "Ready", "Active" }, { "Updating", "Pending" },
+		{ "Starting", "Pending" }, { "Waiting", "Pending" },
+		{ "CrashLoop", "Degraded" },
+	};
+
+	for (size_t i = 0; i < NELEM(words); i++)
+		if (strcmp(words[i][0], phase) == 0)
+			return words[i][1];
+	return phase;
 }
 
 static void
@@ -190,7 +198,7 @@ view_team(struct call *c, const struct resource *r)
 
 	json_set_str(o, "name", r->name);
 	json_set_str(o, "teamName", resource_runtime_name(r));
-	json_set_str(o, "phase", team_phase(engine_phase(c->rest->ops->engine,
+	json_set_str(o, "phase", short_phase(engine_phase(c->rest->ops->engine,
 	    r, why, sizeof why)));
 	copy(o, r->spec, "description");
 	copy(o, r->spec, "admin");
@@ -237,12 +245,11 @@ view_human(struct call *c, const struct resource *r, bool with_rooms)
 	struct rooms rooms = { xasprintf("\"%s\"", user), user, NULL };
 	struct json *o = json_object();
 	char why[WHY_MAX];
-	const char *phase = engine_phase(e, r, why, sizeof why);
+	const char *phase = short_phase(engine_phase(e, r, why, sizeof why));
 
 	json_set_str(o, "name", r->name);
-	json_set_str(o, "phase", strcmp(phase, "Ready") == 0 ? "Active" :
-	    strcmp(phase, "Updating") == 0 ? "Pending" :
-	    strcmp(phase, "Degraded") == 0 ? "Failed" : phase);
+	json_set_str(o, "phase", strcmp(phase, "Degraded") == 0 ? "Failed" :
+	    phase);
 	json_set_str(o, "displayName", json_strd(r->spec, "displayName", ""));
 	json_set_str(o, "matrixUserID", user);
 	copy(o, r->spec, "email");

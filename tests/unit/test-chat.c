@@ -15,8 +15,8 @@
 #include "hiclaw/json.h"
 
 #include "hiclaw/file.h"
+#include "hiclaw/ops.h"
 #include "../../src/chat/commands.h"
-#include "../../src/chat/mask.h"
 #include "../../src/chat/handlers.h"
 #include "../../src/chat/input.h"
 #include "../../src/chat/repair.h"

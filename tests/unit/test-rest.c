@@ -99,9 +99,20 @@ static int
 prov_query(void *ctx, const struct json *question, struct json **answer,
     struct err *err)
 {
+	static const char *const lines[] = { "hello", "apiKey=geheim123" };
+	char *asked = json_canonical(question);
+	struct json *list, *v;
+
 	*answer = json_object();
-	json_set(*answer, "asked", json_copy(question));
-	json_set(*answer, "lines", json_array());
+	list = json_set(*answer, "lines", json_array());
+	for (size_t i = 0; i < NELEM(lines); i++) {
+		v = json_push(list, json_object());
+		json_set_str(v, "stream", i == 0 ? "stdout" : "stderr");
+		json_set_str(v, "text", lines[i]);
+	}
+	v = json_push(list, json_object());
+	json_set_str(v, "text", asked);
+	free(asked);
 	return 0;
 }
 
@@ -950,6 +961,12 @@ test_life(void **state)
 	ask(h, "default", "POST", "/api/v1/managers/default/sleep", "");
 	expect(h, 200, NULL);
 	assert_string_equal(state_of(h, "default"), "Sleeping");
+	ask(h, "boss", "PUT", "/api/v1/workers/alice", "{\"state\":"
+	    "\"Stopped\"}");
+	expect(h, 200, NULL);
+	assert_true(wait_for(h, is_quiet));
+	ask(h, "boss", "GET", "/api/v1/workers/alice/status", "");
+	expect(h, 200, "\"phase\":\"Stopped\"");
 	ask(h, "boss", "POST", "/api/v1/workers/default/wake", "");
 	expect(h, 404, NULL);
 	ask(h, "boss", "POST", "/api/v1/workers/nobody/wake", "");
@@ -984,8 +1001,10 @@ test_logs(void **state)
 	    0);
 	assert_int_equal(h->status, 0);		/* later */
 	assert_true(wait_for(h, is_answered));
-	expect(h, 200, "\"asked\":{\"name\":\"wim\",\"op\":\"logs\","
-	    "\"tail\":7}");
+	expect(h, 200, "{\"stream\":\"stdout\",\"text\":\"hello\"},"
+	    "{\"stream\":\"stderr\",\"text\":\"apiKey=***\"}");
+	expect(h, 200, "\\\"name\\\":\\\"wim\\\",\\\"op\\\":\\\"logs"
+	    "\\\",\\\"tail\\\":7");
 	/* Given up when the house closes, and not answered any more. */
 	send_req(h, &a, "boss", "GET", "/api/v1/workers/wim/logs", "", 0);
 	assert_int_equal(h->status, 0);

@@ -1,5 +1,5 @@
-/* See mask.h. */
-#include "mask.h"
+/* Secrets out of a text before people see it. */
+#include "hiclaw/ops.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -377,4 +377,46 @@ mask_secrets(const char *text, const struct strv *secrets, bool by_name)
 	all = mask_named(shapes);
 	secret_free(shapes);
 	return all;
+}
+
+/* --- of an agent --------------------------------------------------------- */
+
+/* Takes key. */
+static void
+take_secret(struct engine *e, char *key, const char *name, struct strv *out)
+{
+	char *secret = engine_secret(e, key, name);
+
+	if (secret != NULL)
+		strv_add(out, secret);
+	secret_free(secret);
+	free(key);
+}
+
+void
+agent_secrets(struct engine *e, const char *name, struct strv *out)
+{
+	struct agents as;
+	const struct agent *a;
+
+	agents_list(engine_world_config(e), engine_resources(e), &as);
+	if ((a = agents_find(&as, name)) != NULL) {
+		take_secret(e, xasprintf("consumer:%s", a->consumer), "key",
+		    out);
+		take_secret(e, xasprintf("consumer:%s", a->consumer),
+		    "old_key", out);
+		take_secret(e, xasprintf("account:%s", a->runtime), "token",
+		    out);
+		take_secret(e, xasprintf("user:%s", a->runtime), "secret",
+		    out);
+	}
+	agents_release(&as);
+}
+
+void
+secrets_wipe(struct strv *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		secret_wipe(list->v[i], strlen(list->v[i]));
+	strv_release(list);
 }

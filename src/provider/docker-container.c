@@ -335,19 +335,39 @@ take_away(struct docker *d, const struct json *inspect, struct err *e)
 
 /* --- its token ------------------------------------------------------------ */
 
-/* "1000:1000": who the process is.  A name stands in the image's own list of
- * users, which we do not read: such a one gets a file for all inside. */
-static unsigned
-owner_of(const struct json *inspect, unsigned *uid, unsigned *gid)
+/* A user by name stands in the image's own list. */
+static bool
+look_up_user(struct doing *t, const char *user, unsigned *uid, unsigned *gid)
 {
-	const char *user = json_strd(json_get(inspect, "Config"), "User", "");
+	struct docker_req q = { .method = "GET", .path = xasprintf(
+	    "/containers/%s/archive?path=/etc/passwd", id_of(t->there)),
+	    .timeout_ms = UPLOAD_MS };
+	struct docker_res res;
+	struct err ignored;
+	bool found;
+
+	if (docker_call(t->d, &q, &res, &ignored) == -1)
+		return false;
+	found = docker_ok(&res) && res.json == NULL && docker_user_in(
+	    buf_str(&res.body), res.body.len, user, uid, gid);
+	docker_res_release(&res);
+	return found;
+}
+
+/* "1000:1000", "node": who the process is, and so whose its token is.  If that
+ * cannot be found out the file is for all inside.  The mode. */
+static unsigned
+owner_of(struct doing *t, unsigned *uid, unsigned *gid)
+{
+	const char *user = json_strd(json_get(t->there, "Config"), "User", "");
 	char *end;
 
 	*uid = (unsigned)strtoul(user, &end, 10);
-	*gid = *uid;
+	*gid = 0;
 	if (end != user && *end == ':')
 		*gid = (unsigned)strtoul(end + 1, &end, 10);
-	if (*user == '\0' || (end != user && *end == '\0'))
+	if (*user == '\0' || (end != user && *end == '\0') ||
+	    look_up_user(t, user, uid, gid))
 		return 0600;
 	*uid = *gid = 0;
 	return 0644;
@@ -387,7 +407,7 @@ upload(struct doing *t, struct err *e)
 
 	if (token == NULL || dir == NULL)
 		return 0;
-	mode = owner_of(t->there, &uid, &gid);
+	mode = owner_of(t, &uid, &gid);
 	docker_tar(&tar, "token", token, mode, uid, gid);
 	for (int i = 0; i < UPLOAD_TRIES && rv == -1; i++)
 		rv = upload_once(t, &tar, dir, e);

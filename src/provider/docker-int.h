@@ -175,6 +175,9 @@ bool	 docker_ref_is(const char *ref, const char *theirs);
 /* A tar of one file, for an upload. */
 void	 docker_tar(struct buf *, const char *name, const char *text,
 	    unsigned mode, unsigned uid, unsigned gid);
+/* Who "name" or "name:group" is, by the /etc/passwd in this tar. */
+bool	 docker_user_in(const char *tar, size_t, const char *user,
+	    unsigned *uid, unsigned *gid);
 
 /* --- kinds ---------------------------------------------------------------- */
 

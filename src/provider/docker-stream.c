@@ -1,7 +1,6 @@
 /*
  * What an engine sends bit by bit, all of it pure: lines, frames of output,
- * events, the progress of a pull; and the one thing that is sent to it so, a
- * tar.
+ * events, the progress of a pull; and tars, which files go in and out by.
  */
 #include "docker-int.h"
 
@@ -394,4 +393,58 @@ docker_tar(struct buf *out, const char *name, const char *text, unsigned mode,
 	buf_add(out, zeros, pad);
 	buf_add(out, zeros, sizeof(zeros));
 	buf_add(out, zeros, sizeof(zeros));
+}
+
+/* The first file in a tar; false if there is none, or not all of it. */
+static bool
+tar_first(const char *tar, size_t n, const char **text, size_t *len)
+{
+	char digits[13] = "";
+	size_t size;
+
+	while (n >= TAR_BLOCK && tar[0] != '\0') {
+		memcpy(digits, tar + 124, 12);
+		size = (size_t)strtoul(digits, NULL, 8);
+		if (size > n - TAR_BLOCK)
+			return false;
+		if (tar[156] == '0' || tar[156] == '\0') {
+			*text = tar + TAR_BLOCK;
+			*len = size;
+			return true;
+		}
+		/* a header of another kind, and what it says */
+		size = (size + 2 * TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+		if (size > n)
+			return false;
+		tar += size;
+		n -= size;
+	}
+	return false;
+}
+
+bool
+docker_user_in(const char *tar, size_t n, const char *user, unsigned *uid,
+    unsigned *gid)
+{
+	const char *text;
+	struct strv lines = {0};
+	size_t len, name = strcspn(user, ":");
+	char *copy;
+	bool found = false;
+
+	if (name == 0 || !tar_first(tar, n, &text, &len))
+		return false;
+	copy = xstrndup(text, len);
+	strv_split(&lines, copy, '\n');
+	for (size_t i = 0; i < lines.n && !found; i++) {
+		const char *l = lines.v[i], *at;
+
+		if (strncmp(l, user, name) != 0 || l[name] != ':' ||
+		    (at = strchr(l + name + 1, ':')) == NULL)
+			continue;
+		found = sscanf(at + 1, "%9u:%9u", uid, gid) == 2;
+	}
+	strv_release(&lines);
+	free(copy);
+	return found;
 }

@@ -36,7 +36,8 @@ def engine():
         e.image("eats:1", "sleep 0.3; exec tail /dev/zero")
         e.image("broken:1", "/no/such/program", "x")
         e.image("user:1", CALM, User="1234:1235")
-        e.image("link:1", CALM, files={"etc/link": ("x", 0o644)})
+        e.image("named:1", CALM, User="node", files={"etc/passwd": (
+            "root:x:0:0::/:/bin/sh\nnode:x:77:78::/:/bin/sh\n", 0o644)})
         yield e
 
 
@@ -340,7 +341,8 @@ def test_home_is_bound(engine, shell, tmp_path):
 
 @pytest.mark.parametrize("image,more,owner", [
     ("calm:1", {"user": "0:0"}, "0 0"), ("calm:1", {}, "0 0"),
-    ("user:1", {}, "1234 1235"), ("calm:1", {"user": "77"}, "77 77")])
+    ("user:1", {}, "1234 1235"), ("calm:1", {"user": "77"}, "77 0"),
+    ("named:1", {}, "77 78")])
 def test_token(engine, shell, image, more, owner):
     make(shell, form(shell, image=image, **more))
     assert inside(shell, "cat", f"{TOKEN_DIR}/token") == TOKEN

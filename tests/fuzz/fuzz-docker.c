@@ -117,11 +117,13 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const char *text = (const char *)data;
+	unsigned uid, gid;
 
 	if (len == 0)
 		return 0;
 	streams(text, len, 1 + data[0] % 16);
 	shown(text, len, data[len - 1]);
+	docker_user_in(text, len, "root", &uid, &gid);
 	lines(text, len);
 	inspect(text, len);
 	return 0;

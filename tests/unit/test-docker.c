@@ -744,6 +744,39 @@ test_tar(void **state)
 }
 
 static void
+test_user(void **state)
+{
+	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
+	    "nodes:x:5:5::/:\nnode:x:1000:1001::/home/node:/bin/sh\nbad:x:y\n";
+	static const struct { const char *user; bool found; unsigned uid, gid; }
+	    table[] = {
+		{ "node", true, 1000, 1001 }, { "node:wheel", true, 1000, 1001 },
+		{ "root", true, 0, 0 }, { "nod", false, 0, 0 },
+		{ "bad", false, 0, 0 }, { "", false, 0, 0 },
+	};
+	struct buf tar = {0};
+	unsigned uid, gid;
+
+	(void)state;
+	/* A header of another kind comes first, as from some engines. */
+	docker_tar(&tar, "pax", "13 path=x\n", 0644, 0, 0);
+	tar.data[156] = 'x';
+	tar.len = 1024;
+	docker_tar(&tar, "passwd", passwd, 0644, 0, 0);
+	for (size_t i = 0; i < NELEM(table); i++) {
+		assert_int_equal(docker_user_in(tar.data, tar.len,
+		    table[i].user, &uid, &gid), table[i].found);
+		if (table[i].found) {
+			assert_int_equal(uid, table[i].uid);
+			assert_int_equal(gid, table[i].gid);
+		}
+	}
+	assert_false(docker_user_in(tar.data, 1600, "node", &uid, &gid));
+	assert_false(docker_user_in("", 0, "node", &uid, &gid));
+	buf_release(&tar);
+}
+
+static void
 test_network(void **state)
 {
 	struct json *inspect = json_must("{\"Id\":\"n1\",\"IPAM\":{\"Config\":[{"
@@ -794,6 +827,7 @@ main(void)
 		cmocka_unit_test(test_pull_kinds),
 		cmocka_unit_test(test_refs),
 		cmocka_unit_test(test_tar),
+		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_network),
 	};
 

@@ -1,7 +1,8 @@
 """Agents that live in containers: homeserver, controller, a real Envoy with the
 parrot behind it, a real Podman, and hiclaw-nano as the image of every runtime.
 
-Environment beside that of stack.py: HICLAW_NANO (the static program).
+Environment beside that of stack.py: HICLAW_NANO_STATIC, else HICLAW_NANO (the
+static program: nothing else is in its image).
 """
 import json
 import os
@@ -23,6 +24,10 @@ from stack import DOMAIN, ROOT
 IMAGE = "hiclaw/nano:latest"
 KEY = "sk-parrot-of-the-tests"
 RUNTIMES = ("openclaw", "copaw", "hermes", "manager")
+
+
+def nano():
+    return os.environ.get("HICLAW_NANO_STATIC") or os.environ["HICLAW_NANO"]
 
 
 def user_id(name):
@@ -128,7 +133,7 @@ class Fleet:
         tar = self.dir / "nano.tar"
         with open(tar, "wb") as f:
             subprocess.run([str(ROOT / "contrib" / "nano" / "image"),
-                            os.environ["HICLAW_NANO"]], check=True, stdout=f)
+                            nano()], check=True, stdout=f)
         status, text = self.engine.request(
             "POST", "/images/load?quiet=1", tar.read_bytes(),
             "application/x-tar")

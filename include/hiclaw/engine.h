@@ -30,8 +30,9 @@ struct run_view {
 	int64_t		 started_ms;
 	size_t		 total, settled, failed;	/* objects */
 	size_t		 creates, updates, deletes;
-	const char	*current;	/* key of an object in hand, or NULL */
-	char		 progress[64];	/* how far that one is, or "" */
+	const char	*current;	/* key of an object in hand, or of one
+					 * that is waited for; or NULL */
+	char		 progress[96];	/* how far that one is, or why it waits */
 	bool		 over, timed_out;
 	/* of failed or unfinished objects, at most max: cb(key, error) */
 	const struct engine *engine;

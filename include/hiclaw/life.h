@@ -24,10 +24,13 @@ struct life_news {
 	 * why they cannot be (else NULL). */
 	void	(*woken)(void *arg, const char *room, const char *event,
 		    const struct strv *names, const char *why_not);
-	/* It has not reported since then (0: longer than we know) ... */
-	void	(*silent)(void *arg, const char *name, int64_t since_ms);
-	/* ... and reports again. */
-	void	(*reports)(void *arg, const char *name, int64_t since_ms);
+	/* All that stopped reporting at about this time; the last report of any
+	 * was then (0: longer ago than we know) ... */
+	void	(*silent)(void *arg, const struct strv *names,
+		    int64_t since_ms);
+	/* ... and report again; the first of them was silent since then. */
+	void	(*reports)(void *arg, const struct strv *names,
+		    int64_t since_ms);
 };
 
 /* idle_ms: of workers for whom nobody says it; 0: never.  Borrows ops. */

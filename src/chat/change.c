@@ -101,6 +101,9 @@ change_run(struct request *q, const struct json *action,
 	    .title = json_strd(action, "title", "change") };
 	int64_t run;
 
+	/* Of these everything is said in one line. */
+	if (str_equal(json_str(action, "do"), "state"))
+		json_set_bool(show, "brief", true);
 	run = change_start(&q->chat->ops, ch, show, q->answer, &rq);
 	if (run != 0)
 		progress_begin(q, run, rq.title, show, ch->plan);

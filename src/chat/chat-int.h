@@ -203,6 +203,8 @@ void	 passwords_tick(struct chat *, int64_t now);
 /* Agents that died lately, empty, for chat.deaths; and their end. */
 struct map *deaths_map(void);
 void	 deaths_tick(struct chat *, int64_t now);
+/* What one that keeps dying said last, or "". */
+const char *words_of(struct chat *, const char *agent);
 /* Where it was woken by a message: it does not come up. */
 void	 news_not_woken(struct chat *, const struct json *woken,
 	    const char *title, const char *why);

@@ -33,13 +33,14 @@ take_inside(struct request *q, struct agents *as, size_t *at)
 	if (a == NULL)
 		say_usage(q, err.msg);
 	else if (agent_is_remote(a)) {
-		say_wrong(q, "%s runs elsewhere: I cannot look into it",
+		say_wrong(q, "I cannot look into it: %s runs elsewhere",
 		    a->name);
 		a = NULL;
 	} else if (!engine_runner(q->chat->engine, a->name, &v)) {
 		say_wrong(q, agent_state(a) == AGENT_STOPPED ?
-		    "%s is stopped: it has no container" :
-		    "%s has no container: nothing here runs agents", a->name);
+		    "There is no container: %s is stopped" :
+		    "There is no container of %s: nothing here runs agents",
+		    a->name);
 		a = NULL;
 	}
 	return a;
@@ -153,26 +154,43 @@ begun_key(const struct request *q)
 	return xasprintf("chat.exec/%s", q->event);
 }
 
+static bool
+is_up(struct request *q, const struct agent *a)
+{
+	char *key = xasprintf("container:%s", a->name);
+	const char *state = engine_observed(q->chat->engine, key, "state");
+	bool is = str_equal(state, "running");
+
+	if (!is && agent_state(a) == AGENT_SLEEPING)
+		say_wrong(q, "That needs a container that runs, and %s is "
+		    "asleep: \"wake %s\" starts it", a->name, a->name);
+	else if (!is)
+		say_wrong(q, "the container of %s does not run now (%s)",
+		    a->name, state != NULL ? state : "not there yet");
+	free(key);
+	return is;
+}
+
 /* True: it may be begun now, and that is written down. */
 static bool
-begin_once(struct request *q)
+begin_once(struct request *q, const struct agent *a)
 {
 	char *key = begun_key(q), *was = store_kv_get(q->chat->store, key);
 	char at[24];
-	bool is_first = was == NULL;
+	bool begins = was == NULL && is_up(q, a);
 
-	if (is_first) {
-		store_begin(q->chat->store);
-		store_kv_set(q->chat->store, key, clock_iso(clock_ms(), at));
-	} else {
+	if (was != NULL)
 		say_wrong(q, "I was restarted while this command ran (it was "
 		    "begun at %s), so I cannot tell what came of it. I do not "
 		    "run it a second time by myself.", was);
-		store_kv_set(q->chat->store, key, NULL);
+	if (was != NULL || begins) {
+		store_begin(q->chat->store);
+		store_kv_set(q->chat->store, key, begins ?
+		    clock_iso(clock_ms(), at) : NULL);
 	}
 	free(was);
 	free(key);
-	return is_first;
+	return begins;
 }
 
 static void
@@ -219,7 +237,7 @@ run_inside(struct request *q, const struct agent *a, size_t at)
 	list = json_set(question, "command", json_array());
 	for (; at < v->n; at++)
 		json_push_str(list, v->v[at]);
-	if (q->fetched == NULL && !begin_once(q)) {
+	if (q->fetched == NULL && !begin_once(q, a)) {
 		json_free(question);
 		return;
 	}

@@ -180,8 +180,8 @@ restart(struct request *q, const struct agent *a)
 	rq.resources = text = json_canonical(rs);
 	run = engine_restart(q->chat->engine, key, &rq, &plan, &err);
 	if (run == -1)
-		say_wrong(q, "%s has no container: nothing here runs agents",
-		    a->name);
+		say_wrong(q, "There is no container of %s: nothing here runs "
+		    "agents", a->name);
 	else
 		progress_begin(q, run, title, show, plan);
 	plan_free(plan);
@@ -201,10 +201,11 @@ cmd_restart(struct request *q)
 	if (a == NULL || !may(q, VERB_RESTART, a))
 		;	/* said */
 	else if (agent_is_remote(a))
-		say_wrong(q, "%s runs elsewhere: who runs it has to restart it",
-		    a->name);
+		say_wrong(q, "I cannot restart it: %s runs elsewhere, and who "
+		    "runs it has to", a->name);
 	else if (agent_state(a) != AGENT_RUNNING)
-		say_wrong(q, "%s is %s: \"wake %s\" starts it", a->name,
+		say_wrong(q, "There is nothing to restart: %s is %s; \"wake "
+		    "%s\" starts it", a->name,
 		    agent_state(a) == AGENT_SLEEPING ? "asleep" : "stopped",
 		    a->name);
 	else

@@ -112,23 +112,17 @@ put_trouble(struct chat *c, const struct agent *a, size_t phase,
     const char *why, struct text *out)
 {
 	struct object_view v;
-	struct json *o = NULL;
-	const struct json *died;
 	char *death;
-	struct err err;
 
 	text_printf(out, "- **%s** %s%s%s", a->name, phases[phase].words,
 	    why[0] != '\0' ? ": " : "", why);
-	if (engine_runner(c->engine, a->name, &v) && v.observed != NULL)
-		o = json_parse(v.observed, strlen(v.observed), &err);
-	died = json_get(o, "died");
-	if (json_is(died, JSON_OBJECT)) {
-		death = death_words(died);
+	if (engine_runner(c->engine, a->name, &v) &&
+	    strstr(why, "exit code") == NULL &&
+	    (death = last_death(c, &v)) != NULL) {
 		text_printf(out, "; it died last of: %s", death);
 		free(death);
 	}
 	text_puts(out, "\n");
-	json_free(o);
 }
 
 /* "7 agents: 5 ready, 1 asleep, 1 starting", and what ails those that are

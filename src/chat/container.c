@@ -58,24 +58,65 @@ death_words(const struct json *died)
 	return xstrdup("for a reason that is not known");
 }
 
-char *
-death_log(const struct json *died, size_t max)
+static char *
+masked(struct chat *c, const char *agent, const char *text)
 {
-	const struct json *v = json_first(json_get(died, "log"));
-	size_t n = json_size(json_get(died, "log")), at = 0;
+	struct strv secrets = { 0 };
+	char *out;
+
+	agent_secrets(c->engine, agent, &secrets);
+	out = mask_secrets(text, &secrets, true);
+	secrets_wipe(&secrets);
+	return out;
+}
+
+char *
+last_lines(struct chat *c, const char *agent, const struct json *lines,
+    size_t max)
+{
+	const struct json *v = json_first(lines);
+	size_t n = json_size(lines), at = 0;
+	const char *before = NULL;
 	struct buf b = { 0 };
+	char *out;
 
 	for (; v != NULL; v = json_next(v), at++) {
 		const char *line = json_value_str(v);
 
 		if (line == NULL)
 			line = json_str(v, "text");
-		if (line == NULL || at + max < n)
+		/* Of one that keeps dying the log is often always the same. */
+		if (line == NULL || at + max < n || str_equal(line, before))
 			continue;
+		before = line;
 		buf_puts(&b, b.len > 0 ? "\n" : "");
 		buf_add(&b, line, utf8_prefix(line, DETAIL_WIDTH));
 	}
-	return buf_take(&b);
+	out = masked(c, agent, buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+char *
+last_death(struct chat *c, const struct object_view *v)
+{
+	struct err err;
+	struct json *o = v->observed == NULL ? NULL :
+	    json_parse(v->observed, strlen(v->observed), &err);
+	const struct json *died = json_get(o, "died");
+	char *why, *log, *text = NULL;
+
+	if (str_starts(v->key, "container:") && json_is(died, JSON_OBJECT)) {
+		why = death_words(died);
+		log = last_lines(c, strchr(v->key, ':') + 1,
+		    json_get(died, "log"), 1);
+		text = xasprintf("%s%s%s", why, log[0] != '\0' ?
+		    "; it said: " : "", log);
+		free(why);
+		free(log);
+	}
+	json_free(o);
+	return text;
 }
 
 /* --- how it stands ---------------------------------------------------------- */
@@ -118,7 +159,8 @@ put_ready(struct chat *c, const char *agent, const struct json *o,
 	    life_heard_ms(c->cfg.life, agent) : 0;
 	char age[16];
 
-	if (json_get(o, "ready_until") == NULL && heard == 0)
+	if (str_equal(json_str(o, "state"), "stopped") ||
+	    (json_get(o, "ready_until") == NULL && heard == 0))
 		return;
 	text_puts(out, json_get(o, "ready_until") != NULL ? "- ready" :
 	    "- not ready");
@@ -140,7 +182,8 @@ put_ports(const struct json *o, struct text *out)
 }
 
 static void
-put_death(const struct json *o, struct text *out)
+put_death(struct chat *c, const char *agent, const struct json *o,
+    struct text *out)
 {
 	const struct json *died = json_get(o, "died");
 	int64_t at = json_int(died, "at_ms", 0);
@@ -149,7 +192,9 @@ put_death(const struct json *o, struct text *out)
 	if (!json_is(died, JSON_OBJECT))
 		return;
 	why = death_words(died);
-	log = death_log(died, LAST_WORDS);
+	/* While it waits for its next start the engine has not been asked. */
+	log = json_size(json_get(died, "log")) > 0 ? last_lines(c, agent,
+	    json_get(died, "log"), LAST_WORDS) : xstrdup(words_of(c, agent));
 	text_puts(out, "- last death");
 	if (at > 0)
 		text_printf(out, " %s ago", clock_age(clock_ms() - at, age));
@@ -187,15 +232,25 @@ put_container(struct chat *c, const char *agent, struct text *out)
 		    "- runs elsewhere, has joined\n" :
 		    "- runs elsewhere, has not joined yet\n");
 	put_ready(c, agent, observed, out);
-	if (v.error != NULL)
-		text_printf(out, "- %s\n", v.error);
 	if (v.retry_ms > clock_ms())
 		text_printf(out, "- next try in %s\n",
 		    clock_age(v.retry_ms - clock_ms(), age));
 	put_ports(observed, out);
-	put_death(observed, out);
+	put_death(c, agent, observed, out);
 	json_free(observed);
 	json_free(desired);
+}
+
+/* "container:alice: waits" -> "waits": who it is about is said beside it. */
+static void
+strip_key(const char *agent, char *why)
+{
+	char *head = xasprintf("container:%s: ", agent);
+	size_t n = strlen(head);
+
+	if (str_starts(why, head))
+		memmove(why, why + n, strlen(why + n) + 1);
+	free(head);
 }
 
 const char *
@@ -205,6 +260,7 @@ agent_phase(struct chat *c, const struct resource *r, const char *agent,
 	const char *phase = engine_agent_phase(c->engine, r, agent, spec, why,
 	    whysize);
 
+	strip_key(agent, why);
 	if (strcmp(phase, "Starting") == 0 && c->cfg.life != NULL &&
 	    life_is_silent(c->cfg.life, agent))
 		return "NotReady";

@@ -39,15 +39,42 @@ log_object(struct chat *c, const char *key, const char *kind,
 
 /* One that died lately. */
 struct dying {
+	struct chat	*chat;
+	char		*key;
 	int		 n;		/* times */
 	int64_t		 told_ms, last_ms;
+	int64_t		 wait_ms;	/* before its next start */
 	bool		 is_fight;	/* told that it keeps dying */
+	bool		 is_asking;	/* for its last words */
+	char		*words;		/* these, masked; or NULL */
 };
+
+static void
+dying_free(void *arg)
+{
+	struct dying *d = arg;
+
+	if (d == NULL)
+		return;
+	free(d->key);
+	free(d->words);
+	free(d);
+}
 
 struct map *
 deaths_map(void)
 {
-	return map_new(free);
+	return map_new(dying_free);
+}
+
+const char *
+words_of(struct chat *c, const char *agent)
+{
+	char *key = xasprintf("container:%s", agent);
+	const struct dying *d = map_find(c->deaths, key);
+
+	free(key);
+	return d != NULL && d->words != NULL ? d->words : "";
 }
 
 static struct dying *
@@ -57,6 +84,8 @@ dying_get(struct chat *c, const char *key)
 
 	if (d == NULL) {
 		d = xcalloc(1, sizeof *d);
+		d->chat = c;
+		d->key = xstrdup(key);
 		map_set(c->deaths, key, d);
 	}
 	d->n++;
@@ -107,32 +136,65 @@ news_death(struct chat *c, const char *key, const char *did)
 
 /* It keeps dying: what the pauses are for. */
 static void
-news_dying(struct chat *c, const char *key, int wait_s)
+tell_dying(struct dying *d)
 {
-	struct dying *d = dying_get(c, key);
-	struct json *o = observed_of(c, key);
-	const struct json *died = json_get(o, "died");
-	char *why = death_words(died), *log = death_log(died, LAST_LINES);
+	struct chat *c = d->chat;
+	struct json *o = observed_of(c, d->key);
+	char *why = death_words(json_get(o, "died"));
 	char age[16], count[16], *line;
 	struct text words = { 0 };
 
-	d->is_fight = true;
-	snprintf(count, sizeof count, "%d", d->n);
-	if (log[0] != '\0') {
+	snprintf(count, sizeof count, "%lld",
+	    (long long)json_int(o, "deaths", d->n));
+	if (d->words != NULL && d->words[0] != '\0') {
 		text_puts(&words, "Its last words:");
-		text_pre(&words, NULL, log);
+		text_pre(&words, NULL, d->words);
 	}
-	say_news(c, "dying", FILL(V("agent", agent_of(key)), V("why", why),
-	    V("count", count), V("wait", clock_age((int64_t)wait_s * 1000,
-	    age)), B("words", &words)));
+	store_begin(c->store);
+	say_news(c, "dying", FILL(V("agent", agent_of(d->key)), V("why", why),
+	    V("count", count), V("wait", clock_age(d->wait_ms, age)),
+	    B("words", &words)));
 	line = xasprintf("%s keeps dying: %s, %s times; the pauses grow",
-	    agent_of(key), why, count);
-	log_object(c, key, "died", line);
+	    agent_of(d->key), why, count);
+	log_object(c, d->key, "died", line);
 	text_release(&words);
 	free(line);
 	free(why);
-	free(log);
 	json_free(o);
+}
+
+static void
+take_words(void *arg, const struct json *answer, const struct err *err)
+{
+	struct dying *d = arg;
+
+	(void)err;
+	d->is_asking = false;
+	free(d->words);
+	d->words = last_lines(d->chat, agent_of(d->key),
+	    json_get(answer, "lines"), LAST_LINES);
+	tell_dying(d);
+}
+
+static void
+news_dying(struct chat *c, const char *key, int wait_s)
+{
+	struct dying *d = dying_get(c, key);
+	struct json *question = json_object();
+	struct err err;
+
+	d->is_fight = true;
+	d->wait_ms = (int64_t)wait_s * 1000;
+	json_set_str(question, "op", "logs");
+	json_set_str(question, "name", agent_of(key));
+	json_set_int(question, "tail", LAST_LINES);
+	if (!d->is_asking) {
+		d->is_asking = true;
+		if (engine_query(c->engine, "container", question, take_words,
+		    d, &err) == -1)
+			take_words(d, NULL, &err);
+	}
+	json_free(question);
 }
 
 /* 1: alive for long enough; 0: not yet; -1: it is not to run any more. */
@@ -172,7 +234,8 @@ deaths_tick(struct chat *c, int64_t now)
 	if (map_size(c->deaths) == 0)
 		return;
 	for (at = NULL; (d = map_next(c->deaths, &at, &key)) != NULL;) {
-		if ((stable = is_stable(c, key, d, now)) == 0)
+		if (d->is_asking ||
+		    (stable = is_stable(c, key, d, now)) == 0)
 			continue;
 		if (stable == 1 && d->is_fight) {
 			store_begin(c->store);
@@ -338,29 +401,49 @@ log_agent(struct chat *c, const char *name, const char *kind,
 		store_log_add(c->store, v.owner, kind, text);
 }
 
-static void
-news_silent(void *arg, const char *name, int64_t since_ms)
+/* "alice", "alice, bob and 3 more": and how many these are. */
+static char *
+some_names(const struct strv *names)
 {
-	struct chat *c = arg;
-	char age[16], *ago = since_ms > 0 ? xasprintf("; its last report was "
-	    "%s ago", clock_age(clock_ms() - since_ms, age)) : xstrdup("");
+	struct buf b = { 0 };
 
-	store_begin(c->store);
-	say_news(c, "silent", FILL(V("agent", name), V("ago", ago)));
-	free(ago);
-	log_agent(c, name, "silent", "stopped reporting");
+	for (size_t i = 0; i < names->n && i < NAMES_SHOWN; i++)
+		buf_printf(&b, "%s%s", i > 0 ? ", " : "", names->v[i]);
+	if (names->n > NAMES_SHOWN)
+		buf_printf(&b, " and %zu more", names->n - NAMES_SHOWN);
+	return buf_take(&b);
 }
 
 static void
-news_reports(void *arg, const char *name, int64_t since_ms)
+news_silent(void *arg, const struct strv *names, int64_t since_ms)
 {
 	struct chat *c = arg;
-	char age[16];
+	char age[16], *agents = some_names(names);
+	bool is_one = names->n == 1;
 
 	store_begin(c->store);
-	say_news(c, "reports", FILL(V("agent", name), V("time",
-	    clock_age(clock_ms() - since_ms, age))));
-	log_agent(c, name, "reports", "reports again");
+	say_news(c, "silent", FILL(V("agents", agents),
+	    V("do", is_one ? "does not report" : "do not report"),
+	    V("ago", since_ms > 0 ? clock_age(clock_ms() - since_ms, age) :
+	    "some time")));
+	for (size_t i = 0; i < names->n; i++)
+		log_agent(c, names->v[i], "silent", "stopped reporting");
+	free(agents);
+}
+
+static void
+news_reports(void *arg, const struct strv *names, int64_t since_ms)
+{
+	struct chat *c = arg;
+	char age[16], *agents = some_names(names);
+
+	store_begin(c->store);
+	say_news(c, "reports", FILL(V("agents", agents),
+	    V("do", names->n == 1 ? "reports" : "report"),
+	    V("time", clock_age(clock_ms() - since_ms, age))));
+	for (size_t i = 0; i < names->n; i++)
+		log_agent(c, names->v[i], "reports", "reports again");
+	free(agents);
 }
 
 struct life_news

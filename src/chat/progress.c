@@ -11,6 +11,8 @@
 
 #include "hiclaw/clock.h"
 
+#include "container.h"
+
 #define BAR_CELLS	10
 #define CELL_FULL	"\xe2\x96\x93"
 #define CELL_EMPTY	"\xe2\x96\x91"
@@ -210,7 +212,8 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	l->show = json_copy(show);
 	l->answer = xstrdup(q->answer);
 	l->due_ms = clock_ms();
-	if (json_bool(show, "more", false) || has_details(plan))
+	if (!json_bool(show, "brief", false) &&
+	    (json_bool(show, "more", false) || has_details(plan)))
 		send_thread(q, id, plan);
 	q->is_answered = true;
 	text_release(&t);
@@ -262,8 +265,14 @@ add_trouble(void *arg, const char *key, const char *error)
 	struct troubles *tr = arg;
 	char *title = object_title(key);
 	struct object_view o;
+	char *death = NULL;
 
-	text_printf(&tr->text, "- %s: %s\n", title, error);
+	if (engine_object(tr->chat->engine, key, &o) &&
+	    strstr(error, "exit code") == NULL)
+		death = last_death(tr->chat, &o);
+	text_printf(&tr->text, "- %s: %s%s%s\n", title, error, death != NULL ?
+	    "; it died last of: " : "", death != NULL ? death : "");
+	free(death);
 	tr->n++;
 	if (engine_object(tr->chat->engine, key, &o) && o.owner[0] != '\0') {
 		char *line = xasprintf("%s: %s", title, error);

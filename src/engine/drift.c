@@ -56,27 +56,36 @@ tell_fight(struct engine *e, struct item *it, int64_t wait_ms)
 {
 	log_warn("drift", "%s: put right too often, waiting %lld s", it->key,
 	    (long long)(wait_ms / 1000));
-	TELL(e, fight, it->key, it->drift_by[0] != '\0' ? it->drift_by : NULL,
-	    (int)(wait_ms / 1000));
+	TELL(e, fight, it->key, it->drift_by != NULL && it->drift_by[0] !=
+	    '\0' ? it->drift_by : NULL, (int)(wait_ms / 1000));
+}
+
+/* Seconds of the kind before the next one. */
+static int
+pause_of(const struct item *it)
+{
+	int at = 0;
+
+	while (at < it->repairs && it->kind->pauses_s[at + 1] != -1)
+		at++;
+	return it->kind->pauses_s[at];
 }
 
 /* The pause of the kind, once for each repair; a fight is told once. */
 static int64_t
 drift_pause(struct engine *e, struct item *it, int64_t now)
 {
-	const int *pauses = it->kind->pauses_s;
-	int at = 0;
+	int64_t wait;
 
 	if (now - it->repairs_since > CALM_MS)
 		drift_begin_anew(it);
-	while (at < it->repairs && pauses[at + 1] != -1)
-		at++;
-	if (pauses[at] == 0 || it->has_paused)
+	wait = (int64_t)pause_of(it) * 1000;
+	if (wait == 0 || it->has_paused)
 		return 0;
 	it->has_paused = true;
 	if (it->repairs >= FIGHT_REPAIRS - 1 && it->fights++ == 0)
-		tell_fight(e, it, (int64_t)pauses[at] * 1000);
-	return (int64_t)pauses[at] * 1000;
+		tell_fight(e, it, wait);
+	return wait;
 }
 
 /* How long must the next repair of this item wait?  0: not at all. */
@@ -143,6 +152,29 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 		TELL(e, drift, it->key, by[0] != '\0' ? by : NULL, did);
 	}
 	free(by);
+}
+
+/* What was put right (or made) ended in the same moment: that, too, is told once
+ * and then has its pauses. */
+int64_t
+drift_failed(struct engine *e, struct item *it)
+{
+	int64_t now = clock_mono_ms(), wait;
+	struct strv did = { 0 };
+
+	if (now - it->repairs_since > CALM_MS)
+		drift_begin_anew(it);
+	if (it->drift_by != NULL && it->repairs == 0) {
+		strv_add(&did, "started again");
+		TELL(e, drift, it->key, NULL, &did);
+		strv_release(&did);
+	}
+	it->repairs++;
+	it->repairs_since = now;
+	wait = (int64_t)pause_of(it) * 1000;
+	if (it->repairs >= FIGHT_REPAIRS && it->fights++ == 0)
+		tell_fight(e, it, wait);
+	return wait;
 }
 
 /* --- events that came before their object was known ----------------------- */

@@ -194,6 +194,9 @@ void	 drift_forget(struct item *);
 void	 drift_begin_anew(struct item *);
 /* After a repair: reports it. */
 void	 drift_repaired(struct engine *, struct item *, const struct strv *did);
+/* Of a kind with pauses: a repair that its system answered has failed.  The ms to
+ * wait before the next one. */
+int64_t	 drift_failed(struct engine *, struct item *);
 /* The ms to wait before the next one, if this is a fight. */
 int64_t	 drift_hold(struct engine *, struct item *);
 void	 stray_keep(struct engine *, const char *handle, const struct json *);

@@ -577,8 +577,9 @@ item_check(struct engine *e, struct item *it)
 		return;		/* BACKOFF or FAILED: its time will come */
 	if ((hold = drift_hold(e, it)) > 0) {
 		it->retry_ms = clock_mono_ms() + hold;
-		item_set_error(it, "had to be put right again and again; the "
-		    "next try waits");
+		item_set_error(it, it->kind->pauses_s != NULL ?
+		    "ends again and again; the next try waits" :
+		    "is changed again and again; the next try waits");
 		item_set_state(e, it, OBJECT_BACKOFF);
 		return;
 	}

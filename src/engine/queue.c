@@ -426,9 +426,20 @@ backoff_ms(int fails, int retry_s)
 	return ms;
 }
 
-static void
-task_failed(struct engine *e, struct item *it, const struct err *err)
+static int64_t
+pause_ms(struct engine *e, struct item *it, const struct deed *d)
 {
+	if (it->kind->pauses_s != NULL && d->out.has_answer &&
+	    it->desired != NULL)
+		return drift_failed(e, it);
+	return backoff_ms(it->fails, d->err.retry_s);
+}
+
+static void
+task_failed(struct engine *e, struct item *it, const struct deed *d)
+{
+	const struct err *err = &d->err;
+
 	it->fails++;
 	item_set_error(it, err->msg);
 	/* Whoever waited for it knows more now. */
@@ -437,8 +448,7 @@ task_failed(struct engine *e, struct item *it, const struct err *err)
 	if (err->kind == ERR_RETRY) {
 		log_info("engine", "%s: %s (try %d)", it->key, err->msg,
 		    it->fails);
-		it->retry_ms = clock_mono_ms() +
-		    backoff_ms(it->fails, err->retry_s);
+		it->retry_ms = clock_mono_ms() + pause_ms(e, it, d);
 		item_set_state(e, it, OBJECT_BACKOFF);
 		return;
 	}
@@ -577,7 +587,7 @@ task_done(struct engine *e, const struct batch *b, struct task *t,
 	if (d->rc == 0 && t->desired != NULL)
 		d->rc = check_rest(b->kind, d);
 	if (d->rc == -1) {
-		task_failed(e, it, &d->err);
+		task_failed(e, it, d);
 	} else {
 		it->fails = 0;
 		it->retry_ms = 0;

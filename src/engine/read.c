@@ -120,11 +120,24 @@ form_says(const char *form, const char *field, const char *value)
 	return says;
 }
 
+/* It ends again and again, and waits for the next try. */
+static bool
+is_crashing(const struct item *it)
+{
+	if (it->kind == NULL || it->kind->pauses_s == NULL)
+		return false;
+	return it->state == OBJECT_BACKOFF ? it->repairs > 0 :
+	    it->state != OBJECT_SETTLED && it->state != OBJECT_FAILED &&
+	    it->fights > 0;
+}
+
 static const char *
 runner_phase(const struct item *it)
 {
 	if (it->desired == NULL)
 		return it->state == OBJECT_FAILED ? "Failed" : "Stopping";
+	if (is_crashing(it))
+		return "CrashLoop";
 	if (it->awaits)
 		return it->kind->is_elsewhere ? "Waiting" : "Starting";
 	switch (it->state) {
@@ -133,10 +146,6 @@ runner_phase(const struct item *it)
 		    "Sleeping" : "Ready";
 	case OBJECT_FAILED:
 		return "Failed";
-	case OBJECT_BACKOFF:
-		if (it->drift_by != NULL)
-			return "CrashLoop";
-		/* FALLTHROUGH */
 	default:
 		return it->observed != NULL ? "Updating" : "Pending";
 	}
@@ -174,8 +183,7 @@ standing_add(struct standing *st, const struct item *it)
 	if (is_runner(it)) {
 		st->runners++;
 		st->runner = it;
-		st->has_crashes |= it->state == OBJECT_BACKOFF &&
-		    it->drift_by != NULL;
+		st->has_crashes |= is_crashing(it);
 	}
 	/* What waits for another one is named only if nothing else is. */
 	if (it->error != NULL && (st->bad == NULL ||

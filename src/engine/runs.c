@@ -64,6 +64,18 @@ run_progress(const struct engine *e, const struct item *it, struct run_view *v)
 	pthread_mutex_unlock(lock);
 }
 
+/* Nothing of it is in hand: what else does it wait for?  Not for what waits for
+ * others. */
+static void
+run_waits(const struct item *it, struct run_view *v)
+{
+	if (v->current != NULL || it->error == NULL ||
+	    (it->state != OBJECT_BACKOFF && !it->awaits))
+		return;
+	v->current = it->key;
+	str_copy(v->progress, it->error, sizeof v->progress);
+}
+
 static void
 run_view(const struct engine *e, const struct run *r, struct run_view *v)
 {
@@ -90,13 +102,16 @@ run_view(const struct engine *e, const struct run *r, struct run_view *v)
 	v->deletes = r->deletes;
 	v->over = r->over;
 	v->timed_out = r->timed_out;
-	for (at = NULL; map_next(r->open, &at, &key) != NULL;)
-		if ((it = item_find(e, key)) != NULL &&
-		    it->state == OBJECT_BUSY) {
+	for (at = NULL; map_next(r->open, &at, &key) != NULL;) {
+		if ((it = item_find(e, key)) == NULL)
+			continue;
+		if (it->state == OBJECT_BUSY) {
 			v->current = it->key;
 			run_progress(e, it, v);
 			break;
 		}
+		run_waits(it, v);
+	}
 }
 
 void
@@ -157,6 +172,14 @@ run_is_finished(const struct run *r)
 	return map_size(r->open) == map_size(r->troubled);
 }
 
+/* Made, and it ends again and again: nobody who waits is helped by waiting on. */
+static bool
+is_hopeless(const struct item *it)
+{
+	return it->state == OBJECT_BACKOFF && it->kind->pauses_s != NULL &&
+	    it->fights > 0;
+}
+
 void
 runs_item(struct engine *e, struct item *it)
 {
@@ -164,7 +187,7 @@ runs_item(struct engine *e, struct item *it)
 		if (r->over || map_find(r->open, it->key) == NULL)
 			continue;
 		r->changed = true;
-		if (it->state == OBJECT_FAILED) {
+		if (it->state == OBJECT_FAILED || is_hopeless(it)) {
 			map_set(r->troubled, it->key, &mark);
 			continue;
 		}

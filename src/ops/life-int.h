@@ -12,6 +12,8 @@
 				 * could not while we were away */
 #define SKEW_MS		5000	/* between the homeserver's clock and ours */
 #define AGAIN_MS	600000	/* until what could not be done is tried again */
+#define GATHER_MS	3000	/* from the first that falls silent to the news */
+#define NEWS_MS		60000	/* between such news: so often agents report */
 #define COALESCE_MS	1000	/* what is due so soon after is done along */
 
 /* --- pure (life-rule.c) --------------------------------------------------- */

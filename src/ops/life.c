@@ -34,6 +34,8 @@ struct mate {
 	int64_t		 heard_ms;	/* last report that we know of */
 	int64_t		 until_ms;	/* when to see if its report still counts */
 	int64_t		 silent_ms;	/* told to be silent, since then */
+	bool		 is_back;	/* ... and reports again */
+	bool		 is_news;	/* either is still to be told */
 	int64_t		 not_before_ms;	/* of another try */
 };
 
@@ -46,6 +48,8 @@ struct life {
 	uint64_t	 version;	/* of what is declared */
 	bool		 is_read, started;
 	int64_t		 due_ms;	/* the timer's; 0: not armed */
+	int64_t		 news_ms;	/* when to tell of who is silent; 0: none */
+	int64_t		 told_ms;	/* when that was done last */
 	struct json	*kept;		/* of an earlier life, until taken over */
 	int64_t		 saved_ms, save_ms;
 	struct strv	 passed;	/* ring of event ids */
@@ -204,8 +208,10 @@ mate_set(struct life *l, struct mate *m, const struct agent *a,
 		m->slept_ms = 0;
 	if (state == AGENT_RUNNING && was != state)
 		m->last_ms = clock_ms();
-	if (state != AGENT_RUNNING)
+	if (state != AGENT_RUNNING) {
 		m->silent_ms = 0;
+		m->is_back = m->is_news = false;
+	}
 	return was != state;
 }
 
@@ -272,16 +278,17 @@ mate_named(struct life *l, const char *name)
 
 /* --- time ------------------------------------------------------------------- */
 
-static bool
-is_run_here(const struct life *l, const struct mate *m)
+/* Since when its container runs; 0: it does not.  Where that is not said, for
+ * ever. */
+static int64_t
+runs_since(const struct life *l, const struct mate *m)
 {
-	char *key = runner_key(m);
-	struct object_view v;
-	bool is = !m->is_elsewhere &&
-	    engine_object(l->ops->engine, key, &v);
+	struct json *form = m->is_elsewhere ? NULL : runner_observed(l, m);
+	int64_t since = !str_equal(json_str(form, "state"), "running") ? 0 :
+	    json_int(form, "started_ms", 1);
 
-	free(key);
-	return is;
+	json_free(form);
+	return since;
 }
 
 /* When it falls asleep; 0: never. */
@@ -318,11 +325,26 @@ arm(struct life *l)
 		arm_at(l, sleep_due(m));
 		arm_at(l, m->until_ms);
 	}
+	arm_at(l, l->news_ms);
+}
+
+/*
+ * Who falls silent, or reports again, is told of a little later with those that
+ * do at about the same time: when our door is closed all do.
+ */
+static void
+news_soon(struct life *l, struct mate *m, int64_t now)
+{
+	m->is_news = true;
+	if (l->news_ms == 0)
+		l->news_ms = now + GATHER_MS > l->told_ms + NEWS_MS ?
+		    now + GATHER_MS : l->told_ms + NEWS_MS;
+	arm_at(l, l->news_ms);
 }
 
 /* What it last reported does not count any more. */
 static void
-expire(struct life *l, struct mate *m, int64_t until)
+expire(struct life *l, struct mate *m, int64_t until, int64_t now)
 {
 	char *key = runner_key(m), *handle;
 	struct json *event = json_object();
@@ -334,11 +356,11 @@ expire(struct life *l, struct mate *m, int64_t until)
 		engine_event(l->ops->engine, handle, event);
 	if (m->state == AGENT_RUNNING && m->silent_ms == 0) {
 		m->silent_ms = m->heard_ms > 0 ? m->heard_ms : until;
+		m->is_back = false;
 		log_info("life", "%s: stopped reporting", m->name);
-		if (l->news.silent != NULL)
-			l->news.silent(l->news.arg, m->name, m->heard_ms);
-		save(l);
-	}
+		news_soon(l, m, now);
+	} else if (m->is_back)
+		m->is_back = m->is_news = false;	/* as was told */
 	json_free(event);
 	free(handle);
 	free(key);
@@ -357,11 +379,44 @@ expire_due(struct life *l, int64_t now)
 		until = ready_until(l, m);
 		if (until > now)
 			m->until_ms = until;
-		else if (until > 0)
-			expire(l, m, until);
-		else
+		else if (until == 0)
 			m->until_ms = 0;
+		else
+			expire(l, m, until, now);
 	}
+}
+
+static void
+tell_silent(struct life *l, int64_t now)
+{
+	struct strv gone = { 0 }, back = { 0 };
+	int64_t last = 0, since = now;
+	struct mate *m;
+	void *at;
+
+	if (l->news_ms == 0 || l->news_ms > now)
+		return;
+	l->news_ms = 0;
+	l->told_ms = now;
+	for (at = NULL; (m = map_next(l->mates, &at, NULL)) != NULL;) {
+		if (!m->is_news)
+			continue;
+		m->is_news = false;
+		strv_add(m->is_back ? &back : &gone, m->name);
+		if (m->is_back && m->silent_ms < since)
+			since = m->silent_ms;
+		if (!m->is_back && m->heard_ms > last)
+			last = m->heard_ms;
+		if (m->is_back)
+			m->silent_ms = 0;
+	}
+	if (gone.n > 0 && l->news.silent != NULL)
+		l->news.silent(l->news.arg, &gone, last);
+	if (back.n > 0 && l->news.reports != NULL)
+		l->news.reports(l->news.arg, &back, since);
+	save(l);
+	strv_release(&gone);
+	strv_release(&back);
 }
 
 /* --- changing what is to be ------------------------------------------------ */
@@ -409,6 +464,23 @@ set_state(struct life *l, const char *state, const struct strv *names,
 	return rc;
 }
 
+/* One that has just been started, or cannot even run, is not idle. */
+static bool
+is_idle(const struct life *l, struct mate *m, int64_t now)
+{
+	int64_t since;
+
+	if (sleep_due(m) == 0 || sleep_due(m) > now)
+		return false;
+	since = runs_since(l, m);
+	if (since > m->last_ms)
+		m->last_ms = since;
+	else if (since == 0)
+		m->not_before_ms = now + (m->timeout_ms < AGAIN_MS ?
+		    m->timeout_ms : AGAIN_MS);
+	return sleep_due(m) <= now;
+}
+
 static void
 sleep_due_ones(struct life *l, int64_t now)
 {
@@ -421,8 +493,7 @@ sleep_due_ones(struct life *l, int64_t now)
 	void *at;
 
 	for (at = NULL; (m = map_next(l->mates, &at, NULL)) != NULL;) {
-		if (sleep_due(m) == 0 || sleep_due(m) > now ||
-		    !is_run_here(l, m))
+		if (!is_idle(l, m, now))
 			continue;
 		strv_add(&names, m->name);
 		m->not_before_ms = now + AGAIN_MS;
@@ -452,6 +523,7 @@ on_timer(void *arg)
 	l->due_ms = 0;
 	refresh(l);
 	expire_due(l, now);
+	tell_silent(l, now);
 	sleep_due_ones(l, now);
 	refresh(l);
 	l->due_ms = 0;
@@ -658,12 +730,15 @@ life_heard(struct life *l, const char *agent, int busy)
 	m->heard_ms = now;
 	if (busy == 1)
 		touch(l, m, now);
-	if (m->silent_ms > 0) {
+	if (m->silent_ms > 0 && !m->is_back) {
 		log_info("life", "%s: reports again", m->name);
-		if (l->news.reports != NULL)
-			l->news.reports(l->news.arg, m->name, m->silent_ms);
-		m->silent_ms = 0;
-		save(l);
+		m->is_back = true;
+		/* If nobody has heard of it, nobody needs to. */
+		if (m->is_news)
+			m->silent_ms = 0;
+		else
+			news_soon(l, m, now);
+		m->is_news &= m->silent_ms > 0;
 	}
 	arm_at(l, m->until_ms);
 }
@@ -681,7 +756,7 @@ life_is_silent(const struct life *l, const char *agent)
 {
 	const struct mate *m = map_find(l->mates, agent);
 
-	return m != NULL && m->silent_ms > 0;
+	return m != NULL && m->silent_ms > 0 && !m->is_back;
 }
 
 int64_t

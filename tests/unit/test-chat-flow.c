@@ -211,8 +211,18 @@ static const struct object_kind obj_kinds[] = {
 	    .remove = obj_remove },
 	{ .name = NULL }
 };
+static int
+prov_query(void *ctx, const struct json *question, struct json **answer,
+    struct err *err)
+{
+	*answer = json_must("{\"lines\":[{\"stream\":\"stderr\",\"text\":"
+	    "\"I give up: API_KEY=0123456789abcdef\"}]}");
+	return 0;
+}
+
 static const struct provider prov = { .name = "matrix", .concurrency = 4,
-    .kinds = obj_kinds, .open = prov_open, .close = prov_close };
+    .kinds = obj_kinds, .open = prov_open, .close = prov_close,
+    .query = prov_query };
 const struct provider *const providers[] = { &prov, NULL };
 
 const struct object_kind *
@@ -2289,7 +2299,7 @@ test_wake_and_sleep(void **state)
 	    "3 agents: 1 ready, 2 asleep");
 	expect(ask(h, "!hiclaw sleep ann"), "done", "");
 	expect(ask(h, "!hiclaw restart ann"), "refused",
-	    "nn is asleep: \"wake ann\" starts it");
+	    "ann is asleep; \"wake ann\" starts it");
 	expect(ask(h, "!hiclaw ensure-ready ann"), "done", "wake ann");
 	assert_string_equal(state_of_agent(h, "ann"), "Running");
 	expect(ask(h, "!hiclaw ensure-ready ann"), "done", "ann is ready");
@@ -2331,7 +2341,13 @@ last_news(struct house *h, const char *part)
 
 #define DIED(code) "{\"state\":\"stopped\",\"died\":{\"code\":" code \
     ",\"at_ms\":1,\"log\":[\"first\",\"cannot open the door\"]}," \
-    "\"deaths\":2}"
+    "\"deaths\":6}"
+
+static bool
+has_told_dying(struct house *h)
+{
+	return last_news(h, "keeps dying") != NULL;
+}
 
 static void
 test_deaths(void **state)
@@ -2358,9 +2374,10 @@ test_deaths(void **state)
 	/* Until it keeps dying. */
 	set_observed(h, "ann", DIED("3"));
 	turn(h);
+	assert_true(wait_for(h, has_told_dying));
 	assert_non_null(last_news(h, "ann keeps dying (exit code 3; 6 times in "
 	    "a row). Next try in 1h"));
-	assert_non_null(last_news(h, "cannot open the door"));
+	assert_non_null(last_news(h, "I give up: API_KEY=***"));
 	expect(ask(h, "!hiclaw get workers"), "info", "CrashLoop");
 	expect(ask(h, "!hiclaw status"), "info", "dying again and again");
 	forget_sent(h);
@@ -2388,7 +2405,7 @@ test_logs(void **state)
 
 	expect(ask(h, "!hiclaw logs ann"), "refused", "no agent ann");
 	expect(ask(h, SPEC("m", "")), "done", "");
-	expect(ask(h, "!hiclaw logs ann"), "refused", "has no container");
+	expect(ask(h, "!hiclaw logs ann"), "refused", "There is no container");
 	with_containers(h);
 	expect(ask(h, "!hiclaw logs ann --tail no"), "refused", "a number");
 	r = ask_outside(h, "!hiclaw logs ann", question, "{\"lines\":["

@@ -349,7 +349,7 @@ struct house {
 	int		 events, settled, runs_over, fights, drifts, silent,
 			 reports;
 	struct strv	 actors;	/* of runs that are over */
-	struct strv	 titles, woken;
+	struct strv	 titles, woken, told;
 };
 
 static void
@@ -394,19 +394,21 @@ saw_woken(void *arg, const char *room, const char *event,
 }
 
 static void
-saw_silent(void *arg, const char *name, int64_t since_ms)
+saw_silent(void *arg, const struct strv *names, int64_t since_ms)
 {
 	struct house *h = arg;
 
 	h->silent++;
+	strv_addf(&h->told, "%zu silent", names->n);
 }
 
 static void
-saw_reports(void *arg, const char *name, int64_t since_ms)
+saw_reports(void *arg, const struct strv *names, int64_t since_ms)
 {
 	struct house *h = arg;
 
 	h->reports++;
+	strv_addf(&h->told, "%zu report", names->n);
 }
 
 static void
@@ -566,6 +568,7 @@ teardown(void **state)
 	strv_release(&h->actors);
 	strv_release(&h->titles);
 	strv_release(&h->woken);
+	strv_release(&h->told);
 	free(h);
 	return 0;
 }
@@ -856,6 +859,12 @@ was_silent(struct house *h)
 	return h->silent > 0;
 }
 
+static bool
+has_returned(struct house *h)
+{
+	return h->reports > 0;
+}
+
 static void
 test_reports(void **state)
 {
@@ -871,14 +880,16 @@ test_reports(void **state)
 	assert_true(life_is_silent(h->life, "alice"));
 	wait_ms(h, 1500);
 	assert_int_equal(h->silent, 1);
+	assert_int_equal(h->told.n, 1);
 	/* Also over a restart it is known, and said when it is over. */
 	house_close(h);
 	house_open(h);
 	assert_int_equal(h->reports, 0);
 	report(h, "alice", 60000, -1);
-	assert_int_equal(h->reports, 1);
 	assert_false(life_is_silent(h->life, "alice"));
+	assert_true(wait_for(h, has_returned));
 	report(h, "alice", 60000, -1);
+	wait_ms(h, 500);
 	assert_int_equal(h->reports, 1);
 	assert_true(life_heard_ms(h->life, "alice") > 0);
 	/* Asleep is not silent. */
@@ -886,6 +897,27 @@ test_reports(void **state)
 	set_state(h, "wim", "Sleeping");
 	wait_ms(h, 2500);
 	assert_int_equal(h->silent, 1);
+	assert_false(life_is_silent(h->life, "wim"));
+}
+
+/* The way to us is closed, and open again: all at once are one piece of news. */
+static void
+test_all_silent(void **state)
+{
+	static const char *const all[] = { "alice", "wim", "wanda", "lea" };
+	struct house *h = *state;
+
+	for (size_t i = 0; i < NELEM(all); i++)
+		report(h, all[i], 1200, -1);
+	assert_true(wait_for(h, was_silent));
+	house_close(h);
+	house_open(h);
+	for (size_t i = 0; i < NELEM(all); i++)
+		report(h, all[i], 60000, -1);
+	assert_true(wait_for(h, has_returned));
+	assert_int_equal(h->told.n, 2);
+	assert_string_equal(h->told.v[0], "4 silent");
+	assert_string_equal(h->told.v[1], "4 report");
 }
 
 /* --- deaths ------------------------------------------------------------------ */
@@ -977,7 +1009,8 @@ main(void)
 		T(test_wake_on_mention), T(test_who_wakes_whom),
 		T(test_several_in_one_run), T(test_told_before),
 		T(test_idle_workers_sleep), T(test_active_ones_stay_awake),
-		T(test_reports), T(test_crash_loop), T(test_phases),
+		T(test_reports), T(test_all_silent),
+		T(test_crash_loop), T(test_phases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

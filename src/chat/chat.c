@@ -29,7 +29,8 @@ chat_new(struct store *store, struct engine *engine,
 	c->store = store;
 	c->engine = engine;
 	c->cfg = *cfg;
-	c->ops = (struct ops){ engine, store, chat_settled, c };
+	c->ops = (struct ops){ .engine = engine, .store = store,
+	    .settled = chat_settled, .arg = c };
 	c->bot = bot_user(wc);
 	c->name = xstrdup(wc->prefix);
 	c->lives = progress_map();

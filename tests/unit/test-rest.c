@@ -318,7 +318,8 @@ house_open(struct house *h)
 	cfg.live_interval_ms = 20;
 	h->engine = engine_new(h->loop, h->store, &cfg, &err);
 	assert_non_null(h->engine);
-	h->ops = (struct ops){ h->engine, h->store, on_settled, h };
+	h->ops = (struct ops){ .engine = h->engine, .store = h->store,
+	    .settled = on_settled, .arg = h };
 	h->rest = rest_new(&h->ops, &rc);
 	h->is_up = true;
 	declare(h, house_text);

@@ -40,7 +40,8 @@ chat_new(struct store *store, struct engine *engine,
 	c->observer = (struct engine_observer){
 		.arg = c, .run = progress_run, .drift = news_drift,
 		.fight = news_fight, .system = news_system,
-		.account_made = password_made, .resource_gone = news_gone,
+		.account_made = password_made, .elsewhere = joining_ready,
+		.resource_gone = news_gone,
 	};
 	c->templates = templates_load(cfg->templates_dir, e);
 	if (c->templates != NULL)

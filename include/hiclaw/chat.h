@@ -33,6 +33,9 @@ struct life_news chat_life_news(struct chat *);
 /* For struct ops: a change that needed nothing outside gets its receipt. */
 void	chat_settled(void *chat, const struct run_request *,
 	    const char *plan_hash);
+/* For struct ops: somebody showed the join code of an agent. */
+void	chat_joined(void *chat, const char *agent, const char *from,
+	    bool is_again);
 /*
  * Something outside that an event needs before it can be dealt with: an
  * attachment's bytes, the message it replies to, or the answer of a provider

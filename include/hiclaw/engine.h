@@ -56,6 +56,8 @@ struct engine_observer {
 		    int64_t since_ms, const char *why);
 	/* The initial password of a Human's account was made. */
 	void	(*account_made)(void *arg, const char *key, const char *user);
+	/* All is ready for an agent that somebody else runs: "remote:alice". */
+	void	(*elsewhere)(void *arg, const char *key);
 	/* Nothing is left of a deleted resource. */
 	void	(*resource_gone)(void *arg, const char *kind, const char *name);
 };

@@ -18,6 +18,9 @@ struct httpd_req {
 	const char	*query_token;	/* access_token of the query, or NULL */
 	const char	*query;		/* "team=web&tail=20", still encoded; "" */
 	const char	*content_type;	/* of the body, or NULL */
+	const char	*from;		/* the address it came from, for people:
+					 * "10.1.2.3", and what a proxy before us
+					 * says; or NULL */
 	const char	*body;		/* terminated */
 	size_t		 body_len;
 	/* Who takes the answer of a request that came from no listener (tests,

@@ -16,6 +16,10 @@ struct ops {
 	 * NULL: nobody wants to know. */
 	void		(*settled)(void *arg, const struct run_request *,
 			    const char *plan_hash);
+	/* Somebody showed the join code of an agent, from that address: and has
+	 * it now, or was refused since it was used before.  Or NULL. */
+	void		(*joined)(void *arg, const char *agent,
+			    const char *from, bool is_again);
 	void		*arg;
 };
 
@@ -168,6 +172,58 @@ void	 agent_views_find(const struct engine *, const struct resource *,
 void	 agent_views_release(struct agent_views *);
 const struct agent_view *agent_views_named(const struct agent_views *,
 	    const char *name);			/* or NULL */
+
+/* --- join.c, bundle.c: agents that somebody else runs --------------------- */
+/*
+ * Whoever is to run such an agent shows a one-time code and gets in return what
+ * a container would get: environment, home and a token, with which it asks for
+ * changes and renews the token.  The code is kept by its hash; a used one is
+ * remembered for a while, so that who uses it again is told from who guesses.
+ */
+#define JOIN_CODE_MS	3600000			/* that a code is good for */
+
+/*
+ * A new code for the agent; the one before falls.  It is sealed as a secret of
+ * the object "remote:<name>" until it was told; gives the name of the secret
+ * ("code-12ab"), yours.  NULL: ERR_USER says why there is nothing to join.
+ */
+char	*join_offer(const struct ops *, const char *agent, struct err *);
+enum join_code { JOIN_UNKNOWN, JOIN_USED, JOIN_GOOD };
+/* *agent gets whose it is; yours, or NULL. */
+enum join_code join_code_find(const struct ops *, const char *code,
+	    char **agent);
+/*
+ * The code becomes a token, which is the only one from now on; for secret_free.
+ * NULL: somebody was quicker.
+ */
+char	*join_take(const struct ops *, const char *code, const char *agent,
+	    int64_t *expires_ms);
+/* A new token for an agent that has one, which ends soon; for secret_free. */
+char	*join_renew(const struct ops *, const char *agent,
+	    int64_t *expires_ms);
+/* It reports: its command runs, or does not. */
+void	 join_report(const struct ops *, const char *agent, bool is_running,
+	    int64_t life_ms);
+
+/* Digests of what an agent elsewhere is to have, and of what of it takes a new
+ * start of the runtime.  False: there is no such agent elsewhere. */
+struct bundle_state { char digest[65], restart[65]; };
+bool	 bundle_state(struct engine *, const char *agent,
+	    struct bundle_state *);
+/*
+ * All of it: {"name", "kind", "user", "state": "running" or "stopped", "digest",
+ * "restart", "env": {..}, "files":
+ * [{"path", "mode", "rule", "content" or "base64", "form"?}...], "secrets": {..},
+ * "left_out": [..]}.  A path is relative to the home; a rule is one of files
+ * (ARCHITECTURE.md), or "skill", "package", or "own": the agent's, given only
+ * with `is_first`.  A shared file has its "form" too, for file_render with
+ * "secrets".  `done` is called once, with NULL and why on failure, also before
+ * this returns; what it is given is wiped afterwards.  Where the storage is not a
+ * directory there are no files: the agent has its own way there.
+ */
+int	 bundle_make(struct engine *, const char *agent, bool is_first,
+	    void (*done)(void *arg, struct json *bundle, const struct err *),
+	    void *arg, struct err *) MUST_CHECK;
 
 /* --- names --------------------------------------------------------------- */
 

@@ -176,6 +176,45 @@ base64_encode(const void *p, size_t n)
 	return out;
 }
 
+static int
+base64_digit(char c)
+{
+	static const char	digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char		*p = c != '\0' ? strchr(digits, c) : NULL;
+
+	return p != NULL ? (int)(p - digits) : -1;
+}
+
+char *
+base64_decode(const char *s, size_t *len)
+{
+	char		*out = xmalloc(strlen(s) / 4 * 3 + 4);
+	uint32_t	 bits = 0;
+	size_t		 n = 0, digits = 0;
+	int		 d;
+
+	for (; *s != '\0' && *s != '='; s++) {
+		if (*s == '\r' || *s == '\n')
+			continue;
+		d = base64_digit(*s);
+		if (d == -1)
+			goto bad;
+		bits = bits << 6 | (uint32_t)d;
+		digits++;
+		if (digits % 4 != 1)
+			out[n++] = (char)(bits >> (6 - 2 * ((digits - 1) % 4)));
+	}
+	if (s[strspn(s, "=\r\n")] != '\0' || digits % 4 == 1)
+		goto bad;
+	out[n] = '\0';
+	*len = n;
+	return out;
+bad:
+	free(out);
+	return NULL;
+}
+
 char *
 md5_base64(const void *p, size_t n)
 {

@@ -189,8 +189,22 @@ struct ending {
 /* The receipt: in the chain, in the admin room, and where it was asked. */
 void	 receipt_send(struct chat *, const struct ending *);
 
-/* --- password.c, news.c, people.c ---------------------------------------- */
+/* --- password.c, joining.c, news.c, people.c ----------------------------- */
 
+/* A secret that is shown once; all of it is borrowed. */
+struct secret_telling {
+	const char	*key, *name;	/* of the secret: see engine_secret */
+	const char	*user;		/* whom it is about, or NULL */
+	const char	*asker, *room;	/* who is told, and where */
+	const struct text *text;	/* has {{secret:key/name}} once */
+	int64_t		 stays_ms;	/* 0: the message goes when it was read;
+					 * else it stays, and for that long */
+};
+void	 secret_tell(struct chat *, const struct secret_telling *);
+/* What stays of this key was used, or is replaced: it goes now. */
+void	 secret_withdraw(struct chat *, const char *key);
+/* Who declared what has this object last, or the first admin; yours, or NULL. */
+char	*asker_of(struct chat *, const char *key);
 void	 passwords_load(struct chat *);
 void	 password_made(void *chat, const char *key, const char *user);
 /* Tell this person the token, once, in the direct chat. */
@@ -208,6 +222,12 @@ const char *words_of(struct chat *, const char *agent);
 /* Where it was woken by a message: it does not come up. */
 void	 news_not_woken(struct chat *, const struct json *woken,
 	    const char *title, const char *why);
+/* joining.c: the join command of an agent that somebody else runs. */
+void	 joining_ready(void *chat, const char *key);
+/* A new one for this person; false: err says why not. */
+bool	 joining_offer(struct chat *, const char *agent, const char *asker,
+	    struct err *);
+
 void	 news_drift(void *, const char *key, const char *sender,
 	    const struct strv *did);
 void	 news_fight(void *, const char *key, const char *sender, int wait_s);

@@ -29,7 +29,8 @@ chat_new(struct store *store, struct engine *engine,
 	c->store = store;
 	c->engine = engine;
 	c->cfg = *cfg;
-	c->ops = (struct ops){ engine, store, chat_settled, c };
+	c->ops = (struct ops){ .engine = engine, .store = store,
+	    .settled = chat_settled, .arg = c };
 	c->bot = bot_user(wc);
 	c->name = xstrdup(wc->prefix);
 	c->lives = progress_map();
@@ -39,7 +40,8 @@ chat_new(struct store *store, struct engine *engine,
 	c->observer = (struct engine_observer){
 		.arg = c, .run = progress_run, .drift = news_drift,
 		.fight = news_fight, .system = news_system,
-		.account_made = password_made, .resource_gone = news_gone,
+		.account_made = password_made, .elsewhere = joining_ready,
+		.resource_gone = news_gone,
 	};
 	c->templates = templates_load(cfg->templates_dir, e);
 	if (c->templates != NULL)

@@ -32,6 +32,7 @@ void	cmd_status(struct request *);
 void	cmd_events(struct request *);
 void	cmd_explain(struct request *);
 void	cmd_invite(struct request *);
+void	cmd_join(struct request *);
 void	cmd_help(struct request *);
 void	cmd_whoami(struct request *);
 void	cmd_version(struct request *);

@@ -22,6 +22,7 @@ const struct handler handlers[] = {
 	{ "get", cmd_get, VERB_GET },
 	{ "help", cmd_help, VERB_VERSION },
 	{ "invite", cmd_invite, VERB_ADMIN },
+	{ "join", cmd_join, VERB_ADMIN },
 	{ "logs", cmd_logs, VERB_LOGS },
 	{ "plan", cmd_plan, VERB_PLAN },
 	{ "restart", cmd_restart, VERB_RESTART },

@@ -1,16 +1,18 @@
 /*
  * Secrets that are told once, in a direct chat: the initial password when the
- * account of a Human was made, to whoever asked for that; and a token for our
- * REST API, to who wants one.
+ * account of a Human was made, to whoever asked for that; a token for our REST
+ * API, to who wants one; the join code of an agent that somebody else runs
+ * (joining.c).
  *
  * The secret itself is never in a row of the outbox: the message says
  * {{secret:human:john/password}}, and the sender puts it in as it leaves.  Once
  * it is sent the sealed secret is wiped, and the message is redacted soon after
- * it was read, or after password_ttl.
+ * it was read, or after password_ttl.  One that is to be used after it was read
+ * stays for its own time, or until it is withdrawn.
  *
  * What is on its way is kept in the store under one key, without any secret:
  *  [{"key","secret","user","asker","room","message": outbox id,
- *    "redact": outbox id, "until": ms}]
+ *    "redact": outbox id, "until": ms, "ttl": ms, "stays": true}]
  * "secret" is its name if that is not "password"; "redact" is there from the
  * moment the message was sent.
  */
@@ -67,10 +69,10 @@ newest_actor(const struct revision_row *row, void *arg)
 }
 
 /*
- * The one who declared the Human last; if that is nobody who may know, the
+ * The one who declared the resource last; if that is nobody who may know, the
  * first admin.
  */
-static char *
+char *
 asker_of(struct chat *c, const char *key)
 {
 	const struct world_config *wc = engine_world_config(c->engine);
@@ -107,22 +109,43 @@ minutes_shown(const struct chat *c, char *dst, size_t size)
 	return dst;
 }
 
-static int64_t
-send_password(struct chat *c, const char *room, const char *secret,
-    const char *user)
+void
+secret_tell(struct chat *c, const struct secret_telling *t)
 {
+	char *secret = xasprintf("%s/%s", t->key, t->name);
 	struct reply r = { .state = REPLY_INFO, .secret = secret };
+	struct json *p = json_push(c->passwords, json_object());
+
+	json_set_str(p, "key", t->key);
+	json_set_str(p, "secret", t->name);
+	json_set_str(p, "user", t->user);
+	json_set_str(p, "asker", t->asker);
+	json_set_int(p, "message", reply_send(c, t->room, &r, t->text));
+	json_set_str(p, "room", t->room);
+	if (t->stays_ms > 0) {
+		json_set_bool(p, "stays", true);
+		json_set_int(p, "ttl", t->stays_ms);
+	}
+	save(c);
+	free(secret);
+}
+
+static void
+send_password(struct chat *c, const char *room, const char *key,
+    const char *user, const char *asker)
+{
 	struct text t = { 0 };
-	char minutes[32], *mark = xasprintf("{{secret:%s}}", secret);
-	int64_t id;
+	struct secret_telling telling = { .key = key, .name = SECRET_NAME,
+	    .user = user, .asker = asker, .room = room, .text = &t };
+	char minutes[32], *mark = xasprintf("{{secret:%s/" SECRET_NAME "}}",
+	    key);
 
 	template_fill(c->templates, "password", FILL(V("user", user),
 	    V("password", mark), V("url", c->cfg.homeserver_url),
 	    V("minutes", minutes_shown(c, minutes, sizeof minutes))), &t);
-	id = reply_send(c, room, &r, &t);
+	secret_tell(c, &telling);
 	text_release(&t);
 	free(mark);
-	return id;
 }
 
 static bool
@@ -141,9 +164,8 @@ void
 password_made(void *arg, const char *key, const char *user)
 {
 	struct chat *c = arg;
-	char *asker, *secret;
+	char *asker;
 	const char *room;
-	struct json *p;
 
 	store_begin(c->store);
 	if (is_known(c, key))
@@ -154,56 +176,32 @@ password_made(void *arg, const char *key, const char *user)
 		free(asker);
 		return;
 	}
-	p = json_push(c->passwords, json_object());
-	json_set_str(p, "key", key);
-	json_set_str(p, "user", user);
-	json_set_str(p, "asker", asker);
-	secret = xasprintf("%s/%s", key, SECRET_NAME);
-	json_set_int(p, "message", send_password(c, room, secret, user));
-	json_set_str(p, "room", room);
-	save(c);
+	send_password(c, room, key, user, asker);
 	log_info("chat", "%s: the initial password goes to %s", user, asker);
-	free(secret);
 	free(asker);
 }
 
 /* Each under a key of its own: one may still be on its way. */
-static int64_t
-send_token(struct chat *c, const char *room, const char *secret,
-    const char *until)
-{
-	struct reply r = { .state = REPLY_INFO, .secret = secret };
-	struct text t = { 0 };
-	char minutes[32], *mark = xasprintf("{{secret:%s}}", secret);
-	int64_t id;
-
-	template_fill(c->templates, "token", FILL(V("token", mark),
-	    V("until", until),
-	    V("minutes", minutes_shown(c, minutes, sizeof minutes))), &t);
-	id = reply_send(c, room, &r, &t);
-	text_release(&t);
-	free(mark);
-	return id;
-}
-
 void
 token_tell(struct chat *c, const char *user, const char *token,
     const char *until)
 {
-	const char *room = engine_dm(c->engine, user);
 	char *nonce = rand_hex(8), *key = xasprintf("token:%s", nonce);
-	char *secret = xasprintf("%s/token", key);
-	struct json *p = json_push(c->passwords, json_object());
+	char *secret = xasprintf("%s/token", key), minutes[32];
+	char *mark = xasprintf("{{secret:%s}}", secret);
+	struct text t = { 0 };
+	struct secret_telling telling = { .key = key, .name = "token",
+	    .user = user, .asker = user, .room = engine_dm(c->engine, user),
+	    .text = &t };
 
 	store_begin(c->store);
 	store_secret_put(c->store, secret, token);
-	json_set_str(p, "key", key);
-	json_set_str(p, "secret", "token");
-	json_set_str(p, "user", user);
-	json_set_str(p, "asker", user);
-	json_set_int(p, "message", send_token(c, room, secret, until));
-	json_set_str(p, "room", room);
-	save(c);
+	template_fill(c->templates, "token", FILL(V("token", mark),
+	    V("until", until),
+	    V("minutes", minutes_shown(c, minutes, sizeof minutes))), &t);
+	secret_tell(c, &telling);
+	text_release(&t);
+	free(mark);
 	free(nonce);
 	free(key);
 	free(secret);
@@ -222,6 +220,35 @@ queue_redaction(struct chat *c, const struct json *p, int64_t when)
 	return store_outbox_add(c->store, &row);
 }
 
+static void
+forget(struct chat *c, const struct json *p)
+{
+	engine_secret_forget(c->engine, json_str(p, "key"),
+	    json_strd(p, "secret", SECRET_NAME));
+}
+
+void
+secret_withdraw(struct chat *c, const char *key)
+{
+	int64_t now = clock_ms();
+	struct json *p;
+
+	for (p = json_first(c->passwords); p != NULL; p = json_next(p)) {
+		int64_t redact = json_int(p, "redact", 0);
+
+		if (!str_equal(json_str(p, "key"), key) ||
+		    !json_bool(p, "stays", false))
+			continue;
+		json_remove(p, "stays");
+		if (redact != 0)
+			store_outbox_retry(c->store, redact, now);
+		else
+			json_set_int(p, "redact", queue_redaction(c, p, now));
+		json_set_int(p, "until", now + REDACT_PATIENCE_MS);
+	}
+	save(c);
+}
+
 /*
  * True when nothing is left to do: the redaction has gone out, or has been
  * tried for so long that it never will.
@@ -230,6 +257,7 @@ static bool
 look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
 {
 	int64_t redact = json_int(p, "redact", 0);
+	int64_t ttl = json_int(p, "ttl", c->cfg.password_ttl_ms);
 	char *event;
 
 	event = store_outbox_event(c->store, redact != 0 ? redact :
@@ -239,14 +267,11 @@ look_at(struct chat *c, struct json *p, int64_t now, bool *changed)
 	free(event);
 	*changed = true;
 	store_begin(c->store);
+	forget(c, p);
 	if (redact != 0)
 		return true;
-	engine_secret_forget(c->engine, json_str(p, "key"),
-	    json_strd(p, "secret", SECRET_NAME));
-	json_set_int(p, "redact", queue_redaction(c, p, now +
-	    c->cfg.password_ttl_ms));
-	json_set_int(p, "until", now + c->cfg.password_ttl_ms +
-	    REDACT_PATIENCE_MS);
+	json_set_int(p, "redact", queue_redaction(c, p, now + ttl));
+	json_set_int(p, "until", now + ttl + REDACT_PATIENCE_MS);
 	return false;
 }
 
@@ -286,6 +311,7 @@ passwords_read(struct chat *c, const char *room, const char *event,
 		int64_t redact = json_int(p, "redact", 0);
 
 		if (redact == 0 || json_bool(p, "read", false) ||
+		    json_bool(p, "stays", false) ||
 		    !str_equal(json_str(p, "asker"), user))
 			continue;
 		dm = engine_observed(c->engine, json_strd(p, "room", ""),

@@ -5,6 +5,8 @@
  *   client.c   calls of the controller, and its refusals in words
  *   show.c     tables, details, colours, the progress line
  *   get.c apply.c agent.c system.c   the verbs, one file per group
+ *   join.c keep.c home.c   agents that run here for a controller elsewhere, and
+ *              their files (in the library, for tests)
  */
 #ifndef CLI_H
 #define CLI_H
@@ -45,7 +47,8 @@ struct verb {
 	const char	*examples;	/* lines, each "command" */
 	const char	*options;	/* letters that it takes: see main.c */
 	size_t		 args_min, args_max;
-	int		(*run)(struct cli *);
+	int		(*run)(struct cli *);	/* NULL: join, which reads its
+					 * own words and needs no token */
 };
 extern const struct verb verbs[];	/* ends with name NULL */
 

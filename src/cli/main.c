@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "join.h"
+
 #define KINDS	"workers, teams, humans, managers"
 
 const struct verb verbs[] = {
@@ -44,6 +46,8 @@ const struct verb verbs[] = {
 	    "hiclaw restart alice", "n", 0, 1000, cmd_restart },
 	{ "logs", "NAME", "the last lines that an agent's container wrote",
 	    NULL, "hiclaw logs alice --tail 20", "nL", 0, 1, cmd_logs },
+	{ "join", "[URL CODE] --home DIR [-- COMMAND]", "run an agent here, "
+	    "for a controller elsewhere", NULL, "", "", 0, 0, NULL },
 	{ "status", "", "how the controller is", NULL, "hiclaw status -o json",
 	    "o", 0, 0, cmd_status },
 	{ "version", "", "of this command and of the controller", NULL,
@@ -440,6 +444,10 @@ run(struct cli *c, int argc, char **argv)
 	}
 	if ((c->verb = find_verb(argc, argv, &used)) == NULL)
 		return unknown_verb(c, argc, argv);
+	if (c->verb->run == NULL && strcmp(argv[0], "help") == 0)
+		return cli_join(2, (char *[]){ argv[1], "--help", NULL });
+	if (c->verb->run == NULL)
+		return cli_join(argc - 1, argv + 1);
 	if (strcmp(argv[0], "help") == 0) {
 		print_help(c->verb);
 		return DONE;

@@ -391,7 +391,7 @@ life_open(struct daemon *d)
 	int64_t idle_ms = duration_ms(d->cfg.agents.idle_timeout);
 
 	d->ops = (struct ops){ .engine = d->engine, .store = d->store,
-	    .settled = chat_settled };
+	    .settled = chat_settled, .joined = chat_joined };
 	return life_new(&d->ops, d->loop, idle_ms > 0 ? idle_ms : 0);
 }
 

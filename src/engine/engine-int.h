@@ -149,6 +149,7 @@ void	 engine_sync(struct engine *);
 struct item *item_find(const struct engine *, const char *key);
 struct item *item_add(struct engine *, const char *key, const char *owner);
 void	 item_remove(struct engine *, struct item *);
+void	 item_unwanted(struct engine *, struct item *);
 void	 item_free(void *);
 void	 item_set_owner(struct engine *, struct item *, const char *owner);
 void	 item_set_deps(struct engine *, struct item *, const char *desired,

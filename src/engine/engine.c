@@ -397,6 +397,7 @@ engine_sync(struct engine *e)
 		if (it->desired != NULL && world_find(w, key) == NULL) {
 			free(it->desired);
 			it->desired = NULL;
+			item_unwanted(e, it);
 			reset(it);
 			put_object(e, it);
 			item_touch(e, it);

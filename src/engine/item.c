@@ -217,16 +217,43 @@ tokens_forget(struct engine *e, const struct item *it)
 {
 	const struct object_secret *s = it->kind != NULL ? it->kind->secrets :
 	    NULL;
-	bool any = it->kind != NULL && it->kind->is_elsewhere;
-	char *subject;
+	char *subject, *key;
+	struct item *other;
+	bool any = false;
 
 	for (; s != NULL && s->name != NULL; s++)
 		any |= s->is_token;
 	if (!any)
 		return;
+	/* The agent has moved: its tokens are of the new place by now. */
 	subject = token_subject(it->key);
-	store_tokens_remove(e->store, subject);
+	key = xasprintf("remote:%s", subject + strlen("agent:"));
+	other = item_find(e, key);
+	if (other == NULL || other->desired == NULL || other->observed == NULL ||
+	    strstr(other->observed, "\"joined_ms\"") == NULL)
+		store_tokens_remove(e->store, subject);
+	free(key);
 	free(subject);
+}
+
+/*
+ * It is not to be there any more.  What runs elsewhere is ended by nothing but
+ * this, at once: before a container of the same agent gets its own token.
+ */
+void
+item_unwanted(struct engine *e, struct item *it)
+{
+	static const char *const of[] = { "agent", "join", "used" };
+	const char *name = strchr(it->key, ':');
+
+	if (it->kind == NULL || !it->kind->is_elsewhere || name == NULL)
+		return;
+	for (size_t i = 0; i < NELEM(of); i++) {
+		char *subject = xasprintf("%s%s", of[i], name);
+
+		store_tokens_remove(e->store, subject);
+		free(subject);
+	}
 }
 
 /* Nothing is left of it outside: forget it, and its resource with the last. */

@@ -487,15 +487,18 @@ has_password(const struct object_kind *kind)
 	return false;
 }
 
-/* The account of a person was made just now: chat hands over its password. */
+/* The account of a person was made just now: chat hands over its password; or
+ * somebody is to make the rest happen elsewhere: chat tells how. */
 static void
-tell_account(struct engine *e, const struct item *it, const struct deed *d,
+tell_made(struct engine *e, const struct item *it, const struct deed *d,
     bool was_absent)
 {
 	if (was_absent && d->rc == 0 && has_password(it->kind) &&
 	    json_bool(d->out.observed, "made", false))
 		TELL(e, account_made, it->key,
 		    json_str(d->out.observed, "user"));
+	if (was_absent && d->rc == 0 && it->kind->is_elsewhere)
+		TELL(e, elsewhere, it->key);
 }
 
 /* What was said of the item while it was in hand, or before it was known.  The
@@ -591,7 +594,7 @@ task_done(struct engine *e, const struct batch *b, struct task *t,
 	} else {
 		it->fails = 0;
 		it->retry_ms = 0;
-		tell_account(e, it, d, was_absent);
+		tell_made(e, it, d, was_absent);
 		if (it->drift_by != NULL)
 			drift_repaired(e, it, &d->out.did);
 	}

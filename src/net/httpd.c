@@ -13,6 +13,7 @@
  */
 #include "hiclaw/httpd.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netdb.h>
@@ -138,6 +139,7 @@ on_completed(void *arg, struct MHD_Connection *conn, void **slot,
 	secret_free((char *)(uintptr_t)call->req.bearer);
 	secret_free((char *)(uintptr_t)call->req.query_token);
 	secret_free((char *)(uintptr_t)call->req.query);
+	free((char *)(uintptr_t)call->req.from);
 	free((char *)(uintptr_t)call->req.content_type);
 	free(call);
 }
@@ -210,6 +212,46 @@ get_query(struct MHD_Connection *conn)
 	return buf_take(&b);
 }
 
+/* Who is asked last names who asked it: what stands before that may be made up. */
+static const char *
+forwarded_for(struct MHD_Connection *conn)
+{
+	const char	*v = MHD_lookup_connection_value(conn, MHD_HEADER_KIND,
+			    "X-Forwarded-For"), *comma;
+
+	if (v == NULL)
+		return NULL;
+	if ((comma = strrchr(v, ',')) != NULL)
+		v = comma + 1;
+	v += strspn(v, " ");
+	return v[0] != '\0' && strlen(v) <= INET6_ADDRSTRLEN &&
+	    v[strspn(v, "0123456789abcdefABCDEF.:")] == '\0' ? v : NULL;
+}
+
+static const char *
+get_from(struct MHD_Connection *conn)
+{
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(conn,
+	    MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const char	*proxied = forwarded_for(conn);
+	char		 text[INET6_ADDRSTRLEN] = "";
+	const void	*p;
+
+	if (i == NULL || i->client_addr == NULL)
+		return NULL;
+	if (i->client_addr->sa_family == AF_INET6)
+		p = &((const struct sockaddr_in6 *)
+		    (const void *)i->client_addr)->sin6_addr;
+	else
+		p = &((const struct sockaddr_in *)
+		    (const void *)i->client_addr)->sin_addr;
+	if (inet_ntop(i->client_addr->sa_family, p, text, sizeof(text)) == NULL)
+		return NULL;
+	if (proxied != NULL)
+		return xasprintf("%s, by way of %s", proxied, text);
+	return xstrdup(text);
+}
+
 /* The whole request is here: hand it to the loop, or refuse it. */
 static enum MHD_Result
 call_complete(struct call *call, const char *method, const char *path)
@@ -225,6 +267,7 @@ call_complete(struct call *call, const char *method, const char *path)
 		call->req.bearer = get_bearer(call->conn);
 		call->req.query_token = get_query_token(call->conn);
 		call->req.query = get_query(call->conn);
+		call->req.from = get_from(call->conn);
 		call->req.content_type = xstrdup(MHD_lookup_connection_value(
 		    call->conn, MHD_HEADER_KIND,
 		    MHD_HTTP_HEADER_CONTENT_TYPE));

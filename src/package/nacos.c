@@ -323,46 +323,6 @@ nacos_code(const struct json *answer, struct err *e)
 
 /* --- AgentSpec ------------------------------------------------------------ */
 
-static int
-base64_digit(char c)
-{
-	static const char	digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	const char		*p = c != '\0' ? strchr(digits, c) : NULL;
-
-	return p != NULL ? (int)(p - digits) : -1;
-}
-
-/* Terminated, yours; NULL when it is not base64.  Line ends are skipped. */
-static char *
-base64_decode(const char *s, size_t *len)
-{
-	char		*out = xmalloc(strlen(s) / 4 * 3 + 4);
-	uint32_t	 bits = 0;
-	size_t		 n = 0, digits = 0;
-	int		 d;
-
-	for (; *s != '\0' && *s != '='; s++) {
-		if (*s == '\r' || *s == '\n')
-			continue;
-		d = base64_digit(*s);
-		if (d == -1)
-			goto bad;
-		bits = bits << 6 | (uint32_t)d;
-		digits++;
-		if (digits % 4 != 1)
-			out[n++] = (char)(bits >> (6 - 2 * ((digits - 1) % 4)));
-	}
-	if (s[strspn(s, "=\r\n")] != '\0' || digits % 4 == 1)
-		goto bad;
-	out[n] = '\0';
-	*len = n;
-	return out;
-bad:
-	free(out);
-	return NULL;
-}
-
 /* "<type>/<name>", or "<name>" when it says so already: yours. */
 static char *
 resource_path(const struct json *r)

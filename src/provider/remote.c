@@ -3,6 +3,9 @@
  * the house knows of such an agent: whether somebody joined with the one-time
  * command (see rest), and until when its last report counts.
  *
+ * Of its desired form {"agent", "env", "state"?, "restart"?} only the name makes a
+ * difference here: the rest is for whoever runs it, who asks (see bundle.c).
+ *
  * Events: {"type": "joined", "at_ms"}, {"type": "ready", "until_ms"},
  * {"type": "unready"}.
  */
@@ -71,8 +74,9 @@ static bool
 remote_awaits(const struct json *desired, const struct json *observed,
     char *why, size_t whysize)
 {
-	(void)desired;
-	if (json_get(observed, "ready_until") != NULL)
+	/* Nobody waits for one that is to sleep. */
+	if (json_str(desired, "state") != NULL ||
+	    json_get(observed, "ready_until") != NULL)
 		return false;
 	snprintf(why, whysize, json_get(observed, "joined_ms") == NULL ?
 	    "waits for somebody to run its join command" :

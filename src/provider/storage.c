@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/secure.h"
+
 #define PATH_BYTES	1024
 #define PART_BYTES	200
 #define DEPTH_MAX	16
 #define LIST_MAX	5000		/* files in an answer */
 #define TEXT_MAX	(256 * 1024)	/* of a file in an answer */
+#define TREE_FILE_MAX	(4 * 1024 * 1024)	/* of one in a whole tree */
+#define TREE_MAX	(16 * 1024 * 1024)	/* of all: it is one answer */
 #define ROUNDS_MAX	100000		/* batches of one tree */
 
 void
@@ -364,6 +368,116 @@ answer_get(struct storage *s, const char *path, size_t max,
 	return 0;
 }
 
+/* A whole tree for an answer. */
+struct reading {
+	struct storage	*storage;
+	struct strv	 paths;
+	struct json	*files, *left_out;
+	size_t		 bytes;
+};
+
+static int
+on_path(void *arg, const char *path, const struct storage_stat *st)
+{
+	struct reading *r = arg;
+
+	if (r->paths.n == LIST_MAX || st->size > TREE_FILE_MAX)
+		json_push_str(r->left_out, path);
+	else
+		strv_add(&r->paths, path);
+	return 0;
+}
+
+static bool
+is_first(const struct json *first, const char *path)
+{
+	const struct json *v;
+
+	for (v = json_first(first); v != NULL; v = json_next(v)) {
+		const char *s = json_value_str(v);
+
+		if (s != NULL && (str_ends(s, "/") ? str_starts(path, s) :
+		    strcmp(path, s) == 0))
+			return true;
+	}
+	return false;
+}
+
+static void
+put_bytes(struct json *f, const struct buf *data)
+{
+	size_t bad;
+	char *text;
+
+	if (utf8_valid(buf_str(data), data->len, &bad)) {
+		json_set_str(f, "content", buf_str(data));
+		return;
+	}
+	text = base64_encode(buf_str(data), data->len);
+	json_set_str(f, "base64", text);
+	free(text);
+}
+
+/* What goes while we look is not there. */
+static int
+read_one(struct reading *r, const char *path, struct err *e)
+{
+	struct storage_stat st = {0};
+	struct buf data = {0};
+	struct json *f;
+	int rv;
+
+	buf_init(&data, TREE_FILE_MAX);
+	rv = r->storage->ops->get(r->storage, path, &data, &st, e);
+	if (rv == 1 || data.overflow || r->bytes + data.len > TREE_MAX) {
+		json_push_str(r->left_out, path);
+		rv = 0;
+	} else if (rv == 0) {
+		r->bytes += data.len;
+		f = json_push(r->files, json_object());
+		json_set_str(f, "path", path);
+		set_mode(f, &st);
+		put_bytes(f, &data);
+	} else if (e->kind == ERR_NOTFOUND)
+		rv = 0;
+	secret_wipe(data.data, data.len);
+	buf_release(&data);
+	return rv;
+}
+
+static int
+answer_tree(struct storage *s, const struct json *question,
+    struct json **answer, struct err *e)
+{
+	const struct json *first = json_get(question, "first");
+	bool is_only = json_bool(question, "only", false);
+	char *prefix = xasprintf("%s/", json_str(question, "path"));
+	struct reading r = { .storage = s, .files = json_array(),
+	    .left_out = json_array() };
+	size_t i;
+	int rv;
+
+	rv = s->ops->list(s, prefix, NULL, on_path, &r, e);
+	strv_sort(&r.paths);
+	for (i = 0; rv == 0 && i < r.paths.n; i++)
+		if (is_first(first, r.paths.v[i]))
+			rv = read_one(&r, r.paths.v[i], e);
+	for (i = 0; rv == 0 && !is_only && i < r.paths.n; i++)
+		if (!is_first(first, r.paths.v[i]))
+			rv = read_one(&r, r.paths.v[i], e);
+	if (rv == 0) {
+		*answer = json_object();
+		json_set(*answer, "files", r.files);
+		json_set(*answer, "left_out", r.left_out);
+	} else {
+		json_wipe(r.files);
+		json_free(r.left_out);
+	}
+	strv_release(&r.paths);
+	free(prefix);
+	return rv == 0 ? 0 : -1;
+}
+
 static int
 on_any(void *arg, const char *path, const struct storage_stat *st)
 {
@@ -386,13 +500,16 @@ storage_query(void *ctx, const struct json *question, struct json **answer,
 		*answer = json_object();
 		return 0;
 	}
-	if (strcmp(op, "list") != 0 && strcmp(op, "get") != 0)
+	if (strcmp(op, "list") != 0 && strcmp(op, "get") != 0 &&
+	    strcmp(op, "tree") != 0)
 		return err_set(e, ERR_USER, "a storage cannot be asked \"%s\"",
 		    op);
 	if (path_check(path, e) == -1)
 		return -1;
 	if (strcmp(op, "list") == 0)
 		return answer_list(s, path, answer, e);
+	if (strcmp(op, "tree") == 0)
+		return answer_tree(s, question, answer, e);
 	return answer_get(s, path, max < 0 || max > TEXT_MAX ? TEXT_MAX :
 	    (size_t)max, answer, e);
 }

@@ -130,6 +130,11 @@ int	storage_observe(void *ctx, const struct observe_item *, size_t n,
  *	{"files": [{"path","size"}...]} by path, "cut": true when there is more
  * {"op": "get", "path": ..., "max": bytes}
  *	{"text": ...}, "cut" likewise, or {"binary": size}
+ * {"op": "tree", "path": ..., "first": [paths, or trees with "/" at the end],
+ *  "only": true}
+ *	{"files": [{"path", "mode"?, "content" or "base64"}...], "left_out":
+ *	[paths]}: what is in it, first those of "first", only these with "only";
+ *	what would be too much is left out
  * {"op": "ping"}
  *	{}
  */

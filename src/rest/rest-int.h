@@ -47,6 +47,8 @@ struct call {
 
 /* Takes the JSON. */
 void	 answer_json(struct call *, int status, struct json *);
+/* The same of something with secrets: wiped, and cached by nobody. */
+void	 answer_secret(struct call *, int status, struct json *);
 void	 answer_empty(struct call *);			/* 204 */
 void	 answer_text(struct call *, int status, const char *type,
 	    const char *);
@@ -60,6 +62,8 @@ void	 answer_problems(struct call *, const struct problems *,
 	    const struct err *);
 /* 403 with the rule; true: it may not, and that was said. */
 bool	 answer_may_not(struct call *, enum verb, const struct target *);
+/* 401 for what somebody shows that nobody has, or 429 for too many of these. */
+void	 answer_unknown(struct call *, const char *text);
 /* For answers that come later: the request, to be answered by a copy of the
  * call. */
 struct call *call_keep(const struct call *);		/* for call_drop */
@@ -114,6 +118,10 @@ void	post_ready(struct call *);
 void	post_restart(struct call *);
 void	get_agent_status(struct call *);
 void	get_logs(struct call *);
+
+void	post_join(struct call *);
+void	post_home(struct call *);
+void	post_token(struct call *);
 
 /* Those who wait for logs are given up. */
 void	askings_free(struct rest *);

@@ -24,6 +24,7 @@ struct answer {
 	const char	*type;
 	char		*body;		/* or NULL */
 	char		*headers[HEADERS_MAX];	/* ends with NULL */
+	bool		 is_secret;	/* wipe the body */
 	struct answer	*next;
 };
 
@@ -99,6 +100,16 @@ answer_json(struct call *c, int status, struct json *v)
 {
 	answer_value(c->rest, c->req, status, v);
 	json_free(v);
+}
+
+void
+answer_secret(struct call *c, int status, struct json *v)
+{
+	struct answer *a = answer_value(c->rest, c->req, status, v);
+
+	a->is_secret = true;
+	answer_header(a, "Cache-Control: no-store");
+	json_wipe(v);
 }
 
 void
@@ -206,6 +217,8 @@ rest_after_commit(struct rest *r)
 		    (const char *const *)a->headers);
 		for (size_t i = 0; i < HEADERS_MAX; i++)
 			free(a->headers[i]);
+		if (a->is_secret)
+			secret_wipe(a->body, strlen(a->body));
 		free(a->body);
 		free(a);
 	}
@@ -285,7 +298,7 @@ too_many_bad(struct rest *r)
 	return ++r->bad_n > BAD_TOKENS_S;
 }
 
-static void
+void
 answer_unknown(struct call *c, const char *text)
 {
 	struct answer *a;
@@ -467,6 +480,8 @@ rest_free(struct rest *r)
 		r->answers = a->next;
 		for (size_t i = 0; i < HEADERS_MAX; i++)
 			free(a->headers[i]);
+		if (a->is_secret)
+			secret_wipe(a->body, strlen(a->body));
 		free(a->body);
 		free(a);
 	}

@@ -10,6 +10,9 @@
  *
  * Files that a runtime reads only when it starts are named in "config" by their
  * digests: a new one starts the container anew, all others change under it.
+ *
+ * An agent that somebody else runs gets the same environment, but for what only
+ * its machine knows: where its home and its token lie.
  */
 #include "files-int.h"
 
@@ -30,7 +33,7 @@ struct making {
 	char		*home;		/* inside */
 	struct json	*form;
 	struct strv	 deps;
-	bool		 is_manager;
+	bool		 is_manager, is_remote;
 };
 
 /* --- environment ------------------------------------------------------------ */
@@ -52,7 +55,16 @@ env_secret(struct making *m, const char *name, const char *object,
 	    json_secret(object, secret, id_field));
 }
 
-/* What an image needs that fills its home from the storage. */
+/* Does it find its home ready made? */
+static bool
+has_home(const struct making *m)
+{
+	if (m->is_remote)
+		return strcmp(m->h->cfg->storage.provider, "directory") == 0;
+	return m->cfg->homes != NULL;
+}
+
+/* What an agent needs that fills its home from the storage. */
 static void
 env_storage(struct making *m)
 {
@@ -60,7 +72,7 @@ env_storage(struct making *m)
 	const struct agent *a = m->h->agent;
 	char *user, *name, *prefix;
 
-	if (m->cfg->homes != NULL)
+	if (has_home(m))
 		return;
 	user = xasprintf("user:%s", a->runtime);
 	if (m->h->consumer != NULL)
@@ -121,14 +133,16 @@ add_env(struct making *m)
 	const struct world_config *cfg = m->h->cfg;
 	const struct json *v;
 
-	env(m, "HOME", m->home);
+	if (!m->is_remote)
+		env(m, "HOME", m->home);
 	env(m, "HICLAW_MATRIX_URL", cfg->agents.homeserver_url);
 	env(m, "HICLAW_MATRIX_DOMAIN", cfg->domain);
 	if (cfg->gateway.provider != NULL)
 		env(m, "HICLAW_AI_GATEWAY_URL", cfg->gateway.agents_url);
 	if (cfg->agents.controller_url != NULL) {
 		env(m, "HICLAW_CONTROLLER_URL", cfg->agents.controller_url);
-		env(m, "HICLAW_AUTH_TOKEN_FILE", TOKEN_DIR "/token");
+		if (!m->is_remote)
+			env(m, "HICLAW_AUTH_TOKEN_FILE", TOKEN_DIR "/token");
 	}
 	env(m, "OPENCLAW_DISABLE_BONJOUR", "1");
 	if (m->is_manager)
@@ -401,19 +415,30 @@ add_container(struct making *m, const struct strv *files,
 }
 
 static void
-add_remote(struct world *w, const struct agent *a, const char *owner,
-    const struct strv *files)
+add_remote(struct making *m, const struct strv *files)
 {
-	struct json *form = json_object();
+	const struct agent *a = m->h->agent;
+	char *key = xasprintf("remote:%s", a->name);
+	int64_t restart = json_int(m->cfg->restarts, key, 0);
 	struct object *o;
 
-	json_set_str(form, "agent", a->runtime);
-	o = world_add(w, xasprintf("remote:%s", a->name), owner,
-	    json_canonical(form));
+	m->form = json_object();
+	json_set_str(m->form, "agent", a->runtime);
+	add_env(m);
+	if (agent_state(a) != AGENT_RUNNING)
+		json_set_str(m->form, "state", "stopped");
+	if (restart > 0)
+		json_set_int(m->form, "restart", restart);
+	o = world_add(m->w, key, m->owner, json_canonical(m->form));
 	strv_addf(&o->deps, "account:%s", a->runtime);
+	if (m->h->consumer != NULL)
+		strv_add(&o->deps, m->h->consumer);
 	for (size_t i = 0; i < files->n; i++)
 		strv_add(&o->deps, files->v[i]);
-	json_free(form);
+	for (size_t i = 0; i < m->deps.n; i++)
+		strv_add(&o->deps, m->deps.v[i]);
+	json_free(m->form);
+	strv_release(&m->deps);
 }
 
 void
@@ -421,10 +446,11 @@ container_add(struct world *w, const struct home *h, const char *owner,
     const struct strv *files, const struct strv *restarts)
 {
 	struct making m = { .w = w, .h = h, .cfg = &h->cfg->containers,
-	    .owner = owner, .is_manager = h->agent->role == AGENT_MANAGER };
+	    .owner = owner, .is_manager = h->agent->role == AGENT_MANAGER,
+	    .is_remote = agent_is_remote(h->agent) };
 
-	if (agent_is_remote(h->agent))
-		add_remote(w, h->agent, owner, files);
+	if (m.is_remote)
+		add_remote(&m, files);
 	else if (m.cfg->provider != NULL &&
 	    agent_state(h->agent) != AGENT_STOPPED)
 		add_container(&m, files, restarts);

@@ -126,7 +126,8 @@ house_open(void)
 	cfg.threads = 1;
 	house.engine = engine_new(house.loop, house.store, &cfg, &err);
 	demand(house.engine != NULL);
-	house.ops = (struct ops){ house.engine, house.store, NULL, NULL };
+	house.ops = (struct ops){ .engine = house.engine,
+	    .store = house.store };
 	house.rest = rest_new(&house.ops, &rc);
 	declare();
 	give_token("lea", "agent:lea");

@@ -1056,7 +1056,8 @@ static void
 test_run_of_others(void **state)
 {
 	struct house *h = *state;
-	struct ops ops = { h->engine, h->store, chat_settled, h->chat };
+	struct ops ops = { .engine = h->engine, .store = h->store,
+	    .settled = chat_settled, .arg = h->chat };
 	struct run_request rq = { .actor = "@ann:x.org", .room = ADMIN,
 	    .title = "delete Worker/alice (REST)" };
 	struct json *a = change_delete_action(), *show;

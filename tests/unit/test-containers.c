@@ -236,6 +236,44 @@ files_that_need_a_start_are_named(void **state)
 	(void)state;
 }
 
+/* Who runs an agent elsewhere gets what a container would get, but for what only
+ * that machine knows. */
+static void
+elsewhere_is_the_same_world(void **state)
+{
+	struct world_config cfg = config();
+	struct json *restarts = json_must("{\"remote:far\":2}");
+	struct world *w;
+	struct json *f;
+
+	cfg.containers.restarts = restarts;
+	w = compiled(&cfg);
+	f = form(w, "remote:far");
+	expect_member(f, "agent", "far");
+	expect_member(f, "env.HICLAW_WORKER_NAME", "far");
+	expect_member(f, "env.HICLAW_CONTROLLER_URL", "http://10.0.0.1:80");
+	assert_null(json_path(f, "env.HOME"));
+	assert_null(json_path(f, "env.HICLAW_AUTH_TOKEN_FILE"));
+	assert_int_equal(json_int(f, "restart", 0), 2);
+	assert_null(json_get(f, "state"));
+	/* Its home has the keys; with a storage of objects it brings it. */
+	assert_null(strstr(world_find(w, "remote:far")->desired, "$secret"));
+	json_free(f);
+	world_free(w);
+	cfg.storage = (struct world_storage){ .provider = "minio",
+	    .bucket = "b", .agents_url = "http://m:9000" };
+	w = compiled(&cfg);
+	f = form(w, "remote:far");
+	expect_member(json_path(f, "env.HICLAW_FS_SECRET_KEY"), "$secret",
+	    "user:far/secret");
+	expect_member(json_path(f, "env.HICLAW_WORKER_MATRIX_TOKEN"),
+	    "$secret", "account:far/token");
+	json_free(f);
+	world_free(w);
+	json_free(restarts);
+	(void)state;
+}
+
 int
 main(void)
 {
@@ -246,6 +284,7 @@ main(void)
 		cmocka_unit_test(secrets_are_where_they_must_be),
 		cmocka_unit_test(a_missing_image_is_not_another_ones),
 		cmocka_unit_test(files_that_need_a_start_are_named),
+		cmocka_unit_test(elsewhere_is_the_same_world),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -697,6 +697,20 @@ test_query(void **state)
 		{ "{\"op\":\"get\",\"path\":\"agents/a/none\"}", NULL },
 		{ "{\"op\":\"get\",\"path\":\"../x\"}", NULL },
 		{ "{\"op\":\"get\",\"path\":\"agents/link/x\"}", NULL },
+		{ "{\"op\":\"tree\",\"path\":\"agents/a\"}",
+		    "{\"files\":[{\"base64\":\"//79\",\"mode\":\"0644\","
+		    "\"path\":\"agents/a/b/z\"},{\"content\":\"h\xc3\xa9llo\","
+		    "\"mode\":\"0644\",\"path\":\"agents/a/y\"}],"
+		    "\"left_out\":[]}" },
+		{ "{\"op\":\"tree\",\"path\":\"agents/a\",\"first\":"
+		    "[\"agents/a/y\",\"agents/a/none\"],\"only\":true}",
+		    "{\"files\":[{\"content\":\"h\xc3\xa9llo\",\"mode\":"
+		    "\"0644\",\"path\":\"agents/a/y\"}],\"left_out\":[]}" },
+		{ "{\"op\":\"tree\",\"path\":\"agents/a\",\"first\":"
+		    "[\"agents/a/b/\"],\"only\":true}",
+		    "{\"files\":[{\"base64\":\"//79\",\"mode\":\"0644\","
+		    "\"path\":\"agents/a/b/z\"}],\"left_out\":[]}" },
+		{ "{\"op\":\"tree\",\"path\":\"agents/../x\"}", NULL },
 		{ "{\"op\":\"dance\"}", NULL },
 	};
 	struct place *t = *state;

@@ -58,6 +58,12 @@ obj_handle(const struct json *observed)
 static bool
 obj_absorb(struct json *observed, const struct json *event)
 {
+	if (str_equal(json_str(event, "type"), "joined") ||
+	    str_equal(json_str(event, "type"), "unready")) {
+		json_set_int(observed, "joined", json_int(event, "at_ms", 0));
+		json_remove(observed, "ready_until");
+		return true;
+	}
 	if (!str_equal(json_str(event, "type"), "ready"))
 		return false;
 	json_set_int(observed, "ready_until", json_int(event, "until_ms", 0));
@@ -81,6 +87,10 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	m = json_first(json_get(w->desired, "members"));
 	for (; m != NULL; m = json_next(m))
 		json_set_str(members, json_key(m), "join");
+	json_set_str(out->observed, "path", json_str(w->desired, "path"));
+	if (str_starts(w->key, "file:"))
+		json_set_strf(out->observed, "source", "%zu", strlen(
+		    json_strd(w->desired, "text", "")));
 	if (str_starts(w->key, "container:"))
 		json_set_str(out->observed, "state", str_equal(json_str(
 		    w->desired, "state"), "stopped") ? "stopped" : "running");
@@ -95,15 +105,30 @@ obj_remove(void *ctx, const struct work *w, struct outcome *out,
 	return 0;
 }
 
+static bool storage_is_away;
+
 static int
 prov_query(void *ctx, const struct json *question, struct json **answer,
     struct err *err)
 {
 	static const char *const lines[] = { "hello", "apiKey=geheim123" };
 	char *asked = json_canonical(question);
-	struct json *list, *v;
+	struct json *list, *v, *files, *f;
 
 	*answer = json_object();
+	if (str_equal(json_str(question, "op"), "tree")) {
+		free(asked);
+		if (storage_is_away)
+			return err_set(err, ERR_RETRY, "no storage");
+		files = json_set(*answer, "files", json_array());
+		f = json_push(files, json_object());
+		json_set_str(f, "path", "agents/far/SOUL.md");
+		json_set_str(f, "content", "soul");
+		f = json_push(files, json_object());
+		json_set_str(f, "path", "agents/far/own.md");
+		json_set_str(f, "content", "own");
+		return 0;
+	}
 	list = json_set(*answer, "lines", json_array());
 	for (size_t i = 0; i < NELEM(lines); i++) {
 		v = json_push(list, json_object());
@@ -137,7 +162,11 @@ static const struct object_secret password[] = {
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
 	KIND("room", NULL), KIND("network", NULL), KIND("image", NULL),
-	KIND("volume", NULL), KIND("container", NULL), KIND("remote", NULL),
+	KIND("volume", NULL), KIND("container", NULL), KIND("tree", NULL),
+	KIND("file", NULL), KIND("skills", NULL),
+	{ .name = "remote", .label = "remote", .is_elsewhere = true,
+	    .diff = obj_diff, .absorb = obj_absorb, .handle = obj_handle,
+	    .ensure = obj_ensure, .remove = obj_remove },
 	{ .name = NULL }
 };
 static const struct provider prov = { .name = "matrix", .concurrency = 4,
@@ -166,11 +195,15 @@ struct house {
 	struct ops	 ops;
 	struct rest	*rest;
 	struct timer	*timer;
+	struct library	*library;
 	struct strv	 admins;
 	int64_t		 deadline;
 	bool		 is_up;
 	int		 settled;	/* told by ops */
 	char		 busy[64];	/* last report */
+	char		 joined[128];	/* last word about a code */
+	bool		 is_elsewhere;	/* with files, and an agent that
+					 * somebody else runs */
 	bool		 (*until)(struct house *);
 	/* the last answer */
 	int		 status;
@@ -229,6 +262,15 @@ static void
 on_settled(void *arg, const struct run_request *rq, const char *plan_hash)
 {
 	((struct house *)arg)->settled++;
+}
+
+static void
+on_joined(void *arg, const char *agent, const char *from, bool is_again)
+{
+	struct house *h = arg;
+
+	snprintf(h->joined, sizeof h->joined, "%s %s%s", agent, from,
+	    is_again ? " again" : "");
 }
 
 static void
@@ -313,12 +355,19 @@ house_open(struct house *h)
 	cfg.world.room_version = "12";
 	cfg.world.admins = &h->admins;
 	cfg.world.agents.runtime = "hermes";
+	if (h->is_elsewhere) {
+		cfg.world.storage.provider = "directory";
+		cfg.world.agents.controller_url = "http://c";
+		cfg.world.library = h->library = library_new();
+		library_add(h->library, "agents/SOUL.md", "soul\n");
+	}
 	cfg.threads = 2;
 	cfg.run_limit_ms = 30000;
 	cfg.live_interval_ms = 20;
 	h->engine = engine_new(h->loop, h->store, &cfg, &err);
 	assert_non_null(h->engine);
-	h->ops = (struct ops){ h->engine, h->store, on_settled, h };
+	h->ops = (struct ops){ .engine = h->engine, .store = h->store,
+	    .settled = on_settled, .joined = on_joined, .arg = h };
 	h->rest = rest_new(&h->ops, &rc);
 	h->is_up = true;
 	declare(h, house_text);
@@ -355,6 +404,8 @@ house_close(struct house *h)
 	store_commit(h->store);
 	store_close(h->store);
 	loop_free(h->loop);
+	library_free(h->library);
+	h->library = NULL;
 	forget_answer(h);
 }
 
@@ -411,7 +462,7 @@ send_req(struct house *h, struct asked *a, const char *token,
 	a->h = h;
 	a->req = (struct httpd_req){ .method = method, .path = path,
 	    .bearer = token[0] != '\0' ? token : NULL, .body = body,
-	    .body_len = len, .query = query != NULL ? query : "",
+	    .body_len = len, .from = "10.0.0.9", .query = query != NULL ? query : "",
 	    .answered = on_answer };
 	assert_true(rest_request(h->rest, &a->req));
 	/* Nothing leaves before the commit. */
@@ -476,6 +527,12 @@ static const struct {
 	{ "GET", P "/version", "", { 200, 200, 200, 200, 200, 200, 200, 200,
 	    A3 } },
 	{ "GET", P "/status", "", { 200, 200, 200, 200, 200, 200, 200, 200,
+	    A3 } },
+	{ "POST", P "/join", "{\"code\":\"x\"}", { 401, 401, 401, 401, 401,
+	    401, 401, 401, A3 } },
+	{ "POST", P "/home", "", { 403, 403, 403, 403, 403, 403, 403, 403,
+	    A3 } },
+	{ "POST", P "/token", "", { 403, 403, 403, 403, 403, 403, 403, 403,
 	    A3 } },
 	{ "POST", P "/plan", DOCS_SAFE, { 200, 200, 200, 403, 200, 403, 403,
 	    403, A3 } },
@@ -1138,10 +1195,267 @@ test_views(void **state)
 	json_free(o);
 }
 
+/* --- agents that somebody else runs --------------------------------------- */
+
+#define FAR	HEAD("Worker", "far") "spec: {model: m, containerManaged: false}\n"
+
+static int
+setup_elsewhere(void **state)
+{
+	struct house *h = xcalloc(1, sizeof *h);
+
+	log_set_level(LOG_LVL_ERROR);
+	strv_add(&h->admins, "@boss:x.org");
+	h->is_elsewhere = true;
+	house_open(h);
+	declare(h, FAR);
+	*state = h;
+	engine_start(h->engine);
+	return !wait_for(h, is_quiet);
+}
+
+/* A code for the agent, as chat tells it; yours. */
+static char *
+offer(struct house *h)
+{
+	struct err err;
+	char *name = join_offer(&h->ops, "far", &err), *code;
+
+	if (name == NULL)
+		fail_msg("%s", err.msg);
+	code = engine_secret(h->engine, "remote:far", name);
+	assert_non_null(code);
+	/* Told, it is nowhere but in the message. */
+	engine_secret_forget(h->engine, "remote:far", name);
+	store_commit(h->store);
+	free(name);
+	return code;
+}
+
+static int
+show(struct house *h, const char *code, const char *more)
+{
+	char *body = xasprintf("{\"code\":\"%s\"%s}", code, more);
+	struct asked a;
+
+	send_req(h, &a, "", "POST", "/api/v1/join", body, strlen(body));
+	assert_true(wait_for(h, is_answered));
+	free(body);
+	return h->status;
+}
+
+/* The token that the last answer gave; yours. */
+static char *
+token_given(struct house *h)
+{
+	struct json *o = answer_of(h);
+	char *token = xstrdup(json_str(o, "token"));
+
+	assert_true(json_int(o, "token_expires", 0) > clock_ms());
+	json_free(o);
+	return token;
+}
+
+static int
+report_home(struct house *h, const char *token, const char *have)
+{
+	char *body = xasprintf("{\"have\":\"%s\"}", have);
+	struct asked a;
+
+	send_req(h, &a, token, "POST", "/api/v1/home", body, strlen(body));
+	assert_true(wait_for(h, is_answered));
+	free(body);
+	return h->status;
+}
+
+static void
+test_join(void **state)
+{
+	struct house *h = *state;
+	char *old = offer(h), *code = offer(h), *token;
+	struct json *o;
+
+	/* The code before falls, and a guess is a guess. */
+	assert_int_equal(show(h, old, ""), 401);
+	assert_int_equal(show(h, "0123", ""), 401);
+	assert_string_equal(h->joined, "");
+	/* Not for the home of another, and not without the storage: it stays
+	 * good. */
+	assert_int_equal(show(h, code, ",\"name\":\"alice\""), 409);
+	storage_is_away = true;
+	assert_int_equal(show(h, code, ""), 503);
+	storage_is_away = false;
+	assert_int_equal(show(h, code, ",\"name\":\"far\""), 200);
+	assert_string_equal(h->header, "Cache-Control: no-store");
+	assert_string_equal(h->joined, "far 10.0.0.9");
+	o = answer_of(h);
+	assert_string_equal(json_str(o, "name"), "far");
+	assert_string_equal(json_str(o, "user"), "@hiclaw_far:x.org");
+	assert_string_equal(json_str(json_get(o, "env"),
+	    "HICLAW_WORKER_NAME"), "far");
+	/* Both files, and whose they are. */
+	assert_string_equal(json_str(json_first(json_get(o, "files")),
+	    "rule"), "seed");
+	assert_string_equal(json_str(json_next(json_first(json_get(o,
+	    "files"))), "path"), "own.md");
+	assert_string_equal(json_str(json_next(json_first(json_get(o,
+	    "files"))), "rule"), "own");
+	json_free(o);
+	token = token_given(h);
+	/* Again: refused, and told. */
+	assert_int_equal(show(h, code, ""), 410);
+	assert_string_equal(h->joined, "far 10.0.0.9 again");
+	/* What it holds is good for what it may, and no more. */
+	assert_int_equal(ask(h, token, "POST", "/api/v1/workers/far/ready",
+	    "{}"), 204);
+	assert_int_equal(ask(h, token, "POST", "/api/v1/workers/alice/ready",
+	    "{}"), 403);
+	free(token);
+	secret_free(old);
+	secret_free(code);
+}
+
+static int race_status[2], race_n;
+
+static void
+on_race(struct httpd_req *req, int status, const char *type,
+    const char *body, const char *const *headers)
+{
+	race_status[race_n++] = status;
+}
+
+static bool
+both_came(struct house *h)
+{
+	return race_n == 2;
+}
+
+/* Of two who show it at the same moment one gets the agent. */
+static void
+test_join_race(void **state)
+{
+	struct house *h = *state;
+	char *code = offer(h), *body = xasprintf("{\"code\":\"%s\"}", code);
+	struct httpd_req req = { .method = "POST", .path = "/api/v1/join",
+	    .query = "", .body = body, .body_len = strlen(body),
+	    .answered = on_race }, other = req;
+
+	race_n = 0;
+	assert_true(rest_request(h->rest, &req));
+	assert_true(rest_request(h->rest, &other));
+	assert_true(wait_for(h, both_came));
+	assert_int_equal(race_status[0], 200);
+	assert_int_equal(race_status[1], 410);
+	secret_free(code);
+	free(body);
+}
+
+static void
+test_join_expires(void **state)
+{
+	struct house *h = *state;
+	char *code = offer(h);
+
+	clock_set_ms(clock_ms() + JOIN_CODE_MS + 1);
+	assert_int_equal(show(h, code, ""), 401);
+	secret_free(code);
+}
+
+static void
+test_home(void **state)
+{
+	struct house *h = *state;
+	char *code = offer(h), *token, *digest, *restart;
+	struct json *o;
+
+	show(h, code, "");
+	token = token_given(h);
+	o = answer_of(h);
+	digest = xstrdup(json_str(o, "digest"));
+	restart = xstrdup(json_str(o, "restart"));
+	json_free(o);
+	/* Nothing new: a report and no more. */
+	assert_int_equal(report_home(h, token, digest), 204);
+	assert_string_equal(h->busy, "far -1");
+	/* A prompt is a new file, an environment a new start. */
+	declare(h, HEAD("Worker", "far") "spec: {model: m, containerManaged: "
+	    "false, soul: another one}\n");
+	assert_true(wait_for(h, is_quiet));
+	assert_int_equal(report_home(h, token, digest), 200);
+	o = answer_of(h);
+	assert_string_not_equal(json_str(o, "digest"), digest);
+	assert_string_equal(json_str(o, "restart"), restart);
+	assert_null(json_get(o, "token"));
+	json_free(o);
+	declare(h, HEAD("Worker", "far") "spec: {model: m, containerManaged: "
+	    "false, soul: another one, env: {A: b}}\n");
+	assert_true(wait_for(h, is_quiet));
+	assert_int_equal(report_home(h, token, digest), 200);
+	o = answer_of(h);
+	assert_string_not_equal(json_str(o, "restart"), restart);
+	assert_string_equal(json_str(json_get(o, "env"), "A"), "b");
+	json_free(o);
+	free(digest);
+	free(restart);
+	free(token);
+	secret_free(code);
+}
+
+static void
+test_tokens(void **state)
+{
+	struct house *h = *state;
+	char *code = offer(h), *first, *second, *third;
+
+	show(h, code, "");
+	first = token_given(h);
+	assert_int_equal(ask(h, first, "POST", "/api/v1/token", ""), 200);
+	second = token_given(h);
+	/* Both for a while, for calls under way; then the new one alone. */
+	assert_int_equal(report_home(h, first, ""), 200);
+	assert_int_equal(report_home(h, second, ""), 200);
+	clock_set_ms(clock_ms() + 600001);
+	assert_int_equal(report_home(h, first, ""), 401);
+	assert_int_equal(report_home(h, second, ""), 200);
+	secret_free(code);
+	/* Who joins anew sends the one before away at once. */
+	code = offer(h);
+	show(h, code, "");
+	third = token_given(h);
+	assert_int_equal(report_home(h, second, ""), 401);
+	assert_int_equal(report_home(h, third, ""), 200);
+	/* Ours to run from now on: theirs is over. */
+	declare(h, HEAD("Worker", "far") "spec: {model: m}\n");
+	assert_int_equal(report_home(h, third, ""), 401);
+	secret_free(code);
+	free(first);
+	free(second);
+	free(third);
+}
+
+static void
+test_offers(void **state)
+{
+	static const struct { const char *agent, *why; } table[] = {
+		{ "alice", "containerManaged" }, { "fra", "far" },
+	};
+	struct house *h = *state;
+	struct err err;
+
+	for (size_t i = 0; i < NELEM(table); i++) {
+		assert_null(join_offer(&h->ops, table[i].agent, &err));
+		if (strstr(err.msg, table[i].why) == NULL)
+			fail_msg("%s", err.msg);
+	}
+}
+
 int
 main(void)
 {
+#define E(f) cmocka_unit_test_setup_teardown(f, setup_elsewhere, teardown)
 	const struct CMUnitTest tests[] = {
+		E(test_join), E(test_join_race), E(test_join_expires),
+		E(test_home), E(test_tokens), E(test_offers),
 		T(test_matrix), T(test_lists), T(test_create), T(test_update),
 		T(test_bad_bodies), T(test_paths), T(test_bad_tokens),
 		T(test_roles_move), T(test_life), T(test_ready), T(test_logs),

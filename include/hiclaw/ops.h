@@ -157,6 +157,7 @@ struct agent_view {
 	bool		 is_elsewhere, is_running, has_failed;
 	bool		 is_ready;		/* reported, and that counts */
 	int64_t		 ready_until_ms;	/* wall clock, or 0 */
+	int64_t		 heard_ms;	/* the report that says so; or 0 */
 	char		 container[32];		/* its state as the engine of
 						 * containers calls it, or "" */
 	char		*user, *room;		/* observed, or NULL */

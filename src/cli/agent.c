@@ -263,13 +263,18 @@ static int
 report(struct cli *c, const char *name)
 {
 	const struct kind *k;
+	struct json *body = NULL;
 	struct answer a;
 	int rc = FAILED;
 
+	if (c->heartbeat) {
+		body = json_object();
+		json_set_int(body, "every", c->interval_s);
+	}
 	for (int i = 1; i <= TRIES && rc != DONE; i++) {
 		if (client_open(c) == -1)
-			return FAILED;
-		call_agent(c, "POST", name, "ready", NULL, &k, &a);
+			break;
+		call_agent(c, "POST", name, "ready", body, &k, &a);
 		if (answer_ok(&a))
 			rc = DONE;
 		else if (i == TRIES)
@@ -278,6 +283,7 @@ report(struct cli *c, const char *name)
 		if (rc != DONE && i < TRIES)
 			pause_s(2 * i);
 	}
+	json_free(body);
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "matrix.h"
 
 #define BEAT_S		60
+#define BEAT_BODY	"{\"every\":60}"	/* when the next one is due */
 #define AGAIN_S		2	/* after a failure; then twice that */
 #define DEAF_MS		(3 * 60 * 1000)	/* without a sync for so long */
 #define QUIET_S		20
@@ -79,7 +80,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 	token = home_api_token(b->n->home);
 	b->call = http_start(b->n->http, &(struct http_ask){
-	    .method = "POST", .url = b->url, .bearer = token, .body = "{}",
+	    .method = "POST", .url = b->url, .bearer = token, .body = BEAT_BODY,
 	    .max_bytes = 4096, .quiet_s = QUIET_S, .done = on_told, .arg = b });
 	secret_free(token);
 }

@@ -74,6 +74,8 @@ take_runner(struct agent_view *v, const struct json *observed, int64_t now)
 	if (!v->is_elsewhere)
 		v->is_running = strcmp(v->container, "running") == 0;
 	v->ready_until_ms = until;
+	v->heard_ms = until > 0 ? until - json_int(observed, "ready_life", 0) :
+	    0;
 	v->is_ready = until > now;
 	if (v->is_elsewhere) {
 		v->is_running = v->is_ready;

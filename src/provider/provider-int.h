@@ -12,7 +12,7 @@ extern const struct provider provider_directory, provider_docker,
 
 /*
  * ready.c: take {"type": "ready", "until_ms", "life_ms"}, an agent's report, into
- * "ready_until"; false if that changes nothing worth writing.
+ * "ready_until" and "ready_life"; false if that changes nothing worth writing.
  */
 bool	 ready_absorb(struct json *observed, const struct json *event);
 

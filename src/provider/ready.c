@@ -15,5 +15,6 @@ ready_absorb(struct json *observed, const struct json *event)
 	if (until <= was || (was > 0 && until - was < life / 3))
 		return false;
 	json_set_int(observed, "ready_until", until);
+	json_set_int(observed, "ready_life", life);
 	return true;
 }

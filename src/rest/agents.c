@@ -154,8 +154,27 @@ runner_handle(const struct engine *e, const char *name)
 	return handle;
 }
 
+/*
+ * How long a report counts: three times as long as the agent says it will be quiet
+ * (two reports may be lost).  One that says nothing of the next one is the only
+ * one: it counts until its container ends.
+ */
+static int64_t
+report_life_ms(const struct json *every)
+{
+	return every != NULL ? 3000 * json_value_int(every, 0) :
+	    REPORTED_ONCE_MS;
+}
+
+static bool
+is_interval(const struct json *every)
+{
+	return json_is(every, JSON_NUMBER) && json_value_int(every, 0) >= 1 &&
+	    json_value_int(every, 0) <= EVERY_MAX_S;
+}
+
 static void
-report(struct call *c, int busy)
+report(struct call *c, int busy, int64_t life_ms)
 {
 	struct engine *e = c->rest->ops->engine;
 	const char *handle = runner_handle(e, c->target.name);
@@ -164,8 +183,8 @@ report(struct call *c, int busy)
 	if (handle != NULL) {
 		event = json_object();
 		json_set_str(event, "type", "ready");
-		json_set_int(event, "until_ms", clock_ms() + READY_TTL_MS);
-		json_set_int(event, "life_ms", READY_TTL_MS);
+		json_set_int(event, "until_ms", clock_ms() + life_ms);
+		json_set_int(event, "life_ms", life_ms);
 		engine_event(e, handle, event);
 		json_free(event);
 	}
@@ -178,13 +197,18 @@ post_ready(struct call *c)
 {
 	struct json *body = body_object(c);
 	const struct json *busy = json_get(body, "busy");
+	const struct json *every = json_get(body, "every");
 
 	if (body == NULL || !is_there(c))
 		;	/* answered */
 	else if (busy != NULL && !json_is(busy, JSON_BOOL))
 		answer_error(c, 422, "busy: expected true or false");
+	else if (every != NULL && !is_interval(every))
+		answer_error(c, 422, "every: expected seconds, 1 to %d",
+		    EVERY_MAX_S);
 	else {
-		report(c, busy == NULL ? -1 : json_value_bool(busy, false));
+		report(c, busy == NULL ? -1 : json_value_bool(busy, false),
+		    report_life_ms(every));
 		answer_empty(c);
 	}
 	json_free(body);

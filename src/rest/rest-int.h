@@ -14,7 +14,9 @@
 #define BODY_MAX	MANIFEST_MAX	/* what chat takes in a paste */
 #define BAD_TOKENS_S	20		/* refused politely in a second; those
 					 * beyond get 429 and no log line */
-#define READY_TTL_MS	180000		/* agents report every minute: two
+#define EVERY_MAX_S	3600		/* from one report to the next */
+#define REPORTED_ONCE_MS (3650LL * 86400000)	/* for ever */
+#define READY_TTL_MS	180000		/* agents elsewhere report every minute: two
 					 * reports may be lost */
 #define LOG_LINES	100		/* of logs, when nothing is said */
 #define LOG_LINES_MAX	5000		/* what a terminal scrolls back */

@@ -78,9 +78,8 @@ set_agent(struct call *c, struct json *o, const struct agent_view *v,
 	if (v->has_runner)
 		json_set_str(o, "containerState", v->is_ready &&
 		    v->is_running ? "ready" : v->container);
-	if (v->ready_until_ms > 0)
-		json_set_str(o, "lastHeartbeat", clock_iso(
-		    v->ready_until_ms - READY_TTL_MS, iso));
+	if (v->heard_ms > 0)
+		json_set_str(o, "lastHeartbeat", clock_iso(v->heard_ms, iso));
 	json_set_str(o, "matrixUserID", v->user);
 	json_set_str(o, "roomID", v->room);
 	set_message(o, agent_message(v));

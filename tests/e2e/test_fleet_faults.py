@@ -21,7 +21,8 @@ FAULTS = [x for x in subprocess.run(
 
 @pytest.fixture(scope="module")
 def fleet(template):
-    f = fleets.Fleet(template)
+    # A registry that does not answer may do so later: only the run's time ends.
+    f = fleets.Fleet(template, {"engine": {"run_limit": 40}})
     try:
         f.engine.image("faults/crash:1", "echo three words here; exit 3")
         f.engine.image("faults/eat:1",
@@ -86,10 +87,18 @@ def test_out_of_memory(fleet):
 
 
 def test_missing_image(fleet):
-    reply = fleet.stack.admin.answer(
-        fleet.stack.room, fleet.stack.admin.paste(
-            fleet.stack.room, document("Worker", "lost", {
-                "model": "parrot", "image": "localhost/no/such:1"})), 120)
+    admin, room = fleet.stack.admin, fleet.stack.room
+    event = admin.paste(room, document("Worker", "lost", {
+        "model": "parrot", "image": "localhost/no/such:1"}))
+
+    def told():
+        """The live message says what is wrong while it goes on."""
+        admin.sync(200)
+        return any("no/such" in line and "pull" in line
+                   for _, c, _ in admin.forms(room, event)
+                   for line in c["body"].splitlines())
+    eventually(told, 20, 0.2, "what is wrong")
+    reply = admin.answer(room, event, 120)
     assert reply.state == "failed" and "no/such" in reply.body
     said = fleet.ask("@hiclaw describe worker lost")
     assert "no/such" in said.body

@@ -1044,6 +1044,13 @@ test_ready(void **state)
 	assert_string_equal(h->busy, "wim 1");
 	ask(h, "wim", "POST", "/api/v1/workers/wim/ready", "{\"busy\":\"no\"}");
 	expect(h, 422, "busy");
+	ask(h, "wim", "POST", "/api/v1/workers/wim/ready", "{\"every\":60}");
+	expect(h, 204, NULL);
+	ask(h, "wim", "POST", "/api/v1/workers/wim/ready", "{\"every\":0}");
+	expect(h, 422, "every");
+	ask(h, "wim", "POST", "/api/v1/workers/wim/ready",
+	    "{\"every\":\"1m\"}");
+	expect(h, 422, "every");
 	ask(h, "boss", "POST", "/api/v1/workers/nobody/ready", "");
 	expect(h, 404, NULL);
 }

@@ -43,6 +43,8 @@ struct docker {
 	struct docker_engine engine;
 	struct map	*wanted;	/* names asked for since we began */
 	struct map	*orphans;	/* id -> first seen, see docker-look.c */
+	bool		 is_told;	/* the event stream is open */
+	int64_t		 looked_ms;	/* monotonic: at all, since it is; 0: not */
 };
 
 /* --- calls (docker-call.c) ------------------------------------------------ */

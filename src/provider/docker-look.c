@@ -16,6 +16,7 @@
 
 #define LIST_MS		30000
 #define ORPHAN_MS	600000
+#define HEARTBEAT_MS	300000
 
 struct looking {
 	struct docker	*d;
@@ -300,6 +301,32 @@ see(struct looking *l, const struct observe_item *it, struct err *e)
 	return rv;
 }
 
+/*
+ * While the engine tells, a look at all is only a heartbeat: it costs a Podman with
+ * a hundred containers a second and a half.  Nothing tells of images.
+ */
+static bool
+is_due(struct docker *d, int64_t now)
+{
+	bool due;
+
+	pthread_mutex_lock(&d->lock);
+	due = !d->is_told || d->looked_ms == 0 ||
+	    now - d->looked_ms >= HEARTBEAT_MS;
+	if (due)
+		d->looked_ms = now;
+	pthread_mutex_unlock(&d->lock);
+	return due;
+}
+
+static void
+look_failed(struct docker *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->looked_ms = 0;
+	pthread_mutex_unlock(&d->lock);
+}
+
 int
 docker_observe(void *ctx, const struct observe_item *items, size_t n,
     void (*changed)(void *, const char *, struct json *), void *arg,
@@ -309,17 +336,23 @@ docker_observe(void *ctx, const struct observe_item *items, size_t n,
 	struct looking l = { .d = d, .changed = changed, .arg = arg,
 	    .by_id = map_new(NULL), .known = map_new(NULL) };
 	char *filter = docker_label_filter(d->instance);
+	bool all = is_due(d, clock_mono_ms());
 	const struct json *v;
-	int rv;
+	int rv = 0;
 
-	rv = list(d, &l.containers, xasprintf("/containers/json?all=1&"
-	    "filters=%s", filter), NULL, e);
+	if (all)
+		rv = list(d, &l.containers, xasprintf("/containers/json?all=1"
+		    "&filters=%s", filter), NULL, e);
 	for (size_t i = 0; i < n && rv == 0; i++)
-		rv = list_for(&l, items[i].key, filter, e);
+		if (all || str_starts(items[i].key, "image:"))
+			rv = list_for(&l, items[i].key, filter, e);
 	if (rv == 0)
 		index_all(&l, items, n);
 	for (size_t i = 0; i < n && rv == 0; i++)
-		rv = see(&l, &items[i], e);
+		if (all || str_starts(items[i].key, "image:"))
+			rv = see(&l, &items[i], e);
+	if (rv == -1)
+		look_failed(d);
 	for (v = json_first(l.containers); v != NULL && rv == 0;
 	    v = json_next(v))
 		see_orphan(&l, v);

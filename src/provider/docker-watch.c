@@ -87,12 +87,22 @@ on_line(void *arg, const char *line, size_t n)
 	return 0;
 }
 
+static void
+stream_is(struct docker *d, bool is_open)
+{
+	pthread_mutex_lock(&d->lock);
+	d->is_told = is_open;
+	d->looked_ms = 0;
+	pthread_mutex_unlock(&d->lock);
+}
+
 static int
 on_chunk(void *arg, const char *data, size_t n)
 {
 	struct listening *l = arg;
 
 	if (n == 0) {
+		stream_is(l->d, true);
 		l->watch->ready(l->watch->arg);
 		return 0;
 	}
@@ -123,6 +133,7 @@ docker_watch(void *ctx, const struct watch *watch, struct err *e)
 
 	q.path = xasprintf("/events?filters=%s", escaped);
 	rv = docker_call(d, &q, &res, e);
+	stream_is(d, false);
 	if (rv == 0) {
 		if (!docker_ok(&res))
 			rv = docker_fail(&res, e, "listening");

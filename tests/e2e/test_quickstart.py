@@ -21,7 +21,8 @@ from stack import ROOT
 
 KEYS = ("HICLAW_HOME HICLAW_CONFIG HICLAW_DATABASE HICLAW_HOMESERVER_URL "
         "HICLAW_DOMAIN HICLAW_ADMIN_USER HICLAW_ADMIN_TOKEN "
-        "HICLAW_ADMIN_PASSWORD HICLAW_ADMIN_ROOM HICLAW_CONTROLLER_URL "
+        "HICLAW_ADMIN_PASSWORD HICLAW_AUTH_TOKEN HICLAW_ADMIN_ROOM "
+        "HICLAW_CONTROLLER_URL "
         "HICLAW_CONTROLLER_PID HICLAW_GATEWAY_URL HICLAW_STORAGE_URL").split()
 
 
@@ -78,13 +79,13 @@ def quick(tmp_path_factory):
 
 def test_up(quick):
     out = quick.run("up").stdout
-    assert re.search(r"9/9.*sample", out)
+    assert re.search(r"10/10.*sample", out)
     assert "hiclaw_admin" in out or "admin" in out
     assert "password" in out and "homeserver" in out
     assert "Team" in out or "frontend" in out
-    # An agent asked a model with its own key, through the gateway.
-    assert "asked through the gateway" in out, out
-    assert "I am parrot" in out, out
+    # A person mentioned a worker in its room, and it answered there.
+    assert "In the room Worker devops-dan" in out, out
+    assert "hiclaw_devops-dan: I am parrot" in out, out
 
 
 def test_env(quick):
@@ -163,7 +164,7 @@ def test_up_after_kill(quick):
     time.sleep(0.3)
     quick.run("status", ok=1)
     quick.run("up")
-    for part in ("homeserver", "gateway", "parrot"):
+    for part in ("homeserver", "gateway", "parrot", "engine"):
         pid = int((quick.home / f"{part}.pid").read_text())
         os.kill(pid, signal.SIGKILL)
     quick.run("up")
@@ -171,7 +172,7 @@ def test_up_after_kill(quick):
     for k in ("HICLAW_ADMIN_ROOM", "HICLAW_ADMIN_TOKEN", "HICLAW_DOMAIN"):
         assert after[k] == before[k]
     out = quick.run("status").stdout
-    assert out.count("running") == 4
+    assert out.count("running") == 5
 
 
 def key_of(quick, consumer):
@@ -210,28 +211,31 @@ def test_gateway(quick):
     assert ask(quick, alice, "/_synapse/admin/v1/server_version")[0] == 404
 
 
-def question(home):
+def asked(home, *more):
     return subprocess.run(
-        [sys.executable, str(ROOT / "contrib" / "stack" / "gateway.py"), "ask",
-         "--home", str(home)], capture_output=True, text=True)
+        [sys.executable, str(ROOT / "contrib" / "stack" / "gateway.py"),
+         "asked", "--home", str(home), *more], capture_output=True, text=True,
+        check=True).stdout
 
 
-def test_first_question(quick, tmp_path):
-    """As an agent whose home says where the model is, and with which key."""
-    assert question(tmp_path).returncode != 0      # nobody there to ask
-    home = tmp_path / "storage" / "agents" / "alice"
-    home.mkdir(parents=True)
-    config = {"models": {"providers": {"hiclaw-gateway": {
-        "baseUrl": quick.values()["HICLAW_GATEWAY_URL"] + "/v1",
-        "apiKey": key_of(quick, "worker-alice")}}},
-        "agents": {"defaults": {"model": {"primary": "hiclaw-gateway/m"}}}}
-    (home / "openclaw.json").write_text(json.dumps(config))
-    out = question(tmp_path)
-    assert out.returncode == 0, out.stderr
-    asked, answer = out.stdout.strip().splitlines()
-    assert asked.startswith("alice asked through the gateway:")
-    assert answer.startswith("parrot: I am parrot")
-    assert question(tmp_path).stdout == ""         # once
+def test_each_model_is_asked_once(tmp_path):
+    """A real one may cost."""
+    assert asked(tmp_path) == "parrot\n"
+    assert asked(tmp_path) == "parrot\n", "nobody answered yet"
+    asked(tmp_path, "--done")
+    assert asked(tmp_path) == ""
+    (tmp_path / "llm.json").write_text('{"HICLAW_LLM_MODEL": "large"}')
+    assert asked(tmp_path) == "large\n"
+
+
+def test_command_line(quick):
+    """hiclaw and the environment that the stack prints are all it takes."""
+    env = dict(quick.env, **quick.values())
+    hiclaw = quick.home / "program" / "bin" / "hiclaw"
+    out = subprocess.run([hiclaw, "get", "workers"], env=env,
+                         capture_output=True, text=True, check=True).stdout
+    for name in ("devops-dan", "frontend-lead", "alice", "bob"):
+        assert re.search(rf"^{name} +(Running|Ready) ", out, re.M), out
 
 
 def commands_of(quick):
@@ -269,7 +273,8 @@ def test_model_of_ones_own(quick):
         assert secret not in commands_of(quick)
         for path in quick.home.rglob("*"):
             if path.is_symlink() or not path.is_file() or \
-                    quick.home / "venv" in path.parents:
+                    {quick.home / "venv", quick.home / "engine"} & \
+                    set(path.parents):
                 continue
             if secret.encode() in path.read_bytes():
                 assert path.stat().st_mode & 0o077 == 0, path

@@ -156,7 +156,7 @@ join_set_token(struct home *h, const struct json *o)
 }
 
 int
-join_take(struct home *h, const struct http_res *res, struct home_news *n,
+join_answer(struct home *h, const struct http_res *res, struct home_news *n,
     struct err *e)
 {
 	struct json *o = json_parse(buf_str(&res->body), res->body.len, e);
@@ -215,7 +215,7 @@ join(struct joining *k, struct err *e)
 		rv = join_refused(&res, e);
 	if (rv == 0) {
 		json_set_str(h->state, "url", k->o->url);
-		rv = join_take(h, &res, &n, e);
+		rv = join_answer(h, &res, &n, e);
 	}
 	if (rv == 0) {
 		join_say("%s (%s) lives in %s: %zu files written, %zu as they "
@@ -242,7 +242,7 @@ catch_up(struct joining *k, struct err *e)
 	rv = join_call(json_strd(h->state, "url", ""), "home",
 	    json_str(h->state, "token"), body, JOIN_CALL_MS, &res, e);
 	if (rv == 0 && res.status == 200) {
-		rv = join_take(h, &res, &n, e);
+		rv = join_answer(h, &res, &n, e);
 		if (rv == 0)
 			join_say("%zu files written, %zu removed", n.written,
 			    n.removed);

@@ -32,7 +32,7 @@ int	 join_refused(const struct http_res *, struct err *);
 char	*join_report_body(const struct json *state, bool is_running);
 /* Take over what it gave: files, then what we know of them, so that killed in
  * between all is asked for again. */
-int	 join_take(struct home *, const struct http_res *, struct home_news *,
+int	 join_answer(struct home *, const struct http_res *, struct home_news *,
 	    struct err *) MUST_CHECK;
 /* Keep the token of an answer in the state. */
 void	 join_set_token(struct home *, const struct json *answer);

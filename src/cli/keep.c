@@ -323,7 +323,7 @@ take_changes(struct keeper *k, const struct http_res *res)
 	struct home_news n;
 	struct err err;
 
-	if (join_take(k->home, res, &n, &err) == -1)
+	if (join_answer(k->home, res, &n, &err) == -1)
 		join_say("what has changed could not be taken over: %s", err.msg);
 	else {
 		join_say("%zu files written, %zu removed", n.written, n.removed);

@@ -41,6 +41,11 @@ static const char usage_text[] =
 "      --every SECONDS  between reports (60)\n"
 "  -h, --help\n"
 "\n"
+"Examples\n"
+"  hiclaw join http://gateway.example.org:29302 CODE --home ~/carl \\\n"
+"      -- hermes gateway run\n"
+"  hiclaw join --home ~/carl -- hermes gateway run\n"
+"\n"
 "Exit status besides the command's: 64 usage, 69 the controller does not answer,\n"
 "73 the home cannot be written, 77 the code or the token is not good (any more),\n"
 "126 or 127 the command cannot be started.\n";

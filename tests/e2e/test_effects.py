@@ -121,6 +121,7 @@ def test_every_field_is_here():
 def test_description_of_a_team(fleet):
     """Words about a team restart nobody."""
     team = {"description": "One.", "leader": {"name": "lead",
+                                              "runtime": "openclaw",
                                               "model": "parrot"},
             "workers": [{"name": "wendy", "model": "parrot"}]}
     assert fleet.apply(document("Team", "crew", team)).state == "done"
@@ -132,6 +133,7 @@ def test_description_of_a_team(fleet):
 
 def test_a_new_colleague_restarts_nobody(fleet):
     team = {"description": "One.", "leader": {"name": "lead",
+                                              "runtime": "openclaw",
                                               "model": "parrot"},
             "workers": [{"name": "wendy", "model": "parrot"}]}
     before = fleet.life("lead"), fleet.life("wendy")
@@ -155,5 +157,6 @@ def test_what_is_read_only_at_the_start(fleet):
         spec, model="qwen3.6-plus", channelPolicy={
             "groupAllowExtra": ["@x:example.org"],
             "dmAllowExtra": ["@x:example.org"]}))).state == "done"
-    after = fleet.life("herm")
-    assert after[0] == before[0] and after[1] != before[1]
+    eventually(lambda: fleet.life("herm")[1] != before[1], 30,
+               what="it starts anew")
+    assert fleet.life("herm")[0] == before[0]

@@ -59,6 +59,8 @@ struct keeper {
 	bool		 rests;		/* or to sleep */
 	bool		 is_over;	/* it was ended for good */
 	bool		 in_flight;
+	bool		 has_renewed;	/* with the last call: not twice in a row,
+					 * whatever our clock says */
 	bool		 is_new;	/* the command: not reported yet */
 	bool		 was_away;	/* the controller, at the last call */
 	int		 status;	/* to exit with */
@@ -420,7 +422,8 @@ on_beat(void *arg)
 	b->job.done = beat_done;
 	b->job.drop = beat_free;
 	b->keeper = k;
-	b->is_renewal = left < RENEW_MS;
+	b->is_renewal = left < RENEW_MS && !k->has_renewed;
+	k->has_renewed = b->is_renewal;
 	b->url = xstrdup(json_strd(k->home->state, "url", ""));
 	b->token = xstrdup(json_strd(k->home->state, "token", ""));
 	b->body = b->is_renewal ? xstrdup("{}") : join_report_body(k->home->state,

@@ -17,6 +17,7 @@
 
 #define BATCH	64	/* rows per turn: other news get a chance between */
 #define EVENT_MAX	(256 * 1024)	/* events have at most 64 KiB; be lenient */
+#define EXEC_LIMIT_MS	90000	/* a command has a minute */
 #define ASK_LIMIT_MS	30000	/* a provider may be busy with much else; who
 				 * asked wants a word sooner than that */
 
@@ -282,7 +283,8 @@ asking_start(struct daemon *d, int64_t row, const struct json *event,
 	a->what = json_must(what);
 	a->event = json_copy(event);
 	a->limit = timer_new(d->loop, asking_late, a);
-	timer_arm(a->limit, ASK_LIMIT_MS);
+	timer_arm(a->limit, str_equal(json_str(json_get(a->what, "question"),
+	    "op"), "exec") ? EXEC_LIMIT_MS : ASK_LIMIT_MS);
 	snprintf(id, sizeof id, "%lld", (long long)row);
 	map_set(d->fetching, id, a);
 	map_set(d->asking, id, a);

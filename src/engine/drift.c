@@ -20,8 +20,8 @@
 #define FIGHT_WINDOW_MS	60000
 #define FIGHT_WAIT_MS	10000		/* doubled each time, up to ... */
 #define FIGHT_WAIT_MAX_MS 600000
-#define CALM_MS		300000	/* as the longest pause of a crash loop: then it is
-				 * over */
+#define CALM_MS		600000	/* twice the longest pause of a crash loop: then
+				 * it is over */
 
 void
 drift_found(struct engine *e, struct item *it, const char *sender)

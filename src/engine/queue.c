@@ -31,7 +31,6 @@
 #define PROBE_MAX_MS	5000		/* an outage ends within seconds */
 #define FAILED_RETRY_MS	300000		/* somebody may mend the cause */
 #define PASSWORD_LEN	20		/* 20 of 56 symbols: 116 bits */
-#define TOKEN_OVERLAP_MS 600000		/* until an agent has read the new one */
 
 /* One item in hand: what its deed points to. */
 struct task {
@@ -285,7 +284,9 @@ token_make(struct engine *e, const struct item *it,
 
 	row.expires_ms = row.made_ms + TOKEN_LIFE_MS;
 	sha256_hex(token, strlen(token), hash);
-	store_token_put(e->store, &row, TOKEN_OVERLAP_MS);
+	/* The one before is in use until this one is there, which may take
+	 * long or never come to be; it ends by itself. */
+	store_token_put(e->store, &row, TOKEN_LIFE_MS);
 	json_set_str(secrets, s->name, token);
 	secret_free(token);
 	free(subject);

@@ -20,7 +20,6 @@
 #define CODE_BYTES	16		/* nobody guesses 2^128 in an hour */
 #define TOKEN_BYTES	32
 #define TOKEN_LIFE_MS	(36 * 3600000LL)	/* as of containers */
-#define OVERLAP_MS	600000LL	/* the old one, for calls under way */
 #define USED_MS		(30 * 24 * 3600000LL)	/* a month, to tell a stolen
 						 * code from a guess */
 
@@ -170,7 +169,8 @@ join_renew(const struct ops *ops, const char *agent, int64_t *expires_ms)
 
 	store_begin(ops->store);
 	*expires_ms = clock_ms() + TOKEN_LIFE_MS;
-	put_token(ops, subject, token, TOKEN_LIFE_MS, OVERLAP_MS);
+	/* The old one ends by itself: this answer may be lost. */
+	put_token(ops, subject, token, TOKEN_LIFE_MS, TOKEN_LIFE_MS);
 	free(subject);
 	return token;
 }

@@ -13,6 +13,7 @@
 
 #define POLL_MS		250	/* an end, or new directories, are noticed */
 #define CALM_MS		50	/* one write is several events */
+#define CALM_TRIES	20	/* who writes all the time is looked at as well */
 #define AGAIN_POLLS	20	/* a directory that went may be back */
 #define EVENTS		(IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | \
 	IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | \
@@ -140,7 +141,8 @@ file_watch_run(struct file_watch *f, const struct watch *w, struct err *e)
 		lost = any = false;
 		if (poll(&p, 1, POLL_MS) > 0)
 			any = hear(f, fd, &lost);
-		while (any && poll(&p, 1, CALM_MS) > 0)
+		for (int i = 0; any && i < CALM_TRIES &&
+		    poll(&p, 1, CALM_MS) > 0; i++)
 			hear(f, fd, &lost);
 		if (any)
 			w->ready(w->arg);

@@ -12,7 +12,9 @@ ready_absorb(struct json *observed, const struct json *event)
 	int64_t life = json_int(event, "life_ms", 0);
 	int64_t was = json_int(observed, "ready_until", 0);
 
-	if (until <= was || (was > 0 && until - was < life / 3))
+	/* Who says now when the next one is due did not before. */
+	if (life == json_int(observed, "ready_life", 0) && (until <= was ||
+	    (was > 0 && until - was < life / 3)))
 		return false;
 	json_set_int(observed, "ready_until", until);
 	json_set_int(observed, "ready_life", life);

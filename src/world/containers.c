@@ -205,10 +205,10 @@ add_mounts(struct making *m)
 	free(path);
 	strv_add(&m->deps, "tree:shared");
 	mount_tree(m, "shared", !m->is_manager);
-	if (!m->is_manager) {
-		mount_tree(m, "shared/projects", false);
-		mount_tree(m, "shared/tasks", false);
-	}
+	/* Also the Manager's: what is a mount cannot become a link to somewhere
+	 * else, which the next worker's mount would follow. */
+	mount_tree(m, "shared/projects", false);
+	mount_tree(m, "shared/tasks", false);
 	if (m->h->team_name == NULL)
 		return;
 	strv_addf(&m->deps, "tree:teams/%s", m->h->team_name);

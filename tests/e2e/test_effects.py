@@ -136,6 +136,7 @@ def test_a_new_colleague_restarts_nobody(fleet):
                                               "runtime": "openclaw",
                                               "model": "parrot"},
             "workers": [{"name": "wendy", "model": "parrot"}]}
+    fleet.apply(document("Team", "crew", team))
     before = fleet.life("lead"), fleet.life("wendy")
     more = dict(team, workers=team["workers"] + [{"name": "will",
                                                   "model": "parrot"}])

@@ -176,7 +176,7 @@ observed_of(const struct json *desired)
 	struct json *o = json_must("{\"name\":\"i-alice\",\"id\":\"abc\","
 	    "\"state\":\"running\",\"started\":\"t\",\"started_ms\":1000,"
 	    "\"ended_ms\":500,\"restart\":1,\"config\":[\"a\",null],"
-	    "\"period\":3,\"ready_until\":5000,\"ip\":\"10.0.0.2\","
+	    "\"period\":3,\"ready_until\":5000,\"ready_life\":300,\"ip\":\"10.0.0.2\","
 	    "\"ports\":{\"8080\":\"127.0.0.1:1\"}}");
 	char hash[DOCKER_HASH];
 
@@ -302,6 +302,9 @@ test_absorb(void **state)
 	    const char *state; int deaths, ready; } table[] = {
 		{ "{\"type\":\"ready\",\"until_ms\":5001,\"life_ms\":300}",
 		    false, "running", 0, 5000 },
+		/* It reports at another pace from now on. */
+		{ "{\"type\":\"ready\",\"until_ms\":4900,\"life_ms\":90}",
+		    true, "running", 0, 4900 },
 		{ "{\"type\":\"ready\",\"until_ms\":6000,\"life_ms\":300}",
 		    true, "running", 0, 6000 },
 		{ "{\"type\":\"unready\"}", true, "running", 0, 0 },

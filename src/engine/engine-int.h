@@ -144,6 +144,10 @@ struct engine {
 
 /* engine.c: compile what is declared, make it the desired form of all items. */
 void	 engine_sync(struct engine *);
+/* A JSON object of the store that the compile reads as well: an empty one when
+ * there is none; yours. */
+struct json *kept_load(struct engine *, const char *key);
+void	 kept_save(struct engine *, const char *key, const struct json *);
 
 /* item.c */
 struct item *item_find(const struct engine *, const char *key);
@@ -225,6 +229,10 @@ void	 watches_close(struct engine *);
 void	 runs_load(struct engine *);
 int64_t	 run_start(struct engine *, const struct plan *,
 	    const struct run_request *);
+/* A run for what the compile says differently from now on, no resource having
+ * changed; *plan, when not NULL, gets its plan, for plan_free. */
+int64_t	 run_now(struct engine *, const struct run_request *,
+	    struct plan **plan);
 void	 runs_item(struct engine *, struct item *);	/* changed state */
 void	 runs_item_gone(struct engine *, const char *key);
 void	 runs_tick(struct engine *);

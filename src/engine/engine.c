@@ -101,6 +101,29 @@ load_objects(struct engine *e)
 	strv_release(&l.deps);
 }
 
+struct json *
+kept_load(struct engine *e, const char *key)
+{
+	char *text = store_kv_get(e->store, key);
+	struct json *kept = NULL;
+	struct err err;
+
+	if (text != NULL)
+		kept = json_parse(text, strlen(text), &err);
+	free(text);
+	return kept != NULL ? kept : json_object();
+}
+
+void
+kept_save(struct engine *e, const char *key, const struct json *kept)
+{
+	char *text = json_canonical(kept);
+
+	store_begin(e->store);
+	store_kv_set(e->store, key, text);
+	free(text);
+}
+
 static void
 load_dms(struct engine *e)
 {

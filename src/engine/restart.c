@@ -10,11 +10,7 @@
  */
 #include "engine-int.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "hiclaw/clock.h"
-#include "hiclaw/log.h"
 
 #define RESTARTS_KEY	"engine.restarts"
 #define PERIOD_MS	(12 * 3600000LL)	/* a token lives three of them */
@@ -22,11 +18,7 @@
 static void
 save(struct engine *e)
 {
-	char *text = json_canonical(e->restarts);
-
-	store_begin(e->store);
-	store_kv_set(e->store, RESTARTS_KEY, text);
-	free(text);
+	kept_save(e, RESTARTS_KEY, e->restarts);
 }
 
 int64_t
@@ -34,22 +26,13 @@ engine_restart(struct engine *e, const char *key, const struct run_request *q,
     struct plan **plan, struct err *err)
 {
 	struct item *it = item_find(e, key);
-	struct plan *made;
-	int64_t run;
 
 	if (it == NULL || it->desired == NULL)
 		return err_set(err, ERR_NOTFOUND, "there is no %s", key);
 	store_begin(e->store);
 	json_set_int(e->restarts, key, json_int(e->restarts, key, 0) + 1);
 	save(e);
-	made = engine_plan_now(e);
-	engine_sync(e);
-	run = run_start(e, made, q);
-	if (plan != NULL)
-		*plan = made;
-	else
-		plan_free(made);
-	return run;
+	return run_now(e, q, plan);
 }
 
 /* The object is gone for good: another of that name begins afresh. */
@@ -65,14 +48,7 @@ restart_forget(struct engine *e, const char *key)
 void
 restarts_load(struct engine *e)
 {
-	char *text = store_kv_get(e->store, RESTARTS_KEY);
-	struct err err;
-
-	if (text != NULL)
-		e->restarts = json_parse(text, strlen(text), &err);
-	if (e->restarts == NULL)
-		e->restarts = json_object();
-	free(text);
+	e->restarts = kept_load(e, RESTARTS_KEY);
 	e->cfg.world.containers.restarts = e->restarts;
 }
 

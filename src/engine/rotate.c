@@ -26,11 +26,7 @@
 static void
 save(struct engine *e)
 {
-	char *text = json_canonical(e->rotations);
-
-	store_begin(e->store);
-	store_kv_set(e->store, ROTATIONS_KEY, text);
-	free(text);
+	kept_save(e, ROTATIONS_KEY, e->rotations);
 }
 
 /* --- making anew ---------------------------------------------------------- */
@@ -89,7 +85,6 @@ engine_rotate(struct engine *e, const char *key, int64_t overlap_ms,
 {
 	struct item *it = item_find(e, key);
 	struct json *r;
-	struct plan *made;
 	int64_t run;
 
 	if (check(e, it, key, err) == -1)
@@ -101,13 +96,7 @@ engine_rotate(struct engine *e, const char *key, int64_t overlap_ms,
 	json_set_bool(r, "overlap", overlap_ms > 0);
 	json_set_int(r, "until_ms", clock_ms() + overlap_ms);
 	save(e);
-	made = engine_plan_now(e);
-	engine_sync(e);
-	run = run_start(e, made, q);
-	if (plan != NULL)
-		*plan = made;
-	else
-		plan_free(made);
+	run = run_now(e, q, plan);
 	rotations_arm(e);
 	log_info("engine", "%s: rotated", key);
 	return run;
@@ -193,14 +182,7 @@ rotation_forget(struct engine *e, const char *key)
 void
 rotations_load(struct engine *e)
 {
-	char *text = store_kv_get(e->store, ROTATIONS_KEY);
-	struct err err;
-
-	if (text != NULL)
-		e->rotations = json_parse(text, strlen(text), &err);
-	if (e->rotations == NULL)
-		e->rotations = json_object();
-	free(text);
+	e->rotations = kept_load(e, ROTATIONS_KEY);
 	e->cfg.world.gateway.rotations = e->rotations;
 	e->rotation_timer = timer_new(e->loop, on_time, e);
 }

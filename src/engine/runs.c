@@ -343,6 +343,21 @@ run_start(struct engine *e, const struct plan *plan,
 	return r->id;
 }
 
+int64_t
+run_now(struct engine *e, const struct run_request *q, struct plan **plan)
+{
+	struct plan *made = engine_plan_now(e);
+	int64_t run;
+
+	engine_sync(e);
+	run = run_start(e, made, q);
+	if (plan != NULL)
+		*plan = made;
+	else
+		plan_free(made);
+	return run;
+}
+
 static void
 run_load(const struct run_row *row, void *arg)
 {

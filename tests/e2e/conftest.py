@@ -31,9 +31,9 @@ def healthy_end(s):
     assert code in (0, None), f"exit status {code} on SIGTERM"
 
 
-@pytest.fixture(scope="module")
-def stack(template):
-    s = stacks.Stack(template=template)
+def running_stack(template, extra=None):
+    """For a fixture to `yield from`: a stack with its admin room."""
+    s = stacks.Stack(template=template, extra=extra)
     try:
         s.start()
         s.room
@@ -43,6 +43,11 @@ def stack(template):
         raise
     yield s
     healthy_end(s)
+
+
+@pytest.fixture(scope="module")
+def stack(template):
+    yield from running_stack(template)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,10 @@ import pty
 import subprocess
 
 import pytest
-import stack as stacks
 from client import eventually
 from rest import Rest, TOKEN, cli, cli_path
+
+from conftest import running_stack
 
 TEAM = """\
 apiVersion: hiclaw.io/v1beta1
@@ -27,20 +28,7 @@ spec: {displayName: "Rita R\u00fcssel", permissionLevel: 3}
 
 @pytest.fixture(scope="module")
 def stack(template):
-    s = stacks.Stack(template=template, extra={"api": {"admin_token": TOKEN}})
-    try:
-        s.start()
-        s.room
-    except BaseException:
-        print(stacks.tail(s.controller.log))
-        s.stop()
-        raise
-    yield s
-    try:
-        assert s.controller.stop() in (0, None)
-        assert not s.controller.errors()
-    finally:
-        s.stop()
+    yield from running_stack(template, {"api": {"admin_token": TOKEN}})
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import pytest
 from client import eventually
 from fleet import document, mention, user_id
 
-from conftest import healthy_end  # noqa: F401
-
 TEAM = "\n---\n".join((
     document("Manager", "default", {"model": "parrot", "soul": "You manage."}),
     document("Team", "crew", {

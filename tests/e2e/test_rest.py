@@ -9,25 +9,14 @@ import stack as stacks
 from client import eventually
 from rest import Rest, TOKEN
 
+from conftest import running_stack
+
 API = "/api/v1"
 
 
 @pytest.fixture(scope="module")
 def stack(template):
-    s = stacks.Stack(template=template, extra={"api": {"admin_token": TOKEN}})
-    try:
-        s.start()
-        s.room
-    except BaseException:
-        print(stacks.tail(s.controller.log))
-        s.stop()
-        raise
-    yield s
-    try:
-        assert s.controller.stop() in (0, None)
-        assert not s.controller.errors()
-    finally:
-        s.stop()
+    yield from running_stack(template, {"api": {"admin_token": TOKEN}})
 
 
 @pytest.fixture

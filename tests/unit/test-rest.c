@@ -500,8 +500,9 @@ expect(struct house *h, int status, const char *part)
 {
 	if (h->status != status || (part != NULL && (h->body == NULL ||
 	    strstr(h->body, part) == NULL)))
-		fail_msg("%d %s\nis not %d with \"%s\"", h->status, h->body,
-		    status, part);
+		fail_msg("%d %s\nis not %d with \"%s\"", h->status,
+		    h->body != NULL ? h->body : "(nothing)", status,
+		    part != NULL ? part : "");
 }
 
 /* --- the permission matrix ----------------------------------------------- */

@@ -59,6 +59,7 @@ struct watch {
 	void	(*event)(void *arg, const char *handle, struct json *event);
 	/* The house closes: return soon. */
 	bool	(*is_over)(void *arg);
+	int	 over_fd;	/* readable from then on, for who polls */
 };
 
 struct observe_item {

@@ -6,7 +6,9 @@
  */
 #include "engine-int.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "hiclaw/log.h"
 
@@ -27,6 +29,7 @@ struct watcher {
 	struct timer	*again;
 	int64_t		 pause_ms;
 	atomic_bool	 is_over;
+	int		 over[2];	/* pipe(2): its end is the end */
 	struct err	 err;
 	int		 rc;
 	pthread_mutex_t	 lock;
@@ -145,12 +148,21 @@ watch_run(struct job *job)
 {
 	struct watcher *w = (struct watcher *)job;
 	const struct watch watch = { .arg = w, .ready = on_ready,
-	    .event = on_event, .is_over = is_over };
+	    .event = on_event, .is_over = is_over, .over_fd = w->over[0] };
 
 	w->rc = w->system->provider->watch(w->system->ctx, &watch, &w->err);
 }
 
 /* --- life ------------------------------------------------------------------ */
+
+static void
+over_open(struct watcher *w)
+{
+	if (pipe(w->over) == -1)
+		abort();	/* as without memory: too few files */
+	for (int i = 0; i < 2; i++)
+		(void)fcntl(w->over[i], F_SETFD, FD_CLOEXEC);
+}
 
 void
 watches_start(struct engine *e)
@@ -162,6 +174,7 @@ watches_start(struct engine *e)
 		if (s->ctx == NULL || s->provider->watch == NULL)
 			continue;
 		w = s->watcher = xcalloc(1, sizeof *w);
+		over_open(w);
 		w->job.run = watch_run;
 		w->job.done = watch_done;
 		w->engine = e;
@@ -186,7 +199,9 @@ watches_close(struct engine *e)
 		if (w == NULL)
 			continue;
 		atomic_store(&w->is_over, true);
+		close(w->over[1]);
 		pool_free(w->pool);
+		close(w->over[0]);
 		timer_free(w->again);
 		loop_cancel(e->loop, take_all, w);
 		for (h = heard_take(w); h != NULL; h = next) {

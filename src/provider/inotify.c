@@ -6,15 +6,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 #include "hiclaw/log.h"
 
-#define POLL_MS		250	/* an end, or new directories, are noticed */
+#define AGAIN_MS	250	/* between looks for a directory that went */
 #define CALM_MS		50	/* one write is several events */
 #define CALM_TRIES	20	/* who writes all the time is looked at as well */
-#define AGAIN_POLLS	20	/* a directory that went may be back */
+#define AGAIN_LOOKS	20	/* it may be back */
 #define EVENTS		(IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | \
 	IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | \
 	IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
@@ -23,6 +24,7 @@ struct file_watch {
 	pthread_mutex_t	 lock;
 	struct map	*dirs, *names;	/* sets; guarded by lock */
 	struct strv	 fresh;		/* dirs not asked for yet; likewise */
+	int		 fresh_fd;	/* eventfd(2): there are such */
 	bool		 is_full;	/* the system gives no more; told once */
 };
 static char mark;
@@ -35,6 +37,7 @@ file_watch_new(void)
 	pthread_mutex_init(&f->lock, NULL);
 	f->dirs = map_new(NULL);
 	f->names = map_new(NULL);
+	f->fresh_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return f;
 }
 
@@ -47,6 +50,8 @@ file_watch_free(struct file_watch *f)
 	map_free(f->dirs);
 	map_free(f->names);
 	strv_release(&f->fresh);
+	if (f->fresh_fd != -1)
+		close(f->fresh_fd);
 	free(f);
 }
 
@@ -59,6 +64,7 @@ file_watch_add(struct file_watch *f, const char *dir, const char *name)
 	if (map_find(f->dirs, dir) == NULL) {
 		map_set(f->dirs, dir, &mark);
 		strv_add(&f->fresh, dir);
+		eventfd_write(f->fresh_fd, 1);
 	}
 	pthread_mutex_unlock(&f->lock);
 }
@@ -121,30 +127,50 @@ hear(struct file_watch *f, int fd, bool *lost)
 	return any;
 }
 
+/* Waits for something to do; did any of it concern us? */
+static bool
+listen_once(struct file_watch *f, const struct watch *w, int fd, int wait_ms,
+    bool *lost)
+{
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN },
+	    { .fd = f->fresh_fd, .events = POLLIN },
+	    { .fd = w->over_fd, .events = POLLIN } };
+	eventfd_t n;
+	bool any = false;
+
+	if (poll(p, 3, wait_ms) <= 0)
+		return false;
+	if (p[1].revents != 0)
+		(void)eventfd_read(f->fresh_fd, &n);
+	if (p[0].revents != 0)
+		any = hear(f, fd, lost);
+	for (int i = 0; any && i < CALM_TRIES && poll(p, 1, CALM_MS) > 0; i++)
+		hear(f, fd, lost);
+	return any;
+}
+
 int
 file_watch_run(struct file_watch *f, const struct watch *w, struct err *e)
 {
 	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), again = 0;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	bool lost = true, any;
+	bool lost = true;
 
-	if (fd == -1)
-		return err_set(e, ERR_BROKEN, "inotify: %s", strerror(errno));
+	if (fd == -1 || f->fresh_fd == -1) {
+		err_set(e, ERR_BROKEN, "inotify: %s", strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
 	w->ready(w->arg);
 	while (!w->is_over(w->arg)) {
 		/* It may not be there again yet: now, soon, and later. */
 		if (lost)
-			again = AGAIN_POLLS;
-		watch_dirs(f, fd, again == AGAIN_POLLS ||
-		    again == AGAIN_POLLS - 4 || again == 1);
+			again = AGAIN_LOOKS;
+		watch_dirs(f, fd, again == AGAIN_LOOKS ||
+		    again == AGAIN_LOOKS - 4 || again == 1);
 		again -= again > 0;
-		lost = any = false;
-		if (poll(&p, 1, POLL_MS) > 0)
-			any = hear(f, fd, &lost);
-		for (int i = 0; any && i < CALM_TRIES &&
-		    poll(&p, 1, CALM_MS) > 0; i++)
-			hear(f, fd, &lost);
-		if (any)
+		lost = false;
+		if (listen_once(f, w, fd, again > 0 ? AGAIN_MS : -1, &lost))
 			w->ready(w->arg);
 	}
 	close(fd);

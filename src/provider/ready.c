@@ -3,7 +3,8 @@
 
 /*
  * An agent reports often; each report that is written down costs a commit.  It is
- * taken when the last one that was has lost a third of its time.
+ * taken when the last one that was has lost half of its time: of three reports in
+ * a life, every second.
  */
 bool
 ready_absorb(struct json *observed, const struct json *event)
@@ -14,7 +15,7 @@ ready_absorb(struct json *observed, const struct json *event)
 
 	/* Who says now when the next one is due did not before. */
 	if (life == json_int(observed, "ready_life", 0) && (until <= was ||
-	    (was > 0 && until - was < life / 3)))
+	    (was > 0 && until - was < life / 2)))
 		return false;
 	json_set_int(observed, "ready_until", until);
 	json_set_int(observed, "ready_life", life);

@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "hiclaw/fault.h"
 #include "hiclaw/http.h"
@@ -47,6 +48,7 @@ struct shell {
 	bool			 is_listening;
 	pthread_t		 listener;
 	atomic_bool		 is_over;
+	int			 over[2];	/* pipe(2) */
 	pthread_mutex_t		 lock;
 	struct json		*heard;		/* guarded by lock */
 };
@@ -410,7 +412,7 @@ static void *
 listen_on(void *arg)
 {
 	struct shell *s = arg;
-	const struct watch w = { s, on_ready, on_event, is_over };
+	const struct watch w = { s, on_ready, on_event, is_over, s->over[0] };
 	struct err e;
 
 	while (!is_over(s)) {
@@ -429,7 +431,8 @@ do_watch(struct shell *s)
 	s->heard = json_array();
 	s->is_listening = true;
 	pthread_mutex_init(&s->lock, NULL);
-	if (pthread_create(&s->listener, NULL, listen_on, s) != 0)
+	if (pipe(s->over) != 0 ||
+	    pthread_create(&s->listener, NULL, listen_on, s) != 0)
 		abort();
 }
 
@@ -455,7 +458,9 @@ stop_listening(struct shell *s)
 	if (!s->is_listening)
 		return;
 	atomic_store(&s->is_over, true);
+	close(s->over[1]);
 	pthread_join(s->listener, NULL);
+	close(s->over[0]);
 	json_free(s->heard);
 	pthread_mutex_destroy(&s->lock);
 }

@@ -26,6 +26,9 @@ enum field_type { FIELD_STRING, FIELD_TEXT /* multi-line string */,
 enum field_effect { EFFECT_NONE, EFFECT_FILES, EFFECT_RESTART,
     EFFECT_RECREATE, EFFECT_PERMISSION, EFFECT_ROOMS };
 
+/* Does a manifest to start from show it?  What is required it always does. */
+enum field_shown { SHOWN_NOT, SHOWN_HINT /* in a comment */, SHOWN };
+
 /*
  * `values` and `pattern` are of the value, of each item of a list of strings,
  * or (pattern) of the keys of a map; patterns keep to what PCRE2, RE2 and
@@ -46,6 +49,7 @@ struct field {
 	const char	*example;	/* a value as YAML, or NULL */
 	const struct field *fields;	/* of OBJECT, or of the items of LIST;
 					 * ends with name == NULL */
+	enum field_shown shown;
 };
 
 struct kind {
@@ -210,8 +214,34 @@ void	 field_changes_release(struct field_changes *);
  * fields below.  Plain text; yours.  ERR_USER with the nearest spelling.
  */
 char	*api_explain(const char *path, struct err *);
+/*
+ * A manifest to start from, as YAML: what is required and what is commonly said,
+ * with its help in a comment; what is less common stands in comments altogether.
+ * Names of members follow from the name.  model NULL: the row's example.  Yours.
+ */
+char	*api_skeleton(const struct kind *, const char *name,
+	    const char *model);
+/* The same of one worker in spec.workers of a Team, with that many blanks in
+ * front of its dash. */
+char	*api_skeleton_member(const char *name, const char *model, int blanks);
 char	*api_crd_yaml(const struct kind *);	/* CustomResourceDefinition; yours */
 char	*api_json_schema(void);			/* all kinds, draft 2020-12; yours */
+/* Rows of metadata, and of a Team's leader or workers. */
+const struct field *rows_of_metadata(void);
+const struct field *rows_of_member(bool is_leader);
+/*
+ * Let one field of an object be a value, as people write it on one line, by the
+ * type that its row says: "model", "workers.bob.skills", "workers[bob].env.TZ".
+ * A list of strings is parted by commas, a whole value may be YAML on one line
+ * ("[a, b]", "{a: b}"), a word in place of an object is its name.  value NULL
+ * takes the field away, or the item of a list.  is_more: the path came before in
+ * the same breath, a list grows.  `what` is the object in messages.  ERR_USER
+ * with the nearest spelling; whether the value fits its row is for who decodes
+ * the whole.
+ */
+int	 field_assign(const struct field *rows, struct json *obj,
+	    const char *what, const char *path, const char *value,
+	    bool is_more, struct err *) MUST_CHECK;
 /* A value of the spec with the table's default when absent. */
 const char *spec_str(const struct kind *, const struct json *obj,
 	    const char *dotted);

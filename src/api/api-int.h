@@ -15,6 +15,8 @@
 
 /* Rows of metadata, the same for every kind. */
 extern const struct field metadata_fields[];
+/* Of a Team's members. */
+extern const struct field leader_fields[], team_worker_fields[];
 /* Sub-tables with a rule that a row cannot express (decode-value.c). */
 extern const struct field remote_skill_item_fields[];
 extern const struct field access_entry_fields[];
@@ -24,6 +26,8 @@ extern const struct field expose_fields[];
 extern const char *const metadata_ignored[];
 
 const struct field *field_find(const struct field *, const char *name);
+/* The same or, as on a phone, by any case. */
+const struct field *field_find_any(const struct field *, const char *name);
 /* "a string", "a list of strings": for sentences. */
 const char *field_type_phrase(const struct field *);
 /* "string", "[]string", "map": for columns. */

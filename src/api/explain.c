@@ -187,20 +187,6 @@ no_field(struct err *e, const char *path, const char *step,
 	    "lists them", path, step, path);
 }
 
-/* The row by its exact name or, as on a phone, by any case. */
-static const struct field *
-find_any_case(const struct field *rows, const char *step)
-{
-	const struct field	*f;
-
-	if ((f = field_find(rows, step)) != NULL || rows == NULL)
-		return f;
-	for (f = rows; f->name != NULL; f++)
-		if (str_distance(f->name, step, 0) == 0)
-			return f;
-	return NULL;
-}
-
 struct place_in_api {
 	const struct kind	*kind;
 	const struct field	*field;		/* NULL: a whole part */
@@ -217,9 +203,9 @@ find_part(struct place_in_api *p, const char **path, char *step, size_t size,
 		{ .name = "metadata" }, { .name = "spec" },
 		{ .name = "status" }, { .name = NULL }
 	};
-	const struct field	*part = find_any_case(parts, step);
+	const struct field	*part = field_find_any(parts, step);
 
-	if (part == NULL && find_any_case(p->kind->spec, step) == NULL) {
+	if (part == NULL && field_find_any(p->kind->spec, step) == NULL) {
 		if (field_nearest(p->kind->spec, step) != NULL)
 			return no_field(e, buf_str(&p->path), step,
 			    p->kind->spec);
@@ -259,7 +245,7 @@ find_place(struct place_in_api *p, const char *path, struct err *e)
 	if (find_part(p, &path, step, sizeof step, e) != 0)
 		return -1;
 	while (step[0] != '\0') {
-		p->field = find_any_case(p->rows, step);
+		p->field = field_find_any(p->rows, step);
 		if (p->field == NULL)
 			return no_field(e, buf_str(&p->path), step, p->rows);
 		buf_printf(&p->path, ".%s", p->field->name);

@@ -56,6 +56,31 @@ field_find(const struct field *f, const char *name)
 	return NULL;
 }
 
+const struct field *
+field_find_any(const struct field *rows, const char *name)
+{
+	const struct field	*f;
+
+	if ((f = field_find(rows, name)) != NULL || rows == NULL)
+		return f;
+	for (f = rows; f->name != NULL; f++)
+		if (str_distance(f->name, name, 0) == 0)
+			return f;
+	return NULL;
+}
+
+const struct field *
+rows_of_metadata(void)
+{
+	return metadata_fields;
+}
+
+const struct field *
+rows_of_member(bool is_leader)
+{
+	return is_leader ? leader_fields : team_worker_fields;
+}
+
 const char *
 field_nearest(const struct field *rows, const char *name)
 {

@@ -65,7 +65,8 @@ const struct field metadata_fields[] = {
 	    .example = "alice" },
 	{ .name = "labels", .type = FIELD_MAP, .pattern = LABEL_KEY,
 	    .max = 64, .help = "Words to select resources by.",
-	    .example = "{tier: frontend}" },
+	    .example = "{tier: frontend}",
+	    .shown = SHOWN_HINT },
 	{ .name = "annotations", .type = FIELD_MAP, .pattern = LABEL_KEY,
 	    .max = 64, .help = "Free notes; nothing selects by them.",
 	    .example = "{contact: ops}" },
@@ -189,12 +190,14 @@ const struct field access_entry_fields[] = {
 	    .min = 1, .max = 256, .pattern = "[^\\s]+", \
 	    .effect = EFFECT_FILES, .help = "Model that the agent thinks " \
 	    "with; hiclaw-gateway/ in front is dropped.", \
-	    .example = "qwen3.6-plus" }
+	    .example = "qwen3.6-plus", \
+	    .shown = SHOWN }
 #define ROW_RUNTIME(allowed, default_value) \
 	{ .name = "runtime", .type = FIELD_STRING, .values = allowed, \
 	    .dflt = default_value, .effect = EFFECT_RECREATE, \
 	    .help = "Program that runs the agent; the operator's default " \
-	    "applies when nothing is said.", .example = "openclaw" }
+	    "applies when nothing is said.", .example = "openclaw", \
+	    .shown = SHOWN_HINT }
 #define ROW_IMAGE \
 	{ .name = "image", .type = FIELD_STRING, \
 	    .min = 1, .max = 255, .pattern = "[A-Za-z0-9][A-Za-z0-9._/:@-]*", \
@@ -206,26 +209,27 @@ const struct field access_entry_fields[] = {
 	    .pattern = NAME_PATTERN, .effect = EFFECT_RECREATE, \
 	    .help = "Name of account, home and consumer; the resource's " \
 	    "name when absent.", .example = "alice" }
-#define ROW_TEXT(field_name, text, sample) \
+#define ROW_TEXT(field_name, text, sample, how) \
 	{ .name = field_name, .type = FIELD_TEXT, \
 	    .max = TEXT_MAX, .effect = EFFECT_FILES, .help = text, \
-	    .example = sample }
+	    .example = sample, .shown = how }
 #define ROW_IDENTITY \
 	ROW_TEXT("identity", "Text of IDENTITY.md.", \
-	    "\"Name: Alice\"")
+	    "\"Name: Alice\"", SHOWN_NOT)
 #define ROW_SOUL \
 	ROW_TEXT("soul", "Text of SOUL.md: who the agent is.", \
-	    "\"You build the pages.\"")
+	    "\"You build the pages.\"", SHOWN)
 #define ROW_AGENTS \
 	ROW_TEXT("agents", "Your part of AGENTS.md: how it works.", \
-	    "\"Ask before you deploy.\"")
+	    "\"Ask before you deploy.\"", SHOWN_HINT)
 #define ROW_SKILLS \
 	{ .name = "skills", .type = FIELD_LIST, .item = FIELD_STRING, \
 	    .max = 200, \
 	    .pattern = "[A-Za-z0-9_][A-Za-z0-9._-]*", \
 	    .effect = EFFECT_FILES, .help = "Built-in skills by name; " \
 	    "those of a nacos:// source go into remoteSkills.", \
-	    .example = "[github-operations]" }
+	    .example = "[github-operations]", \
+	    .shown = SHOWN_HINT }
 #define ROW_REMOTE_SKILLS \
 	{ .name = "remoteSkills", .type = FIELD_LIST, .item = FIELD_OBJECT, \
 	    .max = 50, .effect = EFFECT_FILES, \
@@ -237,7 +241,8 @@ const struct field access_entry_fields[] = {
 	    .max = 100, .effect = EFFECT_FILES, \
 	    .help = "Tool servers that the agent may call.", \
 	    .example = "[{name: github, url: \"https://mcp.example.org\"}]", \
-	    .fields = mcp_server_fields }
+	    .fields = mcp_server_fields, \
+	    .shown = SHOWN_HINT }
 #define ROW_PACKAGE \
 	{ .name = "package", .type = FIELD_STRING, \
 	    .min = 1, .max = 2048, .effect = EFFECT_FILES, \
@@ -250,7 +255,8 @@ const struct field access_entry_fields[] = {
 	{ .name = "expose", .type = FIELD_LIST, .item = FIELD_OBJECT, \
 	    .max = 32, .effect = EFFECT_NONE, \
 	    .help = "Ports published through the gateway.", \
-	    .example = "[{port: 8080}]", .fields = expose_fields }
+	    .example = "[{port: 8080}]", .fields = expose_fields, \
+	    .shown = SHOWN_HINT }
 #define ROW_CHANNEL_POLICY(text) \
 	{ .name = "channelPolicy", .type = FIELD_OBJECT, \
 	    .effect = EFFECT_PERMISSION, .help = text, \
@@ -272,7 +278,8 @@ const struct field access_entry_fields[] = {
 	{ .name = "env", .type = FIELD_MAP, .max = 200, \
 	    .pattern = "[a-zA-Z_][a-zA-Z0-9_]*", .effect = EFFECT_RECREATE, \
 	    .help = "Environment of the container; the system's own " \
-	    "variables win.", .example = "{TZ: Europe/Berlin}" }
+	    "variables win.", .example = "{TZ: Europe/Berlin}", \
+	    .shown = SHOWN_HINT }
 #define ROW_RESOURCES \
 	{ .name = "resources", .type = FIELD_OBJECT, \
 	    .effect = EFFECT_RECREATE, .help = "Limits of the container; the " \
@@ -403,7 +410,7 @@ static const struct field heartbeat_fields[] = {
 	    .help = "Name of the member, unique among all agents.", \
 	    .example = "alice" }
 
-static const struct field leader_fields[] = {
+const struct field leader_fields[] = {
 	ROW_MEMBER_NAME,
 	ROW_WORKER_NAME,
 	ROW_MODEL(false),
@@ -420,7 +427,8 @@ static const struct field leader_fields[] = {
 	    .effect = EFFECT_FILES,
 	    .help = "Rounds that the leader makes by itself.",
 	    .example = "{enabled: true, every: 15m}",
-	    .fields = heartbeat_fields },
+	    .fields = heartbeat_fields,
+	    .shown = SHOWN_HINT },
 	{ .name = "workerIdleTimeout", .type = FIELD_STRING,
 	    .pattern = DURATION, .max = 32, .effect = EFFECT_FILES,
 	    .help = "After how long an idle worker is put to sleep.",
@@ -434,7 +442,7 @@ static const struct field leader_fields[] = {
 	END
 };
 
-static const struct field team_worker_fields[] = {
+const struct field team_worker_fields[] = {
 	ROW_MEMBER_NAME,
 	ROW_WORKER_NAME,
 	ROW_MODEL(false),
@@ -460,7 +468,8 @@ static const struct field team_worker_fields[] = {
 static const struct field team_spec[] = {
 	{ .name = "description", .type = FIELD_TEXT, .max = 4096,
 	    .effect = EFFECT_ROOMS, .help = "What the team is for.",
-	    .example = "\"Builds the shop's pages.\"" },
+	    .example = "\"Builds the shop's pages.\"",
+	    .shown = SHOWN },
 	{ .name = "teamName", .type = FIELD_STRING, .immutable = true,
 	    .pattern = NAME_PATTERN, .effect = EFFECT_RECREATE,
 	    .help = "Name of rooms and storage; the resource's name when "
@@ -468,11 +477,13 @@ static const struct field team_spec[] = {
 	{ .name = "admin", .type = FIELD_OBJECT,
 	    .effect = EFFECT_PERMISSION,
 	    .help = "Human who runs the team in place of the admins.",
-	    .example = "{name: pm-zhang}", .fields = team_admin_fields },
+	    .example = "{name: pm-zhang}", .fields = team_admin_fields,
+	    .shown = SHOWN_HINT },
 	{ .name = "humanMembers", .type = FIELD_LIST, .item = FIELD_OBJECT,
 	    .max = 1000, .effect = EFFECT_PERMISSION,
 	    .help = "People who work with the team.",
-	    .example = "[{name: olivia}]", .fields = human_member_fields },
+	    .example = "[{name: olivia}]", .fields = human_member_fields,
+	    .shown = SHOWN_HINT },
 	{ .name = "leader", .type = FIELD_OBJECT, .required = true,
 	    .effect = EFFECT_ROOMS,
 	    .help = "Agent that leads the team.",
@@ -480,7 +491,8 @@ static const struct field team_spec[] = {
 	{ .name = "workers", .type = FIELD_LIST, .item = FIELD_OBJECT,
 	    .max = ITEMS_MAX, .effect = EFFECT_ROOMS,
 	    .help = "Agents that do the work; may be none.",
-	    .example = "[{name: alice}]", .fields = team_worker_fields },
+	    .example = "[{name: alice}]", .fields = team_worker_fields,
+	    .shown = SHOWN },
 	{ .name = "peerMentions", .type = FIELD_BOOL, .dflt = "true",
 	    .effect = EFFECT_PERMISSION,
 	    .help = "Whether workers may address each other.",
@@ -531,11 +543,13 @@ static const struct field human_spec[] = {
 	{ .name = "matrixUserId", .type = FIELD_STRING, .max = 255,
 	    .pattern = MXID_PATTERN, .effect = EFFECT_ROOMS,
 	    .help = "An account the person has already; none is made.",
-	    .example = "\"@zhang:example.org\"" },
+	    .example = "\"@zhang:example.org\"",
+	    .shown = SHOWN_HINT },
 	{ .name = "email", .type = FIELD_STRING, .max = 254,
 	    .pattern = "[^@\\s]+@[^@\\s]+", .effect = EFFECT_NONE,
 	    .help = "Address of the person.",
-	    .example = "zhang@example.org" },
+	    .example = "zhang@example.org",
+	    .shown = SHOWN_HINT },
 	{ .name = "permissionLevel", .type = FIELD_INT, .required = true,
 	    .min = 1, .max = 3, .effect = EFFECT_PERMISSION,
 	    .help = "1: admin, 2: own teams, 3: own workers.",
@@ -544,12 +558,14 @@ static const struct field human_spec[] = {
 	    .item = FIELD_STRING, .max = 1000, .pattern = NAME_PATTERN,
 	    .effect = EFFECT_PERMISSION,
 	    .help = "Teams the person works with.",
-	    .example = "[frontend]" },
+	    .example = "[frontend]",
+	    .shown = SHOWN_HINT },
 	{ .name = "accessibleWorkers", .type = FIELD_LIST,
 	    .item = FIELD_STRING, .max = ITEMS_MAX, .pattern = NAME_PATTERN,
 	    .effect = EFFECT_PERMISSION,
 	    .help = "Workers or team members the person works with.",
-	    .example = "[alice]" },
+	    .example = "[alice]",
+	    .shown = SHOWN_HINT },
 	{ .name = "note", .type = FIELD_TEXT, .max = 4096,
 	    .effect = EFFECT_NONE, .help = "Anything worth remembering.",
 	    .example = "\"Product manager\"" },
@@ -604,7 +620,8 @@ static const struct field manager_spec[] = {
 	{ .name = "config", .type = FIELD_OBJECT,
 	    .effect = EFFECT_FILES, .help = "How the Manager works.",
 	    .example = "{heartbeatInterval: 30m}",
-	    .fields = manager_config_fields },
+	    .fields = manager_config_fields,
+	    .shown = SHOWN_HINT },
 	ROW_ACCESS_ENTRIES,
 	ROW_ENV,
 	ROW_RESOURCES,

@@ -154,6 +154,14 @@ char	*put_details(const struct plan *, struct text *out);
 void	 change_decide(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);
 
+/* --- cmd-apply.c: what is said about a manifest -------------------------- */
+
+void	 note_repairs(const struct repairs *, struct strv *out);
+void	 note_warnings(const struct problems *, struct strv *out);
+void	 notes_text(const struct strv *notes, struct text *out);
+/* With its line and a caret below it, where these are known. */
+void	 put_problem(const struct problem *, struct text *out);
+
 /* --- questions.c --------------------------------------------------------- */
 
 void	 question_ask(struct request *, const struct json *action,

@@ -34,7 +34,7 @@ docs_release(struct docs *d)
 
 /* --- notes: what was repaired, what is only a warning -------------------- */
 
-static void
+void
 note_repairs(const struct repairs *log, struct strv *out)
 {
 	for (size_t i = 0; i < log->n && out->n < NOTES_SHOWN; i++) {
@@ -53,7 +53,7 @@ note_repairs(const struct repairs *log, struct strv *out)
 	}
 }
 
-static void
+void
 note_warnings(const struct problems *ps, struct strv *out)
 {
 	for (size_t i = 0; i < ps->n && out->n < NOTES_SHOWN; i++) {
@@ -72,7 +72,7 @@ note_warnings(const struct problems *ps, struct strv *out)
 	}
 }
 
-static void
+void
 notes_text(const struct strv *notes, struct text *out)
 {
 	for (size_t i = 0; i < notes->n; i++)
@@ -102,7 +102,7 @@ put_source(const struct problem *p, struct text *out)
 }
 
 /* In words, because a phone cuts long lines of code; the code below it. */
-static void
+void
 put_problem(const struct problem *p, struct text *out)
 {
 	if (p->line > 0)

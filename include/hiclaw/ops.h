@@ -237,6 +237,31 @@ int	 name_missing(const struct engine *, const struct kind *,
 /* The same for agents of any kind. */
 int	 agent_missing(const struct engine *, const char *name, struct err *);
 
+/* --- freeze.c: nothing is to be done --------------------------------------- */
+
+/* Times of the wall clock.  is_broken: nobody knows what it says. */
+struct freeze {
+	char		*by, *why;	/* Matrix id; "" when not said */
+	int64_t		 since_ms, until_ms;	/* 0: until somebody ends it */
+	int64_t		 told_ms, extended_ms;
+	bool		 is_broken;
+};
+/* What is kept, NULL: nothing.  False: there is no freeze.  Pure. */
+bool	 freeze_parse(const char *text, struct freeze *);
+bool	 freeze_get(struct store *, struct freeze *);
+void	 freeze_release(struct freeze *);
+/* Who, since when, until when, why, and how it ends; yours. */
+char	*freeze_words(const struct freeze *);
+/* At the start, before the engine begins: it stands still if it stood still. */
+void	 freeze_load(const struct ops *);
+/* Another one takes the place of what there is; until_ms 0: without an end. */
+void	 freeze_begin(const struct ops *, const char *by, const char *why,
+	    int64_t until_ms);
+bool	 freeze_end(const struct ops *);	/* false: there was none */
+/* Each second: is its time over, or is it to be told of again? */
+enum freeze_due { FREEZE_NOTHING, FREEZE_OVER, FREEZE_REMIND };
+enum freeze_due freeze_tick(const struct ops *, int64_t now_ms);
+
 /* --- mask.c: secrets out of a text before people see it ------------------- */
 
 /*

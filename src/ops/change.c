@@ -491,6 +491,8 @@ change_show(const struct engine *e, const struct plan *plan,
 		free(line);
 	}
 	list = json_set(o, "notes", json_array());
+	if (engine_frozen(e) != NULL)
+		json_push(list, json_stringf("%s", engine_frozen(e)));
 	for (size_t i = 0; notes != NULL && i < notes->n; i++)
 		json_push_str(list, notes->v[i]);
 	strv_release(&lines);

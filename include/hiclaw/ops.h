@@ -262,6 +262,25 @@ bool	 freeze_end(const struct ops *);	/* false: there was none */
 enum freeze_due { FREEZE_NOTHING, FREEZE_OVER, FREEZE_REMIND };
 enum freeze_due freeze_tick(const struct ops *, int64_t now_ms);
 
+/* --- sealed.c: secrets that people paste ----------------------------------- */
+
+#define SEALED_MARK	"$sealed."	/* of a reference; an id follows */
+/*
+ * The first secret at or after `from`: one with a known beginning, a private
+ * key, a web token, or a random value of a field whose name means a secret.
+ * False: there is none.  Pure.
+ */
+bool	 secret_find(const char *text, size_t from, size_t *at, size_t *len);
+/* The text with a reference for each of the *n secrets, which are sealed; yours,
+ * or NULL when there is none. */
+char	*secrets_seal(struct store *, const char *text, size_t *n);
+/* The id in a reference that is a whole value, or NULL. */
+const char *sealed_id(const char *value);
+/* References in what is put: problems where they mean nothing. */
+void	 sealed_check(struct engine *, struct attempt *);
+/* They belong to what is put from now on. */
+void	 sealed_bind(struct store *, const struct attempt *);
+
 /* --- mask.c: secrets out of a text before people see it ------------------- */
 
 /*

@@ -74,6 +74,7 @@ struct request {
 	const char		*room, *sender;
 	const char		*event;	/* id; of an edit: of what it edits */
 	const char		*answer; /* id of the yes that led here, or NULL */
+	const char		*source;	/* id, also of an edit its own */
 	enum where		 where;
 	int			 tier;	/* 0: unknown */
 	const struct resource	*human;	/* or NULL */
@@ -250,6 +251,13 @@ void	 people_encrypted(struct chat *, const char *room);
 /* The first call with this key is true, all others false; durable. */
 bool	 once(struct chat *, const char *key, const char *value);
 const char *admin_room(struct chat *);		/* room id, or NULL */
+
+/* --- pasted.c ------------------------------------------------------------- */
+
+/* Secrets in the message are sealed, and it is removed; true: there were. */
+bool	 pasted_message(struct request *, const struct json *content);
+/* The same of the manifest that was fetched. */
+void	 pasted_manifest(struct request *);
 
 /* --- cmd-freeze.c --------------------------------------------------------- */
 

@@ -270,9 +270,24 @@ is_flood(struct request *q)
 	return true;
 }
 
+/* Nothing of a secret goes any further than this. */
+static void
+seal_secrets(struct request *q, const struct json *event)
+{
+	const char *near;
+	size_t used;
+	struct err err;
+
+	if (!pasted_message(q, json_get(event, "content")))
+		return;
+	words_release(&q->words);
+	if (words_split(q->in.line, &q->words, &err) == 0)
+		request_match(q, &used, &near);
+}
+
 static enum chat_need
-take_request(struct request *q, const struct chat_fetched *fetched,
-    char **what)
+take_request(struct request *q, const struct json *event,
+    const struct chat_fetched *fetched, char **what)
 {
 	const char *near;
 	size_t used;
@@ -286,6 +301,7 @@ take_request(struct request *q, const struct chat_fetched *fetched,
 		return CHAT_DONE;
 	if (fetched == NULL && is_flood(q))
 		return CHAT_DONE;
+	seal_secrets(q, event);
 	q->tier = tier_of(q->chat, q->sender, &q->human);
 	if (!is_allowed(q)) {
 		turn_away(q);
@@ -311,14 +327,14 @@ take_message(struct chat *c, const struct json *event,
 
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
-	q.event = json_str(event, "event_id");
+	q.event = q.source = json_str(event, "event_id");
 	q.where = where_is(c, q.room, q.sender);
 	if (q.where == IN_NONE)
 		return CHAT_DONE;
 	input_read(event, &names, &q.in);
 	if (q.in.edit_of != NULL)
 		q.event = q.in.edit_of;
-	need = take_request(&q, fetched, what);
+	need = take_request(&q, event, fetched, what);
 	request_release(&q);
 	return need;
 }

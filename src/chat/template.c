@@ -40,6 +40,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	{ "no-question", "" },
 	{ "nothing", "notes" },
 	{ "password", "user password url minutes" },
+	{ "pasted", "who" },
 	{ "plan", "title summary risk steps details notes" },
 	{ "problems", "count text advice notes" },
 	{ "question", "title summary risk steps notes why minutes" },

@@ -21,6 +21,8 @@ struct chat_config {
 	int64_t		 rotation_overlap_ms;	/* that an old key works */
 	const struct life *life;	/* of agents; or NULL */
 	const char	*version;
+	int64_t		 rate;		/* commands of a person in a minute; 0:
+					 * any number */
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
 struct chat *chat_new(struct store *, struct engine *,

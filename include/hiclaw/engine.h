@@ -88,6 +88,14 @@ void	engine_free(struct engine *);
 void	engine_before_commit(struct engine *);
 void	engine_after_commit(struct engine *);
 
+/*
+ * Frozen, it goes on observing and deciding and does nothing: no ensure, no
+ * remove, no repair; what is in hand finishes.  `why` is a sentence for whoever
+ * asks; NULL: it works again, first of all on what it found meanwhile.
+ */
+void	engine_freeze(struct engine *, const char *why);
+const char *engine_frozen(const struct engine *);	/* that why, or NULL */
+
 /* --- deciding ----------------------------------------------------------- */
 
 const struct resources *engine_resources(const struct engine *);

@@ -237,6 +237,50 @@ int	 name_missing(const struct engine *, const struct kind *,
 /* The same for agents of any kind. */
 int	 agent_missing(const struct engine *, const char *name, struct err *);
 
+/* --- freeze.c: nothing is to be done --------------------------------------- */
+
+/* Times of the wall clock.  is_broken: nobody knows what it says. */
+struct freeze {
+	char		*by, *why;	/* Matrix id; "" when not said */
+	int64_t		 since_ms, until_ms;	/* 0: until somebody ends it */
+	int64_t		 told_ms, extended_ms;
+	bool		 is_broken;
+};
+/* What is kept, NULL: nothing.  False: there is no freeze.  Pure. */
+bool	 freeze_parse(const char *text, struct freeze *);
+bool	 freeze_get(struct store *, struct freeze *);
+void	 freeze_release(struct freeze *);
+/* Who, since when, until when, why, and how it ends; yours. */
+char	*freeze_words(const struct freeze *);
+/* At the start, before the engine begins: it stands still if it stood still. */
+void	 freeze_load(const struct ops *);
+/* Another one takes the place of what there is; until_ms 0: without an end. */
+void	 freeze_begin(const struct ops *, const char *by, const char *why,
+	    int64_t until_ms);
+bool	 freeze_end(const struct ops *);	/* false: there was none */
+/* Each second: is its time over, or is it to be told of again? */
+enum freeze_due { FREEZE_NOTHING, FREEZE_OVER, FREEZE_REMIND };
+enum freeze_due freeze_tick(const struct ops *, int64_t now_ms);
+
+/* --- sealed.c: secrets that people paste ----------------------------------- */
+
+#define SEALED_MARK	"$sealed."	/* of a reference; an id follows */
+/*
+ * The first secret at or after `from`: one with a known beginning, a private
+ * key, a web token, or a random value of a field whose name means a secret.
+ * False: there is none.  Pure.
+ */
+bool	 secret_find(const char *text, size_t from, size_t *at, size_t *len);
+/* The text with a reference for each of the *n secrets, which are sealed; yours,
+ * or NULL when there is none. */
+char	*secrets_seal(struct store *, const char *text, size_t *n);
+/* The id in a reference that is a whole value, or NULL. */
+const char *sealed_id(const char *value);
+/* References in what is put: problems where they mean nothing. */
+void	 sealed_check(struct engine *, struct attempt *);
+/* They belong to what is put from now on. */
+void	 sealed_bind(struct store *, const struct attempt *);
+
 /* --- mask.c: secrets out of a text before people see it ------------------- */
 
 /*

@@ -107,6 +107,10 @@ void	 store_token_put(struct store *, const struct token_row *,
 char	*store_token_find(struct store *, const char *sha256, int64_t now_ms);
 /* One by its hash; true for the one caller who found it (a one-time token). */
 bool	 store_token_take(struct store *, const char *sha256, int64_t now_ms);
+/* The newest of each subject with that prefix, if it has not expired, works at
+ * least until then. */
+void	 store_tokens_extend(struct store *, const char *subject_prefix,
+	    int64_t until_ms, int64_t now_ms);
 void	 store_tokens_remove(struct store *, const char *subject);
 void	 store_tokens_each(struct store *, const char *subject_prefix,
 	    void (*)(const struct token_row *, void *), void *);

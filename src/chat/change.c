@@ -101,6 +101,10 @@ change_run(struct request *q, const struct json *action,
 	    .title = json_strd(action, "title", "change") };
 	int64_t run;
 
+	if (say_frozen(q)) {
+		json_free(show);
+		return;
+	}
 	/* Of these everything is said in one line. */
 	if (str_equal(json_str(action, "do"), "state"))
 		json_set_bool(show, "brief", true);
@@ -138,6 +142,8 @@ change_decide(struct request *q, const struct json *action,
 		return;
 	}
 	may = request_may_change(q, action, ch, why, sizeof why);
+	if (may >= MAY_ASK && say_frozen(q))
+		return;
 	ask = why_ask(q, may);
 	if (may < MAY_ASK)
 		say_may_not(q, why);

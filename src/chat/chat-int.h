@@ -16,6 +16,7 @@
 #include "hiclaw/ops.h"
 
 #include "commands.h"
+#include "flood.h"
 #include "input.h"
 #include "repair.h"
 #include "template.h"
@@ -52,6 +53,12 @@ struct chat {
 	struct map		*deaths;	/* key -> struct dying */
 	struct map		*fetching;	/* events whose second need is out */
 	int64_t			 started_ms;
+	struct floods		*floods;
+	struct mending {		/* a freeze has ended: see cmd-freeze.c */
+		int64_t		 since_ms, calm_ms;	/* monotonic, or 0 */
+		struct strv	 did;
+		size_t		 n;
+	}			 mending;
 };
 
 enum where {
@@ -67,6 +74,7 @@ struct request {
 	const char		*room, *sender;
 	const char		*event;	/* id; of an edit: of what it edits */
 	const char		*answer; /* id of the yes that led here, or NULL */
+	const char		*source;	/* id, also of an edit its own */
 	enum where		 where;
 	int			 tier;	/* 0: unknown */
 	const struct resource	*human;	/* or NULL */
@@ -251,6 +259,25 @@ void	 people_encrypted(struct chat *, const char *room);
 /* The first call with this key is true, all others false; durable. */
 bool	 once(struct chat *, const char *key, const char *value);
 const char *admin_room(struct chat *);		/* room id, or NULL */
+
+/* --- pasted.c ------------------------------------------------------------- */
+
+/* Secrets in the message are sealed, and it is removed; true: there were. */
+bool	 pasted_message(struct request *, const struct json *content);
+/* The same of the manifest that was fetched. */
+void	 pasted_manifest(struct request *);
+
+/* --- cmd-freeze.c --------------------------------------------------------- */
+
+/* Everything stands still: that is said, and nothing is to be done. */
+bool	 say_frozen(struct request *);
+/* What is put right from now on is told in one message. */
+void	 mending_begin(struct chat *);
+void	 mending_drop(struct chat *);
+/* True: it will be told in that message. */
+bool	 mending_takes(struct chat *, const char *title, const char *who,
+	    const char *what);
+void	 freeze_watch(struct chat *, int64_t now);
 
 /* --- dispatch.c, edit.c -------------------------------------------------- */
 

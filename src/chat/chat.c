@@ -36,6 +36,7 @@ chat_new(struct store *store, struct engine *engine,
 	c->lives = progress_map();
 	c->deaths = deaths_map();
 	c->fetching = map_new(NULL);
+	c->floods = floods_new();
 	c->started_ms = clock_ms();
 	c->observer = (struct engine_observer){
 		.arg = c, .run = progress_run, .drift = news_drift,
@@ -63,6 +64,8 @@ chat_free(struct chat *c)
 	map_free(c->lives);
 	map_free(c->deaths);
 	map_free(c->fetching);
+	floods_free(c->floods);
+	mending_drop(c);
 	json_free(c->passwords);
 	commands_free(c->commands);
 	templates_free(c->templates);
@@ -95,13 +98,22 @@ tier_of(struct chat *c, const char *user, const struct resource **human)
 	    engine_resources(c->engine), user, human);
 }
 
-bool
-chat_may_invite(struct chat *c, const char *sender)
+static bool
+may_invite(struct chat *c, const char *sender)
 {
 	const struct resource *human;
 
 	return is_our_user(engine_world_config(c->engine), sender) ||
 	    tier_of(c, sender, &human) > 0;
+}
+
+bool
+chat_may_invite(struct chat *c, const char *sender)
+{
+	return may_invite(c, sender) &&
+	    (is_our_user(engine_world_config(c->engine), sender) ||
+	    flood_take(c->floods, sender, c->cfg.rate, clock_mono_ms()) ==
+	    FLOOD_NONE);
 }
 
 /*
@@ -118,7 +130,7 @@ invited(struct chat *c, const struct json *event)
 	char *key;
 
 	if (is_our_user(engine_world_config(c->engine), sender) ||
-	    !chat_may_invite(c, sender) ||
+	    !may_invite(c, sender) ||
 	    engine_find(c->engine, room) != NULL)
 		return;
 	key = xasprintf("chat.%s/%s", is_direct ? "dm" : "guest", room);
@@ -235,9 +247,47 @@ turn_away(struct request *q)
 		people_refuse(q);
 }
 
+/* More than one person may ask for: said once, then passed over. */
+static bool
+is_flood(struct request *q)
+{
+	struct chat *c = q->chat;
+	char rate[24];
+
+	switch (flood_take(c->floods, q->sender, c->cfg.rate,
+	    clock_mono_ms())) {
+	case FLOOD_NONE:
+		return false;
+	case FLOOD_TELL:
+		log_warn("chat", "%s: %s asks too much", q->room, q->sender);
+		snprintf(rate, sizeof rate, "%lld", (long long)c->cfg.rate);
+		say_template(q, REPLY_REFUSED, "flood", FILL(V("rate", rate),
+		    V("who", q->sender)));
+		break;
+	case FLOOD_SILENT:
+		break;
+	}
+	return true;
+}
+
+/* Nothing of a secret goes any further than this. */
+static void
+seal_secrets(struct request *q, const struct json *event)
+{
+	const char *near;
+	size_t used;
+	struct err err;
+
+	if (!pasted_message(q, json_get(event, "content")))
+		return;
+	words_release(&q->words);
+	if (words_split(q->in.line, &q->words, &err) == 0)
+		request_match(q, &used, &near);
+}
+
 static enum chat_need
-take_request(struct request *q, const struct chat_fetched *fetched,
-    char **what)
+take_request(struct request *q, const struct json *event,
+    const struct chat_fetched *fetched, char **what)
 {
 	const char *near;
 	size_t used;
@@ -249,6 +299,9 @@ take_request(struct request *q, const struct chat_fetched *fetched,
 		request_match(q, &used, &near);
 	if (!is_for_us(q))
 		return CHAT_DONE;
+	if (fetched == NULL && is_flood(q))
+		return CHAT_DONE;
+	seal_secrets(q, event);
 	q->tier = tier_of(q->chat, q->sender, &q->human);
 	if (!is_allowed(q)) {
 		turn_away(q);
@@ -274,14 +327,14 @@ take_message(struct chat *c, const struct json *event,
 
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
-	q.event = json_str(event, "event_id");
+	q.event = q.source = json_str(event, "event_id");
 	q.where = where_is(c, q.room, q.sender);
 	if (q.where == IN_NONE)
 		return CHAT_DONE;
 	input_read(event, &names, &q.in);
 	if (q.in.edit_of != NULL)
 		q.event = q.in.edit_of;
-	need = take_request(&q, fetched, what);
+	need = take_request(&q, event, fetched, what);
 	request_release(&q);
 	return need;
 }
@@ -310,7 +363,8 @@ take_reaction(struct chat *c, const struct json *event)
 	q.where = where_is(c, q.room, q.sender);
 	q.tier = tier_of(c, q.sender, &q.human);
 	/* Only the one who was asked answers; others' taps mean nothing. */
-	if (q.where != IN_NONE && q.tier > 0 &&
+	if (flood_take(c->floods, q.sender, c->cfg.rate, clock_mono_ms()) ==
+	    FLOOD_NONE && q.where != IN_NONE && q.tier > 0 &&
 	    question_is_open(&q, message))
 		question_answer(&q, message, answer == 1);
 	request_release(&q);
@@ -384,6 +438,7 @@ chat_tick(struct chat *c)
 	questions_tick(c, now);
 	passwords_tick(c, now);
 	deaths_tick(c, now);
+	freeze_watch(c, now);
 }
 
 void

@@ -223,7 +223,10 @@ show_unsettled(struct request *q, enum mode mode)
 		return;
 	}
 	plan = engine_plan_now(q->chat->engine);
+	if (engine_frozen(q->chat->engine) != NULL)
+		strv_add(&notes, engine_frozen(q->chat->engine));
 	show_or_nothing(q, "What is declared", plan, &notes, mode);
+	strv_release(&notes);
 	plan_free(plan);
 }
 
@@ -249,6 +252,8 @@ plan_docs(struct request *q, struct docs *d, const char *prune,
 	note_repairs(&q->repairs, &notes);
 	note_warnings(&d->problems, &notes);
 	note_warnings(&ch.problems, &notes);
+	if (mode != MODE_APPLY && engine_frozen(q->chat->engine) != NULL)
+		strv_add(&notes, engine_frozen(q->chat->engine));
 	if (mode == MODE_APPLY)
 		change_decide(q, action, &ch, &notes);
 	else if (request_may_change(q, action, &ch, why, sizeof why) ==

@@ -66,7 +66,7 @@ cmd_delete(struct request *q)
 	else if (request_may_change(q, action, &ch, why, sizeof why) <
 	    MAY_ASK)
 		say_may_not(q, why);
-	else
+	else if (!say_frozen(q))
 		question_ask(q, action, &ch, &notes, "What is deleted does "
 		    "not come back.", false);
 	change_release(&ch);

@@ -209,6 +209,8 @@ cmd_status(struct request *q)
 	text_printf(&t, "**%s**\n\n", is_all_well ?
 	    "Everything is as declared." : n.failed > 0 ?
 	    "Some things failed." : "Not everything is as declared yet.");
+	if (engine_frozen(c->engine) != NULL)
+		text_printf(&t, "❄ %s\n\n", engine_frozen(c->engine));
 	put_resources(c, &t);
 	put_agents(c, s.has_errors, &t);
 	put_counts(&n, &t);

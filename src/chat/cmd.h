@@ -25,6 +25,8 @@ void	cmd_restart(struct request *);
 void	cmd_logs(struct request *);
 void	cmd_exec(struct request *);
 void	cmd_token(struct request *);
+void	cmd_freeze(struct request *);
+void	cmd_thaw(struct request *);
 void	cmd_delete(struct request *);
 void	cmd_create(struct request *);
 void	cmd_set(struct request *);

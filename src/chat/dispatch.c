@@ -291,6 +291,7 @@ dispatch(struct request *q, const struct chat_fetched *fetched, char **what)
 			return need;
 		if (q->manifest != NULL && is_just_a_file(q))
 			return CHAT_DONE;
+		pasted_manifest(q);
 	} else
 		q->fetched = fetched;
 	q->what = what;

@@ -273,9 +273,11 @@ news_drift(void *arg, const char *key, const char *sender,
 	line = strv_join(did, ", ");
 	what = short_ids(c->engine, line);
 	free(line);
-	say_news(c, "drift", FILL(V("object", title),
-	    V("who", sender != NULL ? sender : "somebody"),
-	    V("did", what)));
+	if (!mending_takes(c, title, sender != NULL ? sender : "somebody",
+	    what))
+		say_news(c, "drift", FILL(V("object", title),
+		    V("who", sender != NULL ? sender : "somebody"),
+		    V("did", what)));
 	line = xasprintf("%s: changed by %s; put back (%s)", title,
 	    sender != NULL ? sender : "somebody", what);
 	log_object(c, key, "drift", line);

@@ -322,6 +322,8 @@ static const struct setting settings[] = {
 	    "seconds until a password shown in a DM is removed unread"),
 	NUMBER("chat", "live_interval", chat.live_interval_ms, 100, 60000,
 	    "1500", "milliseconds between edits of a live message"),
+	NUMBER("chat", "rate", chat.rate, 0, 100000, "30",
+	    "commands of one person in a minute; 0: any number"),
 	NUMBER("engine", "resync", engine.resync_s, 1, 86400, "30",
 	    "seconds between looks at what events may have missed"),
 	NUMBER("engine", "threads", engine.threads, 1, 64, "16",

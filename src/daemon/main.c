@@ -421,11 +421,13 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.live_interval_ms = c->chat.live_interval_ms;
 	cc.rotation_overlap_ms = c->gateway.rotation_overlap_s * 1000;
 	cc.version = PACKAGE_VERSION;
+	cc.rate = c->chat.rate;
 	cc.life = d->life = life_open(d);
 	if ((d->chat = chat_new(d->store, d->engine, &cc, err)) == NULL)
 		return -1;
 	news = chat_life_news(d->chat);
 	d->ops.arg = d->chat;
+	freeze_load(&d->ops);
 	life_tell(d->life, &news);
 	engine_observe(d->engine, chat_observer(d->chat));
 	engine_observe(d->engine, &obs);

@@ -132,6 +132,7 @@ struct engine {
 	struct batch		*starting;	/* selected, waiting for commit */
 	size_t			 resting;	/* items in BACKOFF or FAILED */
 	bool			 started, draining, ticking;
+	char			*frozen;	/* why; NULL: it is not */
 	struct map		*check;		/* keys to look at this turn */
 	struct json		*rotations;	/* see rotate.c */
 	struct timer		*rotation_timer;
@@ -236,6 +237,8 @@ int64_t	 run_now(struct engine *, const struct run_request *,
 void	 runs_item(struct engine *, struct item *);	/* changed state */
 void	 runs_item_gone(struct engine *, const char *key);
 void	 runs_tick(struct engine *);
+/* The time of a freeze is not theirs. */
+void	 runs_extend(struct engine *);
 void	 runs_free(struct engine *);
 
 #endif

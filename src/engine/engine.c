@@ -205,6 +205,7 @@ engine_free(struct engine *e)
 		free(e->strays[i].event);
 	}
 	free(e->strays);
+	free(e->frozen);
 	strv_release(&e->dms);
 	resources_free(e->resources);
 	resources_free(e->deleting);
@@ -236,6 +237,34 @@ void
 engine_drain(struct engine *e)
 {
 	e->draining = true;
+}
+
+void
+engine_freeze(struct engine *e, const char *why)
+{
+	bool was = e->frozen != NULL;
+
+	if (e->frozen != why) {
+		free(e->frozen);
+		e->frozen = xstrdup(why);
+	}
+	if (why != NULL) {
+		log_warn("engine", "%s", why);
+		return;
+	}
+	if (!was)
+		return;
+	log_info("engine", "no longer frozen");
+	store_begin(e->store);
+	runs_extend(e);
+	if (e->started)
+		engine_resync(e);
+}
+
+const char *
+engine_frozen(const struct engine *e)
+{
+	return e->frozen;
 }
 
 bool

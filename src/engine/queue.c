@@ -714,7 +714,7 @@ queue_select(struct engine *e)
 	struct item *it;
 
 	items_check(e);
-	if (!e->started || e->draining)
+	if (!e->started || e->draining || e->frozen != NULL)
 		return;
 	while (*tail != NULL)
 		tail = &(*tail)->next;

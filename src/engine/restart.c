@@ -29,6 +29,8 @@ engine_restart(struct engine *e, const char *key, const struct run_request *q,
 
 	if (it == NULL || it->desired == NULL)
 		return err_set(err, ERR_NOTFOUND, "there is no %s", key);
+	if (e->frozen != NULL)
+		return err_set(err, ERR_CONFLICT, "%s", e->frozen);
 	store_begin(e->store);
 	json_set_int(e->restarts, key, json_int(e->restarts, key, 0) + 1);
 	save(e);

@@ -51,6 +51,8 @@ check(struct engine *e, const struct item *it, const char *key,
 
 	if (it == NULL || it->desired == NULL)
 		return err_set(err, ERR_NOTFOUND, "there is no %s", key);
+	if (e->frozen != NULL)
+		return err_set(err, ERR_CONFLICT, "%s", e->frozen);
 	if (rotating(it) == NULL)
 		return err_set(err, ERR_USER, "%s has nothing to rotate", key);
 	if (it->observed == NULL)

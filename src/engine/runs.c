@@ -235,7 +235,7 @@ runs_tick(struct engine *e)
 			continue;
 		if (run_is_finished(r))
 			run_end(e, r, false);
-		else if (now >= r->deadline_ms)
+		else if (now >= r->deadline_ms && e->frozen == NULL)
 			run_end(e, r, true);
 		else if (r->changed &&
 		    now - r->told_ms >= tell_interval_ms(e, r)) {
@@ -250,6 +250,16 @@ runs_tick(struct engine *e)
 		} else
 			at = &r->next;
 	}
+}
+
+void
+runs_extend(struct engine *e)
+{
+	int64_t until = clock_mono_ms() + e->cfg.run_limit_ms;
+
+	for (struct run *r = e->runs; r != NULL; r = r->next)
+		if (r->deadline_ms < until)
+			r->deadline_ms = until;
 }
 
 /*

@@ -344,6 +344,7 @@ change_try(struct engine *e, const struct json *action,
 	resources_check_delete(ch->after, ch->gone, ch->gone_n,
 	    &ch->problems);
 	free(prefix);
+	sealed_check(e, ch);
 	if (ch->problems.errors > 0)
 		return err_set(err, ERR_USER, "%zu problem%s",
 		    ch->problems.errors, ch->problems.errors == 1 ? "" : "s");
@@ -491,6 +492,8 @@ change_show(const struct engine *e, const struct plan *plan,
 		free(line);
 	}
 	list = json_set(o, "notes", json_array());
+	if (engine_frozen(e) != NULL)
+		json_push(list, json_stringf("%s", engine_frozen(e)));
 	for (size_t i = 0; notes != NULL && i < notes->n; i++)
 		json_push_str(list, notes->v[i]);
 	strv_release(&lines);
@@ -560,6 +563,7 @@ change_start(const struct ops *ops, const struct attempt *ch,
 	int64_t run;
 
 	rq.resources = text;
+	sealed_bind(ops->store, ch);
 	log_change(ops->store, rq.actor, ch);
 	run = engine_apply(ops->engine, ch->plan, ch->after, &rq);
 	if (run == 0 && ops->settled != NULL)

@@ -448,6 +448,11 @@ set_state(struct life *l, const char *state, const struct strv *names,
 	struct attempt ch;
 	int rc;
 
+	if (engine_frozen(l->ops->engine) != NULL) {
+		json_free(action);
+		return err_set(err, ERR_CONFLICT, "%s",
+		    engine_frozen(l->ops->engine));
+	}
 	store_begin(l->ops->store);
 	for (size_t i = 0; i < names->n; i++)
 		change_state_add(action, names->v[i]);
@@ -493,6 +498,9 @@ sleep_due_ones(struct life *l, int64_t now)
 	void *at;
 
 	for (at = NULL; (m = map_next(l->mates, &at, NULL)) != NULL;) {
+		if (engine_frozen(l->ops->engine) != NULL &&
+		    sleep_due(m) > 0 && sleep_due(m) <= now)
+			m->not_before_ms = now + AGAIN_MS;
 		if (!is_idle(l, m, now))
 			continue;
 		strv_add(&names, m->name);

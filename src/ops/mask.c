@@ -393,6 +393,22 @@ take_secret(struct engine *e, char *key, const char *name, struct strv *out)
 	free(key);
 }
 
+/* Those that were pasted into its manifest. */
+static void
+take_sealed(struct engine *e, const struct json *env, struct strv *out)
+{
+	const char *id;
+
+	for (const struct json *v = json_first(env); v != NULL;
+	    v = json_next(v))
+		if ((id = sealed_id(json_value_str(v))) != NULL) {
+			char *name = xstrndup(id, strcspn(id, " \t\r\n"));
+
+			take_secret(e, xstrdup("sealed"), name, out);
+			free(name);
+		}
+}
+
 void
 agent_secrets(struct engine *e, const char *name, struct strv *out)
 {
@@ -409,6 +425,7 @@ agent_secrets(struct engine *e, const char *name, struct strv *out)
 		    out);
 		take_secret(e, xasprintf("user:%s", a->runtime), "secret",
 		    out);
+		take_sealed(e, json_get(a->spec, "env"), out);
 	}
 	agents_release(&as);
 }

@@ -69,6 +69,8 @@ set_state(struct call *c, const char *state)
 	else if (change_may(e, &c->caller, action, &ch, why, sizeof why) <
 	    MAY_ASK)
 		answer_error(c, 403, "%s", why);
+	else if (ch.plan->resources_n > 0 && is_frozen(c))
+		done = false;
 	else {
 		if (ch.plan->resources_n > 0)
 			start_change(c, action, &ch);
@@ -113,7 +115,7 @@ post_restart(struct call *c)
 	char *key, *title, *text;
 	struct err err;
 
-	if (!is_there(c))
+	if (!is_there(c) || is_frozen(c))
 		return;
 	key = xasprintf("container:%s", c->target.name);
 	title = xasprintf("restart %s (REST)", c->target.name);

@@ -36,6 +36,16 @@ start_change(struct call *c, const struct json *action,
 	return run;
 }
 
+bool
+is_frozen(struct call *c)
+{
+	const char *why = engine_frozen(c->rest->ops->engine);
+
+	if (why != NULL)
+		answer_error(c, 423, "%s", why);
+	return why != NULL;
+}
+
 /* What may not be, or only if somebody else approves: 403 with the rule. */
 static bool
 may_change(struct call *c, const struct json *action,
@@ -43,6 +53,8 @@ may_change(struct call *c, const struct json *action,
 {
 	char why[WHY_MAX];
 
+	if (is_frozen(c))
+		return false;
 	/* MAY_ASK: the request is the answer. */
 	if (change_may(c->rest->ops->engine, &c->caller, action, ch, why,
 	    sizeof why) >= MAY_ASK)
@@ -505,6 +517,8 @@ try_many(struct call *c, struct resource **rs, size_t n, const char *prune,
 		answer_error(c, 403, "%s", why);
 		goto out;
 	}
+	if (!is_plan && !plan_is_empty(ch.plan) && is_frozen(c))
+		goto out;
 	o = plan_json(c, action, &ch, decoded);
 	json_set_str(o, "why", may < MAY_NOW ? why : NULL);
 	if (!is_plan && !plan_is_empty(ch.plan))

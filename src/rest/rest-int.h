@@ -135,6 +135,8 @@ struct row {
 };
 extern const struct row rows[];		/* ends with method NULL */
 
+/* Everything stands still: 423 with who froze it and why. */
+bool	is_frozen(struct call *);
 /* Start it in the name of the caller, reported in the admin room. */
 int64_t	start_change(struct call *, const struct json *action,
 	    const struct attempt *);

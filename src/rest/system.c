@@ -153,9 +153,11 @@ get_metrics(struct call *c)
 	    "hiclaw_resyncs_total %llu\n"
 	    "# TYPE hiclaw_process_resident_bytes gauge\n"
 	    "hiclaw_process_resident_bytes %zu\n"
+	    "# TYPE hiclaw_frozen gauge\nhiclaw_frozen %d\n"
 	    "# TYPE hiclaw_up gauge\nhiclaw_up %d\n", n.runs,
 	    (unsigned long long)n.ensures, (unsigned long long)n.repairs,
-	    (unsigned long long)f.resyncs, resident_bytes(), f.is_up);
+	    (unsigned long long)f.resyncs, resident_bytes(),
+	    engine_frozen(e) != NULL, f.is_up);
 	put_systems(e, &b);
 	put_requests(c->rest, &b);
 	answer_text(c, 200, "text/plain; version=0.0.4", buf_str(&b));
@@ -216,5 +218,7 @@ get_status(struct call *c)
 	json_set_int(objects, "failed", (int64_t)n.failed);
 	json_set_int(o, "runs", (int64_t)n.runs);
 	engine_systems(e, put_up, json_set(o, "systems", json_object()));
+	json_set_bool(o, "frozen", engine_frozen(e) != NULL);
+	json_set_str(o, "frozenWhy", engine_frozen(e));
 	answer_json(c, 200, o);
 }

@@ -44,6 +44,20 @@ store_token_take(struct store *s, const char *sha256, int64_t now_ms)
 }
 
 void
+store_tokens_extend(struct store *s, const char *prefix, int64_t until_ms,
+    int64_t now_ms)
+{
+	static const char	extend[] =
+	    "UPDATE token SET expires_ms = ?2"
+	    " WHERE subject >= ?1 AND subject < ?1 || char(1114111)"
+	    " AND expires_ms > ?3 AND expires_ms < ?2"
+	    " AND made_ms = (SELECT max(n.made_ms) FROM token n"
+	    " WHERE n.subject = token.subject)";
+
+	db_write(s, extend, "sii", prefix, until_ms, now_ms);
+}
+
+void
 store_tokens_remove(struct store *s, const char *subject)
 {
 	static const char	drop[] = "DELETE FROM token WHERE subject = ?1";

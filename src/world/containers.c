@@ -55,6 +55,28 @@ env_secret(struct making *m, const char *name, const char *object,
 	    json_secret(object, secret, id_field));
 }
 
+/* A reference to a secret that somebody pasted: ops/sealed.c.  Another secret
+ * has another name, so there is no id to wait for. */
+static bool
+env_sealed(struct making *m, const char *name, const char *value)
+{
+	static const char mark[] = "$sealed.";
+	struct json *all = json_obj(m->form, "env"), *v;
+	size_t n;
+
+	if (value == NULL || !str_starts(value, mark))
+		return false;
+	value += sizeof mark - 1;
+	n = strspn(value, "0123456789abcdef");
+	if (n != 24)
+		return false;
+	if (json_get(all, name) == NULL) {
+		v = json_set(all, name, json_object());
+		json_set_strf(v, "$secret", "sealed/%.*s", (int)n, value);
+	}
+	return true;
+}
+
 /* Does it find its home ready made? */
 static bool
 has_home(const struct making *m)
@@ -153,7 +175,8 @@ add_env(struct making *m)
 	/* The system's own win. */
 	for (v = json_first(json_get(m->h->agent->spec, "env")); v != NULL;
 	    v = json_next(v))
-		env(m, json_key(v), json_value_str(v));
+		if (!env_sealed(m, json_key(v), json_value_str(v)))
+			env(m, json_key(v), json_value_str(v));
 }
 
 /* --- mounts ------------------------------------------------------------------ */

@@ -195,7 +195,8 @@ class Controller:
             "admins": [f"@{a}:{DOMAIN}" for a in admins],
             "storage": {"url": f"file://{self.storage}"},
             "chat": {"commands": str(ROOT / "commands"),
-                     "templates": str(ROOT / "templates")},
+                     "templates": str(ROOT / "templates"),
+                     "rate": 0},
             "log": {"level": "debug"},
         }
         if shared_secret:

@@ -75,6 +75,7 @@ struct config {
 		int64_t	 question_ttl_s;
 		int64_t	 password_ttl_s;	/* one-time password shown */
 		int64_t	 live_interval_ms;	/* edits of a live message */
+		struct json *policy;	/* see policy.h; or NULL */
 	} chat;
 	struct {
 		int64_t	 resync_s;	/* 30 */

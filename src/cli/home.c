@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define DEPTH_MAX	16
 #define FILE_MAX	(64 * 1024 * 1024)
 #define TEMP		".hiclaw-new"
+#define LOCK_MS		15000	/* longer than a command may take to end */
+#define LOCK_PAUSE_MS	100
 
 /* --- what goes where: pure ------------------------------------------------ */
 
@@ -306,6 +309,36 @@ read_state(struct home *h, struct err *e)
 	return rv;
 }
 
+/* Of whoever has the lock: it runs, as far as we can know. */
+static bool
+is_kept(int lock)
+{
+	char text[24] = "";
+	ssize_t n = pread(lock, text, sizeof text - 1, 0);
+	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno == EPERM;
+}
+
+/* The command of a keeper that was killed has the lock until it has ended. */
+static int
+lock_take(int lock)
+{
+	char text[24];
+	int n;
+
+	for (int waited = 0; flock(lock, LOCK_EX | LOCK_NB) == -1;
+	    waited += LOCK_PAUSE_MS) {
+		if (errno != EWOULDBLOCK || waited >= LOCK_MS || is_kept(lock))
+			return -1;
+		usleep(LOCK_PAUSE_MS * 1000);
+	}
+	n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+	if (ftruncate(lock, 0) == -1 || pwrite(lock, text, (size_t)n, 0) != n)
+		return -1;
+	return 0;
+}
+
 int
 home_open(const char *dir, struct home *h, struct err *e)
 {
@@ -328,10 +361,18 @@ home_open(const char *dir, struct home *h, struct err *e)
 	    O_CLOEXEC, 0600);
 	if (h->lock == -1)
 		return os_error(e, dir, "lock");
-	if (flock(h->lock, LOCK_EX | LOCK_NB) == -1)
-		return err_set(e, ERR_CONFLICT, "%s: another hiclaw join keeps "
-		    "this home", h->dir);
+	if (lock_take(h->lock) == -1)
+		return err_set(e, ERR_CONFLICT, is_kept(h->lock) ?
+		    "%s: another hiclaw join keeps this home" :
+		    "%s: a process that an earlier command began still runs; "
+		    "end it first", h->dir);
 	return read_state(h, e);
+}
+
+void
+home_share(const struct home *h)
+{
+	fcntl(h->lock, F_SETFD, 0);
 }
 
 void
@@ -495,22 +536,24 @@ drop_files(struct home *h, const struct json *bundle, struct home_news *n)
 	}
 }
 
-int
-home_take(struct home *h, const struct json *bundle, struct home_news *n,
-    struct err *e)
+void
+home_take(struct home *h, const struct json *bundle, struct home_news *n)
 {
 	static const char *const texts[] = { "name", "kind", "user", "state",
 	    "digest", "restart" };
 	const struct json *f;
+	struct err err;
 
 	*n = (struct home_news){ 0 };
 	f = json_first(json_get(bundle, "files"));
 	for (; f != NULL; f = json_next(f))
-		if (take_file(h, f, json_get(bundle, "secrets"), n, e) == -1)
-			return -1;
+		if (take_file(h, f, json_get(bundle, "secrets"), n,
+		    &err) == -1 && n->failed++ == 0)
+			str_copy(n->why, err.msg, sizeof n->why);
 	drop_files(h, bundle, n);
 	for (size_t i = 0; i < NELEM(texts); i++)
 		json_set_str(h->state, texts[i], json_str(bundle, texts[i]));
+	if (n->failed > 0)
+		json_set_str(h->state, "digest", "");
 	json_set(h->state, "env", json_copy(json_get(bundle, "env")));
-	return 0;
 }

@@ -28,20 +28,25 @@ struct home {
 
 /*
  * Open it, made when it is not there, for us alone.  ERR_CONFLICT: somebody has
- * it, or it holds what is not ours.
+ * it, or it holds what is not ours.  The lock is also the command's (see
+ * home_share): while one of a keeper that was killed still ends, this waits.
  */
 int	 home_open(const char *dir, struct home *, struct err *) MUST_CHECK;
 void	 home_release(struct home *);
+/* In a child: it holds the lock as long as it runs. */
+void	 home_share(const struct home *);
 bool	 home_is_new(const struct home *);
 /* The state, and the token for the command to read, durably. */
 int	 home_save(struct home *, struct err *) MUST_CHECK;
 /*
- * Make the files so, by their rules, and note down what was given.  *written and
- * *removed count.  The state is the caller's to save.
+ * Make the files so, by their rules, and note down what was given.  A file that
+ * cannot be written does not keep the others from it: it is counted, why has the
+ * first reason, and the digest is left out, so that all is given again.  The
+ * state is the caller's to save.
  */
-struct home_news { size_t written, removed, kept; };
-int	 home_take(struct home *, const struct json *bundle,
-	    struct home_news *, struct err *) MUST_CHECK;
+struct home_news { size_t written, removed, kept, failed; char why[256]; };
+void	 home_take(struct home *, const struct json *bundle,
+	    struct home_news *);
 
 /* Pure.  May a file be at this path below a home? */
 bool	 home_path_is_good(const char *path);

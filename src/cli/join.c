@@ -178,12 +178,21 @@ join_answer(struct home *h, const struct http_res *res, struct home_news *n,
 		json_set_str(h->state, "digest", "");
 		rv = home_save(h, e);
 	}
-	if (rv == 0)
-		rv = home_take(h, o, n, e);
-	if (rv == 0)
+	*n = (struct home_news){ 0 };
+	if (rv == 0) {
+		home_take(h, o, n);
 		rv = home_save(h, e);
+	}
 	json_wipe(o);
 	return rv;
+}
+
+void
+join_say_failed(const struct home_news *n)
+{
+	if (n->failed > 0)
+		join_say("%zu file%s could not be written: %s", n->failed,
+		    n->failed == 1 ? "" : "s", n->why);
 }
 
 void
@@ -227,6 +236,7 @@ join(struct joining *k, struct err *e)
 		    "were", json_strd(h->state, "name", "?"),
 		    json_strd(h->state, "user", "?"), h->dir, n.written,
 		    n.kept);
+		join_say_failed(&n);
 		join_say_left_out(&res);
 	}
 	join_wipe(&res);
@@ -251,6 +261,8 @@ catch_up(struct joining *k, struct err *e)
 		if (rv == 0)
 			join_say("%zu files written, %zu removed", n.written,
 			    n.removed);
+		if (rv == 0)
+			join_say_failed(&n);
 	} else if (rv == 0 && res.status != 204)
 		rv = join_refused(&res, e);
 	if (rv == -1 && e->kind == ERR_RETRY &&

@@ -37,5 +37,6 @@ int	 join_answer(struct home *, const struct http_res *, struct home_news *,
 /* Keep the token of an answer in the state. */
 void	 join_set_token(struct home *, const struct json *answer);
 void	 join_say_left_out(const struct http_res *);
+void	 join_say_failed(const struct home_news *);
 
 #endif

@@ -57,6 +57,7 @@ struct keeper {
 	pid_t		 pid;		/* of the command, 0: it does not run */
 	bool		 restarts;	/* it was ended to be started anew */
 	bool		 rests;		/* or to sleep */
+	bool		 is_ending;	/* we were told to end */
 	bool		 is_over;	/* it was ended for good */
 	bool		 in_flight;
 	bool		 has_renewed;	/* with the last call: not twice in a row,
@@ -64,6 +65,7 @@ struct keeper {
 	bool		 is_new;	/* the command: not reported yet */
 	bool		 was_away;	/* the controller, at the last call */
 	int		 status;	/* to exit with */
+	char		 trouble[256];	/* last told: files not written */
 };
 
 /* --- the command ----------------------------------------------------------- */
@@ -132,6 +134,7 @@ become(const struct home *h, char **command, char **env, int tell)
 	int fd, saved;
 
 	setpgid(0, 0);
+	home_share(h);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
@@ -277,6 +280,7 @@ on_signal(void *arg)
 	if (p->signo == SIGTERM || p->signo == SIGINT || p->signo == SIGQUIT ||
 	    p->signo == SIGHUP) {
 		k->restarts = k->rests = false;
+		k->is_ending = true;
 		if (k->pid == 0)
 			over(k, EX_OK);
 	}
@@ -311,11 +315,26 @@ beat_free(struct job *job)
 static void
 end_for(struct keeper *k, bool *how, const char *text)
 {
-	if (k->pid == 0)
+	if (k->pid == 0 || k->is_ending)
 		return;
 	join_say("%s", text);
 	*how = true;
 	stop(k);
+}
+
+/* What is in the way is so each time: told once. */
+static void
+say_taken(struct keeper *k, const struct http_res *res,
+    const struct home_news *n)
+{
+	if (n->written + n->removed > 0 || n->failed == 0) {
+		join_say("%zu files written, %zu removed", n->written,
+		    n->removed);
+		join_say_left_out(res);
+	}
+	if (strcmp(k->trouble, n->why) != 0)
+		join_say_failed(n);
+	str_copy(k->trouble, n->why, sizeof k->trouble);
 }
 
 static void
@@ -328,8 +347,7 @@ take_changes(struct keeper *k, const struct http_res *res)
 	if (join_answer(k->home, res, &n, &err) == -1)
 		join_say("what has changed could not be taken over: %s", err.msg);
 	else {
-		join_say("%zu files written, %zu removed", n.written, n.removed);
-		join_say_left_out(res);
+		say_taken(k, res, &n);
 		if (!is_awake(k))
 			end_for(k, &k->rests, "the agent is to sleep");
 		else if (k->pid == 0) {

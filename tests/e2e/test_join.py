@@ -300,13 +300,14 @@ def test_sleeps_and_wakes(house):
 
 
 def test_goes_on_after_a_kill(house):
-    """Without a code; and the runtime does not outlive its keeper."""
+    """Without a code; and never beside the runtime of the one that died."""
     child = house.running.child()
     house.running.process.kill()
     house.running.process.wait(10)
-    eventually(lambda: not pathlib.Path(f"/proc/{child}").exists() or
-               child not in house.running.members(), 20, what="its end")
     house.running.begin()
+    eventually(lambda: house.running.child() not in (None, child), 30,
+               what="a new one")
+    assert child not in house.running.members()
     house.talk.wake(60)
 
 

@@ -1,7 +1,7 @@
 /*
  * Chat: turns room messages into commands and manifests, asks the engine, and
  * answers through the outbox.  Deciding thread only.  Everything that one event
- * causes (resources, runs, questions, replies, the inbox row's end) is in the
+ * causes (resources, runs, proposals, replies, the inbox row's end) is in the
  * one transaction that the caller opened around chat_event.
  */
 #ifndef HICLAW_CHAT_H
@@ -23,6 +23,8 @@ struct chat_config {
 	const char	*version;
 	int64_t		 rate;		/* commands of a person in a minute; 0:
 					 * any number */
+	/* chat.policy: see policy.h; borrowed until chat_new returns; or NULL */
+	const struct json *policy;
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
 struct chat *chat_new(struct store *, struct engine *,
@@ -62,13 +64,18 @@ struct chat_fetched {
  */
 enum chat_need chat_event(struct chat *, const struct json *event,
 	    const struct chat_fetched *, char **what);
+/*
+ * Is this message of an agent of ours one for us?  Cheap: all others are not worth
+ * keeping.
+ */
+bool	chat_hears_agent(const struct chat *, const struct json *event);
 /* The bot was invited: by an admin, a Human of any tier or one of ours it should
  * join (true), else refuse (false). */
 bool	chat_may_invite(struct chat *, const char *sender);
 /* Somebody read up to this event: one-time passwords go. */
 void	chat_receipt(struct chat *, const char *room, const char *event,
 	    const char *user);
-/* Expire questions, redact what is due, end live messages.  Call each second;
+/* Expire proposals, redact what is due, end live messages.  Call each second;
  * cheap when nothing is due. */
 void	chat_tick(struct chat *);
 /* The controller is up: say so once in the admin room if it had been away, or

@@ -76,6 +76,7 @@ struct config {
 		int64_t	 password_ttl_s;	/* one-time password shown */
 		int64_t	 live_interval_ms;	/* edits of a live message */
 		int64_t	 rate;			/* commands per person, minute */
+		struct json *policy;	/* see policy.h; or NULL */
 	} chat;
 	struct {
 		int64_t	 resync_s;	/* 30 */

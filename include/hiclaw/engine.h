@@ -114,6 +114,9 @@ struct run_request {
 	const char	*command_event;	/* event id of the command, or NULL */
 	const char	*title;		/* "apply 1 Team, 3 Humans" */
 	const char	*resources;	/* JSON for the receipt, or NULL */
+	/* of change_start: members that come into `resources` as well, such as
+	 * {"proposal": 7, "approved": ["@ann:d"], "override": true}; or NULL */
+	const struct json *ledger;
 };
 /*
  * Make `after` the desired state, durably, in the transaction that is open, and

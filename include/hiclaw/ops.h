@@ -85,6 +85,8 @@ enum may ops_may(const struct caller *, enum verb, const struct target *,
  *   "title": "apply 1 Team"}
  *  {"do": "delete", "names": [{"kind", "name"}...], "title": ...}
  *  {"do": "state", "names": ["alice"...], "state": "Sleeping", "title": ...}
+ * With "repairs": ["line 3: ..."...], what was repaired in a manifest, the plan's
+ * hash covers that too.
  */
 struct attempt {
 	struct resources *after;
@@ -113,6 +115,14 @@ void	 change_release(struct attempt *);
 enum may change_may(const struct engine *, const struct caller *,
 	    const struct json *action, const struct attempt *, char *why,
 	    size_t whysize);
+
+/*
+ * What it risks, for the policy: like plan.risk, but a field that gives rights
+ * counts also where it gives fewer, and deleting is always that.
+ */
+enum risk change_risk(const struct json *action, const struct attempt *);
+/* How many resources and members it takes away. */
+size_t	 change_deleted(const struct json *action, const struct attempt *);
 
 /* How a change is shown: lines of a plan, of names on a line. */
 #define STEPS_SHOWN	12	/* lines in a plan: one phone screen */

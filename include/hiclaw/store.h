@@ -192,7 +192,7 @@ void	 store_outbox_retry(struct store *, int64_t id, int64_t not_before_ms);
 char	*store_outbox_event(struct store *, int64_t id);
 int64_t	 store_outbox_find(struct store *, const char *event_id);
 
-/* --- runs, questions, receipts, log ------------------------------------- */
+/* --- runs, proposals, receipts, log ------------------------------------- */
 
 struct run_row {
 	int64_t		 id;
@@ -210,25 +210,65 @@ void	 store_run_end(struct store *, int64_t id, const char *state);
 void	 store_runs_each(struct store *, bool only_running, int limit,
 	    void (*)(const struct run_row *, void *), void *);
 
-struct question_row {
+/*
+ * A change that waits: for the yes of who asked, or for approvals.  What it is
+ * (action, plan_hash, rule) never changes; decisions on it are the ledger.
+ */
+struct proposal_row {
 	int64_t		 id;
 	const char	*room, *sender, *command_event;
 	const char	*action;	/* JSON, chat's own */
+	const char	*rule;		/* JSON: policy_rule_json */
 	const char	*plan_hash;
-	int64_t		 message;	/* outbox id of the question */
+	int64_t		 message;	/* outbox id, in the room of the request */
+	int64_t		 admin_message;	/* in the admin room as well, or 0 */
 	int64_t		 asked_ms, expires_ms;
+	bool		 waits;		/* approved; its time has not come */
+	const char	*closed;	/* how, or NULL: open */
+	int64_t		 closed_ms, run;	/* or 0 */
 };
-int64_t	 store_question_add(struct store *, const struct question_row *);
-/* The newest open one of this sender in this room, or by its id (room, sender
- * NULL).  1 if found. */
-int	 store_question_find(struct store *, int64_t id, const char *room,
-	    const char *sender, int64_t now_ms,
-	    void (*)(const struct question_row *, void *), void *);
-/* Open ones whose time is over. */
-void	 store_questions_expired(struct store *, int64_t now_ms,
-	    void (*)(const struct question_row *, void *), void *);
+int64_t	 store_proposal_add(struct store *, const struct proposal_row *);
+void	 store_proposal_messages(struct store *, int64_t id, int64_t message,
+	    int64_t admin_message);
+/* By its number, open or not; 1 if found. */
+int	 store_proposal_get(struct store *, int64_t id,
+	    void (*)(const struct proposal_row *, void *), void *);
+/* Of the message (outbox id) that shows it, open or not; or 0. */
+int64_t	 store_proposal_of_message(struct store *, int64_t message);
+/* The newest open one by this sender: in this room, or for this command (the
+ * other is NULL); or 0.  What has expired is not open. */
+int64_t	 store_proposal_of(struct store *, const char *sender,
+	    const char *room, const char *command_event, int64_t now_ms);
+/* Those not closed, also when their time is over, oldest first.  due_ms not 0:
+ * only those that wait for a time, or whose time is over by then. */
+void	 store_proposals_open(struct store *, int64_t due_ms,
+	    void (*)(const struct proposal_row *, void *), void *);
+void	 store_proposal_waits(struct store *, int64_t id, bool waits);
 /* Closes it; true for the one caller who found it open. */
-bool	 store_question_close(struct store *, int64_t id, const char *how);
+bool	 store_proposal_close(struct store *, int64_t id, const char *how);
+/* Of a closed one: the run that it became. */
+void	 store_proposal_run(struct store *, int64_t id, int64_t run);
+
+struct decision_row {
+	int64_t		 proposal;
+	const char	*user, *verdict, *way, *event, *plan_hash;
+	const char	*reason;	/* or NULL */
+	bool		 override;
+	int64_t		 at_ms;
+};
+/* One for each person and proposal: takes the place of an earlier one. */
+void	 store_decision_put(struct store *, const struct decision_row *);
+/* Only if there is none of that person; true if so. */
+bool	 store_decision_first(struct store *, const struct decision_row *);
+/* True if one was there. */
+bool	 store_decision_remove(struct store *, int64_t proposal,
+	    const char *user);
+/* Of one proposal, in order of time. */
+void	 store_decisions_each(struct store *, int64_t proposal,
+	    void (*)(const struct decision_row *, void *), void *);
+/* The one that this event made; 1 if found. */
+int	 store_decision_of(struct store *, const char *event,
+	    void (*)(const struct decision_row *, void *), void *);
 
 struct receipt_row { int64_t seq; const char *prev, *hash, *content; int64_t outbox; };
 /* The newest hash ("" when none) and its seq (0). */

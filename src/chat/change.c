@@ -53,24 +53,28 @@ put_detail(const char *detail, struct text *out)
 char *
 put_details(const struct plan *plan, struct text *out)
 {
+	const struct strv none = { 0 };
 	struct buf whole = { 0 };
 	bool is_cut = false;
 	size_t n = 0;
 
 	for (size_t i = 0; i < plan->steps_n; i++) {
 		const struct step *s = &plan->steps[i];
-		char *title;
+		char *title, *detail;
 
 		if (s->detail == NULL)
 			continue;
 		title = object_title(s->key);
+		/* Files may hold what nobody declared as a secret. */
+		detail = mask_secrets(s->detail, &none, true);
 		if (whole.len < DETAILS_BYTES)
-			buf_printf(&whole, "%s\n%s\n", title, s->detail);
+			buf_printf(&whole, "%s\n%s\n", title, detail);
 		if (n++ < DETAILS_SHOWN && out->b.len < REPLY_MAX / 4) {
 			text_printf(out, "**%s**\n", title);
-			is_cut |= put_detail(s->detail, out);
+			is_cut |= put_detail(detail, out);
 		} else
 			is_cut = true;
+		free(detail);
 		free(title);
 	}
 	if (is_cut)
@@ -91,14 +95,16 @@ chat_settled(void *arg, const struct run_request *rq, const char *plan_hash)
 	receipt_send(arg, &end);
 }
 
-void
+int64_t
 change_run(struct request *q, const struct json *action,
-    const struct attempt *ch, const struct strv *notes)
+    const struct attempt *ch, const struct strv *notes,
+    const struct json *ledger)
 {
 	struct json *show = change_show(q->chat->engine, ch->plan, notes);
 	struct run_request rq = { .actor = q->sender, .room = q->room,
 	    .command_event = q->event,
-	    .title = json_strd(action, "title", "change") };
+	    .title = json_strd(action, "title", "change"),
+	    .ledger = ledger };
 	int64_t run;
 
 	if (say_frozen(q)) {
@@ -112,43 +118,58 @@ change_run(struct request *q, const struct json *action,
 	if (run != 0)
 		progress_begin(q, run, rq.title, show, ch->plan);
 	json_free(show);
+	return run;
 }
 
-/* Why to ask first, or NULL. */
+/* Why its asker has to confirm what would run at once, or NULL. */
 static const char *
-why_ask(const struct request *q, enum may may)
+why_confirm(const struct request *q)
 {
-	if (may == MAY_ASK)
-		return "What is deleted does not come back.";
 	return q->repairs.has_value ? "Values were repaired, so I ask." :
 	    q->doubt;
+}
+
+static void
+say_nothing_to_do(struct request *q, const struct strv *notes)
+{
+	struct text list = { 0 };
+
+	for (size_t i = 0; notes != NULL && i < notes->n; i++)
+		text_printf(&list, "- %s\n", notes->v[i]);
+	say_template(q, REPLY_DONE, "nothing", FILL(B("notes", &list)));
+	text_release(&list);
 }
 
 void
 change_decide(struct request *q, const struct json *action,
     const struct attempt *ch, const struct strv *notes)
 {
-	struct text list = { 0 };
-	const char *ask;
+	struct policy_rule rule = { 0 };
 	char why[256];
-	enum may may;
 
 	if (plan_is_empty(ch->plan)) {
-		for (size_t i = 0; i < notes->n; i++)
-			text_printf(&list, "- %s\n", notes->v[i]);
-		say_template(q, REPLY_DONE, "nothing", FILL(B("notes",
-		    &list)));
-		text_release(&list);
+		say_nothing_to_do(q, notes);
 		return;
 	}
-	may = request_may_change(q, action, ch, why, sizeof why);
-	if (may >= MAY_ASK && say_frozen(q))
-		return;
-	ask = why_ask(q, may);
-	if (may < MAY_ASK)
+	if (request_may_change(q, action, ch, why, sizeof why) == MAY_NOT) {
 		say_may_not(q, why);
-	else if (ask != NULL)
-		question_ask(q, action, ch, notes, ask, false);
+		return;
+	}
+	if (say_frozen(q))
+		return;
+	proposal_rule(q, action, ch, &rule);
+	if (rule.mode == POLICY_RUN && why_confirm(q) != NULL) {
+		rule.mode = POLICY_CONFIRM;
+		rule.ttl_ms = q->chat->cfg.question_ttl_ms;
+		str_copy(why, why_confirm(q), sizeof why);
+	} else if (rule.mode == POLICY_CONFIRM &&
+	    change_risk(action, ch) == RISK_DELETE)
+		str_copy(why, "What is deleted does not come back.",
+		    sizeof why);
+	if (rule.mode == POLICY_RUN)
+		change_run(q, action, ch, notes, NULL);
 	else
-		change_run(q, action, ch, notes);
+		proposal_ask(q, action, ch, notes, why[0] != '\0' ? why :
+		    NULL, &rule, 0, NULL);
+	policy_rule_release(&rule);
 }

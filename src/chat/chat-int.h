@@ -2,11 +2,12 @@
  * What the files of chat share; nobody else includes it.
  *
  *   request   one message of a person, on its way through the pipeline
- *   question  a change that waits for a yes, bound to the hash of its plan
+ *   proposal  a change that waits for a yes of its asker, or for approvals of
+ *             others, bound to the hash of its plan; the first is a question
  *
  * The way of a message: chat.c (is it for us, may they) -> input.c, words.c,
  * repair.c (what did they mean) -> dispatch.c (tier, flags, manifest) ->
- * cmd-*.c -> change.c, questions.c -> engine; answers through reply.c; what the
+ * cmd-*.c -> change.c, proposals.c -> engine; decisions: decide.c; answers through reply.c; what the
  * engine tells comes back through progress.c, receipt.c and news.c.
  */
 #ifndef CHAT_INT_H
@@ -14,6 +15,7 @@
 
 #include "hiclaw/chat.h"
 #include "hiclaw/ops.h"
+#include "hiclaw/policy.h"
 
 #include "commands.h"
 #include "flood.h"
@@ -52,6 +54,8 @@ struct chat {
 	struct json		*passwords;	/* shown or about to be */
 	struct map		*deaths;	/* key -> struct dying */
 	struct map		*fetching;	/* events whose second need is out */
+	struct policy		*policy;	/* of changes */
+	struct map		*asks;	/* agent -> struct asks */
 	int64_t			 started_ms;
 	struct floods		*floods;
 	struct mending {		/* a freeze has ended: see cmd-freeze.c */
@@ -77,6 +81,7 @@ struct request {
 	const char		*source;	/* id, also of an edit its own */
 	enum where		 where;
 	int			 tier;	/* 0: unknown */
+	bool			 is_agent;	/* of ours: see request_caller */
 	const struct resource	*human;	/* or NULL */
 	struct input		 in;
 	struct words		 words;
@@ -105,6 +110,7 @@ struct reply {
 	const char	*mention;	/* who is to be notified, or NULL */
 	const char	*secret;	/* "human:john/password", or NULL */
 	int64_t		 thread;	/* outbox id of its root, or 0 */
+	const struct strv *mentions;	/* more of those, or NULL */
 };
 /*
  * The content of a message: m.notice with plain and HTML text, the relation
@@ -150,9 +156,11 @@ void	 say_news(struct chat *, const char *template_name,
 
 /* --- change.c: what src/ops tries, in a room ----------------------------- */
 
-/* Give it to the engine and report in the room. */
-void	 change_run(struct request *, const struct json *action,
-	    const struct attempt *, const struct strv *notes);
+/* Give it to the engine and report in the room; gives the run, or 0.  ledger: see
+ * struct run_request. */
+int64_t	 change_run(struct request *, const struct json *action,
+	    const struct attempt *, const struct strv *notes,
+	    const struct json *ledger);
 void	 put_steps(const struct json *show, struct text *out);
 void	 put_notes(const struct json *show, struct text *out);
 /* What differs line by line (step.detail), in blocks.  When that is not all of
@@ -170,19 +178,56 @@ void	 notes_text(const struct strv *notes, struct text *out);
 /* With its line and a caret below it, where these are known. */
 void	 put_problem(const struct problem *, struct text *out);
 
-/* --- questions.c --------------------------------------------------------- */
+/* --- proposals.c, decide.c: what waits before it runs --------------------- */
+/*
+ * One thing, with a rule (policy.h): a question waits for the yes of who asked,
+ * a proposal for approvals of others.  It is bound to the hash of the plan that
+ * was shown; when the world has moved by the time of a decision, it is closed
+ * and another one takes its place.  It is closed in the transaction in which its
+ * run starts, by the one caller who found it open, so nothing starts it twice.
+ */
 
-void	 question_ask(struct request *, const struct json *action,
+/* Keep it and show it.  `again`: the number of the one whose place it takes, or
+ * 0; `moved`: then why, or NULL. */
+void	 proposal_ask(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes, const char *why,
-	    bool is_again);
-/* Has the sender an open question here (or is this its message)? */
-bool	 question_is_open(struct request *, int64_t message);
-/* yes or no to it; message 0: the newest. */
-void	 question_answer(struct request *, int64_t message, bool is_yes);
-/* The command was edited or taken back; true if a question fell. */
-bool	 question_withdraw(struct chat *, const char *event, const char *who,
+	    const struct policy_rule *, int64_t again, const char *moved);
+/* The rule for this change by this asker, in these times; for
+ * policy_rule_release. */
+void	 proposal_rule(struct request *, const struct json *action,
+	    const struct attempt *, struct policy_rule *);
+/* The command was edited, superseded or taken back; true if something fell. */
+bool	 proposal_withdraw(struct chat *, const char *event, const char *who,
 	    const char *how);
-void	 questions_tick(struct chat *, int64_t now);
+void	 proposals_tick(struct chat *, int64_t now);
+/* Questions of an older version fell with it: say so, once. */
+void	 proposals_upgraded(struct chat *);
+
+/* Is the line, alone, a decision?  It needs no address where it is clear what
+ * it is about. */
+bool	 decision_is(struct request *);
+/* ... and is what it is about open?  message: that it replies to, or 0. */
+bool	 decision_is_open(struct request *, int64_t message);
+void	 decision_take(struct request *, int64_t message);
+/* An agent spoke: see agent-ask.c.  As chat_event. */
+enum chat_need agent_spoke(struct chat *, const struct json *event,
+	    const struct chat_fetched *, char **what);
+/* What an agent asked for and the sender approved: as if that one had typed
+ * it. */
+struct proposal;
+void	 command_carry_out(struct request *, const struct proposal *);
+/* A command that decides: number and more in its words. */
+void	 decision_command(struct request *, enum verdict);
+/* What somebody tapped or wrote is gone or says something else now. */
+void	 decision_gone(struct chat *, const char *event, const char *who);
+
+/*
+ * Taps.  Each is asked in turn whether it takes this one: `message` is the outbox
+ * id of ours that was tapped, the key is normalised (decision.h).
+ */
+extern bool (*const tap_takers[])(struct request *, int64_t message,
+	    const char *normalised_key);		/* ends with NULL */
+void	 tap_take(struct request *, const char *target, const char *key);
 
 /* --- progress.c, receipt.c ----------------------------------------------- */
 
@@ -296,6 +341,10 @@ void	 request_release(struct request *);
 /* Two words for one thing: "KIND NAME", "KIND/NAME"; takes one or two. */
 int	 read_name(struct request *, const struct strv *, size_t *at,
 	    const struct kind **, const char **name, struct err *) MUST_CHECK;
+/* Who they are by now: tier, human or agent, of request.sender. */
+void	 request_asker(struct request *);
+/* The sender in the eyes of ops_may; for caller_release. */
+void	 request_caller(const struct request *, struct caller *);
 /* May the sender do this?  ops_may and change_may for a request. */
 enum may request_may(const struct request *, enum verb,
 	    const struct target *, enum risk, char *why, size_t whysize);

@@ -52,6 +52,13 @@ chat_new(struct store *store, struct engine *engine,
 		chat_free(c);
 		return NULL;
 	}
+	if ((c->policy = policy_read(cfg->policy, cfg->question_ttl_ms, e)) ==
+	    NULL) {
+		err_prefix(e, "chat.policy");
+		chat_free(c);
+		return NULL;
+	}
+	c->asks = map_new(free);
 	passwords_load(c);
 	return c;
 }
@@ -66,6 +73,8 @@ chat_free(struct chat *c)
 	map_free(c->fetching);
 	floods_free(c->floods);
 	mending_drop(c);
+	map_free(c->asks);
+	policy_free(c->policy);
 	json_free(c->passwords);
 	commands_free(c->commands);
 	templates_free(c->templates);
@@ -171,7 +180,8 @@ take_edit(struct request *q)
 	struct chat *c = q->chat;
 	char *key;
 
-	if (question_withdraw(c, q->event, q->sender,
+	decision_gone(c, q->event, q->sender);
+	if (proposal_withdraw(c, q->event, q->sender,
 	    "superseded by your edit."))
 		return q->in.looks;
 	if (!was_applied(c, q->event))
@@ -193,13 +203,6 @@ replied_message(struct request *q)
 	    store_outbox_find(q->chat->store, q->in.reply_to) : 0;
 }
 
-static bool
-is_answer(struct request *q)
-{
-	return answer_read(q->in.line) != -1 && q->in.edit_of == NULL &&
-	    q->in.manifest == NULL;
-}
-
 /* "apply" as a reply to a message needs no address. */
 static bool
 is_replied_command(struct request *q)
@@ -214,11 +217,11 @@ is_for_us(struct request *q)
 	if (q->in.is_addressed || q->where == IN_DM)
 		return true;
 	if (q->where != IN_ADMIN)
-		return q->where == IN_GUEST && is_answer(q) &&
-		    question_is_open(q, replied_message(q));
+		return q->where == IN_GUEST && decision_is(q) &&
+		    decision_is_open(q, replied_message(q));
 	if (q->in.looks || q->in.file_url != NULL || is_replied_command(q))
 		return true;
-	return is_answer(q) && question_is_open(q, replied_message(q));
+	return decision_is(q) && decision_is_open(q, replied_message(q));
 }
 
 /* May this person have it done, here?  What exactly is for dispatch.c. */
@@ -231,8 +234,8 @@ is_allowed(struct request *q)
 		return q->where != IN_MANAGED;
 	if (q->tier == 0 || q->where != IN_DM)
 		return false;
-	if (is_answer(q))
-		return question_is_open(q, replied_message(q));
+	if (decision_is(q))
+		return decision_is_open(q, replied_message(q));
 	if (c == NULL && (q->in.looks || q->in.file_url != NULL))
 		c = commands_find(q->chat->commands, "apply");
 	return c != NULL && c->tier >= q->tier;
@@ -309,9 +312,8 @@ take_request(struct request *q, const struct json *event,
 	}
 	if (q->in.edit_of != NULL && fetched == NULL && !take_edit(q))
 		return CHAT_DONE;
-	if (is_answer(q)) {
-		question_answer(q, replied_message(q),
-		    answer_read(q->in.line) == 1);
+	if (decision_is(q)) {
+		decision_take(q, replied_message(q));
 		return CHAT_DONE;
 	}
 	return dispatch(q, fetched, what);
@@ -349,24 +351,20 @@ take_reaction(struct chat *c, const struct json *event)
 	const char *target = json_str(rel, "event_id");
 	const char *key = json_str(rel, "key");
 	struct request q = { .chat = c };
-	int64_t message;
-	int answer;
 
 	if (!str_equal(json_str(rel, "rel_type"), "m.annotation") ||
-	    target == NULL || key == NULL ||
-	    (answer = answer_read(key)) == -1 ||
-	    (message = store_outbox_find(c->store, target)) == 0)
+	    target == NULL || key == NULL)
 		return;
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = json_str(event, "event_id");
 	q.where = where_is(c, q.room, q.sender);
 	q.tier = tier_of(c, q.sender, &q.human);
-	/* Only the one who was asked answers; others' taps mean nothing. */
-	if (flood_take(c->floods, q.sender, c->cfg.rate, clock_mono_ms()) ==
-	    FLOOD_NONE && q.where != IN_NONE && q.tier > 0 &&
-	    question_is_open(&q, message))
-		question_answer(&q, message, answer == 1);
+	/* What follows from a yes is the answer to it. */
+	q.answer = q.event;
+	if (q.where != IN_NONE && flood_take(c->floods, q.sender, c->cfg.rate,
+	    clock_mono_ms()) == FLOOD_NONE)
+		tap_take(&q, target, key);
 	request_release(&q);
 }
 
@@ -377,9 +375,11 @@ take_redaction(struct chat *c, const struct json *event)
 
 	if (gone == NULL)
 		gone = json_str(json_get(event, "content"), "redacts");
-	if (gone != NULL)
-		question_withdraw(c, gone, json_str(event, "sender"),
-		    "withdrawn: the message was removed.");
+	if (gone == NULL)
+		return;
+	decision_gone(c, gone, json_str(event, "sender"));
+	proposal_withdraw(c, gone, json_str(event, "sender"),
+	    "withdrawn: the message was removed.");
 }
 
 static void
@@ -409,7 +409,7 @@ chat_event(struct chat *c, const struct json *event,
 		return CHAT_DONE;
 	}
 	if (is_our_user(engine_world_config(c->engine), sender))
-		return CHAT_DONE;
+		return agent_spoke(c, event, fetched, what);
 	if (strcmp(type, "m.room.message") == 0)
 		return take_message(c, event, fetched, what);
 	if (strcmp(type, "m.reaction") == 0)
@@ -435,7 +435,7 @@ chat_tick(struct chat *c)
 {
 	int64_t now = clock_ms();
 
-	questions_tick(c, now);
+	proposals_tick(c, now);
 	passwords_tick(c, now);
 	deaths_tick(c, now);
 	freeze_watch(c, now);
@@ -451,6 +451,7 @@ chat_started(struct chat *c, bool is_first, int64_t away_ms)
 		say_news(c, "welcome", FILL(V("name", c->name)));
 		return;
 	}
+	proposals_upgraded(c);
 	if (away_ms < AWAY_MS)
 		return;
 	engine_counts(c->engine, &counts);

@@ -232,6 +232,19 @@ show_unsettled(struct request *q, enum mode mode)
 
 /* --- the way of a manifest ----------------------------------------------- */
 
+/* What was repaired is part of what somebody says yes to. */
+static void
+set_repairs(struct json *action, const struct strv *notes)
+{
+	struct json *list;
+
+	if (notes->n == 0)
+		return;
+	list = json_set(action, "repairs", json_array());
+	for (size_t i = 0; i < notes->n; i++)
+		json_push_str(list, notes->v[i]);
+}
+
 static void
 plan_docs(struct request *q, struct docs *d, const char *prune,
     enum mode mode)
@@ -242,6 +255,8 @@ plan_docs(struct request *q, struct docs *d, const char *prune,
 	char why[256];
 	struct err err;
 
+	note_repairs(&q->repairs, &notes);
+	set_repairs(action, &notes);
 	if (change_try(q->chat->engine, action, d->places, &ch, &err) == -1) {
 		if (ch.problems.errors > 0)
 			say_problems(q, &ch.problems);
@@ -249,7 +264,6 @@ plan_docs(struct request *q, struct docs *d, const char *prune,
 			say_wrong(q, "%s", err.msg);
 		goto out;
 	}
-	note_repairs(&q->repairs, &notes);
 	note_warnings(&d->problems, &notes);
 	note_warnings(&ch.problems, &notes);
 	if (mode != MODE_APPLY && engine_frozen(q->chat->engine) != NULL)
@@ -306,7 +320,7 @@ run_mode(struct request *q, enum mode mode)
 	/* A yes to that message would do the same again, perhaps much later. */
 	if (mode == MODE_APPLY && q->in.manifest == NULL &&
 	    q->in.file_url == NULL && q->in.reply_to != NULL)
-		question_withdraw(q->chat, q->in.reply_to, q->sender,
+		proposal_withdraw(q->chat, q->in.reply_to, q->sender,
 		    "superseded by your reply.");
 	if (q->manifest == NULL) {
 		if (mode == MODE_APPLY || prune != NULL)

@@ -1,4 +1,4 @@
-/* delete: names to a change that takes them away; always asks first. */
+/* delete: names to a change that takes them away; by default it asks first. */
 #include "chat-int.h"
 
 #include <stdlib.h>
@@ -54,21 +54,14 @@ cmd_delete(struct request *q)
 	struct json *action = change_delete_action();
 	struct strv notes = { 0 };
 	struct attempt ch = { 0 };
-	char why[256];
 	struct err err;
 
 	if (read_names(q, action, &err) == -1)
 		say_usage(q, err.msg);
 	else if (change_try(q->chat->engine, action, NULL, &ch, &err) == -1)
 		say_refused(q, &ch, &err);
-	else if (plan_is_empty(ch.plan))
-		say_template(q, REPLY_DONE, "nothing", NULL);
-	else if (request_may_change(q, action, &ch, why, sizeof why) <
-	    MAY_ASK)
-		say_may_not(q, why);
-	else if (!say_frozen(q))
-		question_ask(q, action, &ch, &notes, "What is deleted does "
-		    "not come back.", false);
+	else
+		change_decide(q, action, &ch, &notes);
 	change_release(&ch);
 	json_free(action);
 }

@@ -164,7 +164,7 @@ request_may(const struct request *q, enum verb verb, const struct target *t,
 	struct caller c;
 	enum may may;
 
-	caller_person(&c, q->sender, q->tier, q->human);
+	request_caller(q, &c);
 	may = ops_may(&c, verb, t, risk, why, whysize);
 	caller_release(&c);
 	return may;
@@ -177,7 +177,7 @@ request_may_change(const struct request *q, const struct json *action,
 	struct caller c;
 	enum may may;
 
-	caller_person(&c, q->sender, q->tier, q->human);
+	request_caller(q, &c);
 	may = change_may(q->chat->engine, &c, action, ch, why, whysize);
 	caller_release(&c);
 	return may;

@@ -24,15 +24,18 @@ static const char *const state_names[] = {
 };
 
 static void
-add_mentions(struct json *content, const char *user)
+add_mentions(struct json *content, const char *user, const struct strv *more)
 {
 	struct json *mentions = json_set(content, "m.mentions", json_object());
 	struct json *ids;
 
-	if (user == NULL)
+	if (user == NULL && (more == NULL || more->n == 0))
 		return;
 	ids = json_set(mentions, "user_ids", json_array());
-	json_push_str(ids, user);
+	if (user != NULL)
+		json_push_str(ids, user);
+	for (size_t i = 0; more != NULL && i < more->n; i++)
+		json_push_str(ids, more->v[i]);
 }
 
 static void
@@ -66,7 +69,7 @@ reply_content(const struct text *t, const struct reply *r)
 	json_set_str(content, "body", body);
 	json_set_str(content, "format", "org.matrix.custom.html");
 	json_set_str(content, "formatted_body", html);
-	add_mentions(content, r->mention);
+	add_mentions(content, r->mention, r->mentions);
 	add_reply(content, r);
 	json_set_str(content, OUTBOX_SECRET, r->secret);
 	free(body);
@@ -111,7 +114,7 @@ send_file(struct chat *c, const char *room, int64_t thread, const char *name,
 	json_set_str(content, "msgtype", "m.file");
 	json_set_str(content, "body", name);
 	json_set_str(content, "filename", name);
-	add_mentions(content, NULL);
+	add_mentions(content, NULL, NULL);
 	queue(c, room, content, (struct outbox_row){ .thread = thread,
 	    .file_name = name, .file_type = type, .file = data,
 	    .file_len = strlen(data) });

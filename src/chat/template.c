@@ -16,9 +16,9 @@
 
 /* Every reply and the names it may use; order of the alphabet. */
 static const struct row { const char *name, *names; } rows[] = {
-	{ "again", "title summary risk steps notes why minutes" },
-	{ "answered", "title summary risk steps how" },
+	{ "answered", "title how was ledger" },
 	{ "declined", "" },
+	{ "denied", "title number how" },
 	{ "died", "agent why" },
 	{ "done", "title objects took actor plan seq" },
 	{ "drift", "who object did" },
@@ -43,7 +43,10 @@ static const struct row { const char *name, *names; } rows[] = {
 	{ "pasted", "who" },
 	{ "plan", "title summary risk steps details notes" },
 	{ "problems", "count text advice notes" },
-	{ "question", "title summary risk steps notes why minutes" },
+	{ "proposal", "again title number summary risk blast steps why notes "
+	    "who ledger how" },
+	{ "question", "again title number summary risk blast steps why notes "
+	    "who ledger how" },
 	{ "refused", "user why" },
 	{ "reports", "agents do time" },
 	{ "silent", "agents do ago" },

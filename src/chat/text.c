@@ -19,7 +19,8 @@ enum mark {
 	MARK_PRE_END,
 	MARK_LINK,		/* url MARK_LABEL label MARK_LINK_END */
 	MARK_LABEL,
-	MARK_LINK_END = 14
+	MARK_LINK_END = 14,
+	MARK_DEL		/* on, off */
 };
 
 void
@@ -80,6 +81,9 @@ text_putn(struct text *t, const char *s, size_t n)
 			i++;
 		} else if (n - i >= 2 && s[i] == '*' && s[i + 1] == '*') {
 			buf_putc(&t->b, MARK_BOLD);
+			i++;
+		} else if (n - i >= 2 && s[i] == '~' && s[i + 1] == '~') {
+			buf_putc(&t->b, MARK_DEL);
 			i++;
 		} else if (n - i >= 3 && memcmp(s + i, "```", 3) == 0) {
 			buf_puts(&t->b, "```");	/* said, not meant */
@@ -233,6 +237,9 @@ text_body(const struct text *t)
 		case MARK_CODE:
 			buf_putc(&out, '`');
 			break;
+		case MARK_DEL:
+			buf_puts(&out, "~~");
+			break;
 		case MARK_ITEM:
 			buf_puts(&out, "- ");
 			break;
@@ -281,7 +288,7 @@ html_escape(struct buf *b, const char *s, size_t n)
 static void
 html_line(struct buf *out, const char *s, size_t n)
 {
-	bool bold = false, code = false, link = false;
+	bool bold = false, code = false, link = false, del = false;
 
 	for (size_t i = 0; i < n; i++) {
 		switch (s[i]) {
@@ -292,6 +299,10 @@ html_line(struct buf *out, const char *s, size_t n)
 		case MARK_CODE:
 			buf_puts(out, code ? "</code>" : "<code>");
 			code = !code;
+			break;
+		case MARK_DEL:
+			buf_puts(out, del ? "</del>" : "<del>");
+			del = !del;
 			break;
 		case MARK_LINK:
 			buf_puts(out, "<a href=\"");
@@ -314,6 +325,8 @@ html_line(struct buf *out, const char *s, size_t n)
 		buf_puts(out, "</code>");
 	if (bold)
 		buf_puts(out, "</b>");
+	if (del)
+		buf_puts(out, "</del>");
 }
 
 enum block { BLOCK_NONE, BLOCK_P, BLOCK_UL };

@@ -2,7 +2,7 @@
  * What we say, once: the same text becomes the plain `body` and the HTML of a
  * message, so that the two can never differ.
  *
- * Our own words may use **bold**, `code`, "- " for an item at the start of a
+ * Our own words may use **bold**, ~~struck~~, `code`, "- " for an item at the start of a
  * line, an empty line between paragraphs and ``` around blocks.  Whatever comes
  * from outside is put in as a value: it stays text, whatever it contains.
  */
@@ -37,7 +37,7 @@ void	 text_user(struct text *, const char *user);
 void	 text_append(struct text *, const struct text *);
 
 char	*text_body(const struct text *);	/* plain, yours */
-/* Only p br b code pre ul li a; yours. */
+/* Only p br b del code pre ul li a; yours. */
 char	*text_html(const struct text *);
 void	 html_escape(struct buf *, const char *, size_t);
 /* Percent-encode for a matrix.to link; yours. */

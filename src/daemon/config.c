@@ -18,6 +18,7 @@
 #include "hiclaw/api.h"
 #include "hiclaw/log.h"
 #include "hiclaw/matrix.h"
+#include "hiclaw/policy.h"
 #include "hiclaw/re.h"
 #include "hiclaw/secure.h"
 
@@ -44,6 +45,11 @@ static const char *const storages[] = { "", "directory", "minio", "s3", NULL };
 static const char *const gateways[] = { "", "envoy", "higress", NULL };
 static const char *const runtimes[] = { "openclaw", "copaw", "hermes", NULL };
 static const char *const transports[] = { "http", "sse", NULL };
+static const char *const askers[] = { "tier1", "tier2", "tier3", "agents",
+	NULL };
+static const char *const risks[] = { "create", "update", "restart",
+	"permission", "credential", "delete", NULL };
+static const char *const modes[] = { "run", "confirm", "approve", NULL };
 
 #define A_URL	.max = 2000, .pattern = "|https?://[^/ ]+(/[^ ]*)?"
 /* Names of providers and MCP servers are parts of paths. */
@@ -78,6 +84,41 @@ static const struct field mcp_server_rows[] = {
 	{ .name = "key", .type = FIELD_STRING, .max = 4000,
 	    .help = "bearer token that the gateway puts in",
 	    .example = "ghp_..." },
+	{ .name = NULL }
+};
+
+/* What each says is checked by policy_read. */
+static const struct field policy_rule_rows[] = {
+	{ .name = "asker", .type = FIELD_STRING, .values = askers,
+	    .help = "whose changes; default: everybody's", .example = "tier2" },
+	{ .name = "risk", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .values = risks, .help = "of which risks; default: all",
+	    .example = "[permission, delete]" },
+	{ .name = "mode", .type = FIELD_STRING, .values = modes,
+	    .required = true, .help = "run at once, ask back, or wait for "
+	    "approvals", .example = "approve" },
+	{ .name = "approvers", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .max = 100, .help = "tier1, team (its tier 2) or Matrix ids",
+	    .example = "[tier1, \"@ann:example.org\"]" },
+	{ .name = "approvals", .type = FIELD_INT, .min = 1, .max = 20,
+	    .help = "how many people", .example = "2" },
+	{ .name = "requester", .type = FIELD_BOOL,
+	    .help = "who asked may be one of them", .example = "false" },
+	{ .name = "expires", .type = FIELD_STRING, .pattern = "[0-9]+[smhd]",
+	    .max = 16, .help = "how long it waits", .example = "24h" },
+	{ .name = NULL }
+};
+static const struct field policy_rows[] = {
+	{ .name = "rules", .type = FIELD_LIST, .item = FIELD_OBJECT,
+	    .max = 200, .fields = policy_rule_rows,
+	    .help = "what changes need; a later one wins",
+	    .example = "[{asker: tier1, risk: [delete], mode: approve}]" },
+	{ .name = "freeze_windows", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .max = 50, .help = "times (UTC) in which nothing approved starts",
+	    .example = "[\"Fri 17:00-Mon 08:00\"]" },
+	{ .name = "delete_type_name_above", .type = FIELD_INT, .min = 0,
+	    .max = 1000000, .help = "deletes of more resources ask for a word "
+	    "typed", .example = "10" },
 	{ .name = NULL }
 };
 
@@ -324,6 +365,10 @@ static const struct setting settings[] = {
 	    "1500", "milliseconds between edits of a live message"),
 	NUMBER("chat", "rate", chat.rate, 0, 100000, "30",
 	    "commands of one person in a minute; 0: any number"),
+	{ "chat", AT(chat.policy), false, { .name = "policy",
+	    .type = FIELD_OBJECT, .fields = policy_rows,
+	    .help = "what changes need before they run",
+	    .example = "{delete_type_name_above: 3}" } },
 	NUMBER("engine", "resync", engine.resync_s, 1, 86400, "30",
 	    "seconds between looks at what events may have missed"),
 	NUMBER("engine", "threads", engine.threads, 1, 64, "16",
@@ -932,6 +977,18 @@ check_containers(const struct config *c, struct err *err)
 	return 0;
 }
 
+static int
+check_policy(const struct config *c, struct err *err)
+{
+	struct policy *p = policy_read(c->chat.policy,
+	    c->chat.question_ttl_s * 1000, err);
+
+	if (p == NULL)
+		return err_prefix(err, "chat.policy");
+	policy_free(p);
+	return 0;
+}
+
 int
 config_check(struct config *c, struct err *err)
 {
@@ -940,7 +997,8 @@ config_check(struct config *c, struct err *err)
 	    require(c->homeserver.domain, "homeserver.domain",
 	    "HOMESERVER_DOMAIN", "example.org", err) == -1 ||
 	    check_admins(c, err) == -1 || check_storage(c, err) == -1 ||
-	    check_gateway(c, err) == -1 || check_containers(c, err) == -1)
+	    check_gateway(c, err) == -1 || check_containers(c, err) == -1 ||
+	    check_policy(c, err) == -1)
 		return -1;
 	if (registration_load(c, c->homeserver.registration, err) == -1)
 		return -1;

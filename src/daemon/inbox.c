@@ -29,7 +29,7 @@ static const char *const chat_types[] = {
 /*
  * State of managed rooms concerns the engine, messages of people concern chat;
  * the bot's own events tell us nothing, what agents say concerns only those whom
- * it wakes (life_saw).
+ * it wakes (life_saw), and us only if it begins with our name.
  */
 static bool
 is_interesting(struct daemon *d, const struct json *event)
@@ -42,7 +42,7 @@ is_interesting(struct daemon *d, const struct json *event)
 	if (json_is(json_get(event, "state_key"), JSON_STRING))
 		return true;
 	if (is_our_user(engine_world_config(d->engine), sender))
-		return false;
+		return chat_hears_agent(d->chat, event);
 	for (size_t i = 0; chat_types[i] != NULL; i++)
 		if (strcmp(type, chat_types[i]) == 0)
 			return true;

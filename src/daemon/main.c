@@ -420,6 +420,7 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.password_ttl_ms = c->chat.password_ttl_s * 1000;
 	cc.live_interval_ms = c->chat.live_interval_ms;
 	cc.rotation_overlap_ms = c->gateway.rotation_overlap_s * 1000;
+	cc.policy = c->chat.policy;
 	cc.version = PACKAGE_VERSION;
 	cc.rate = c->chat.rate;
 	cc.life = d->life = life_open(d);

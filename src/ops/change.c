@@ -184,11 +184,18 @@ is_put(const struct attempt *ch, const struct resource *r)
 	return false;
 }
 
-/* What carries the labels and is not in the paste goes. */
+/*
+ * What carries the labels and is not in the paste goes.  When nothing of the
+ * paste carries them, all would: that is a slip of the pen, not a wish.
+ */
 static int
 try_prune(const struct resources *before, const char *selector,
     struct attempt *ch, struct err *e)
 {
+	bool keeps = false;
+
+	for (size_t i = 0; i < ch->put_n && !keeps; i++)
+		keeps = resource_matches(ch->put[i], selector, e) == 1;
 	for (size_t i = 0; i < resources_n(before); i++) {
 		struct resource *r = resources_at(before, i);
 		int match = resource_matches(r, selector, e);
@@ -198,6 +205,10 @@ try_prune(const struct resources *before, const char *selector,
 		if (match == 1 && !r->deleting && !is_put(ch, r))
 			drop_resource(ch, r);
 	}
+	if (!keeps && ch->gone_n > 0)
+		return err_set(e, ERR_USER, "nothing in the manifest carries "
+		    "%.80s, so all %zu that do would go; to take them away, "
+		    "use delete", selector, ch->gone_n);
 	return 0;
 }
 
@@ -314,6 +325,21 @@ try_state(const struct engine *e, const struct json *action,
 	return 0;
 }
 
+/* What was repaired is part of what is agreed to. */
+static void
+bind_repairs(struct plan *plan, const struct json *repairs)
+{
+	char *list, *text;
+
+	if (json_size(repairs) == 0)
+		return;
+	list = json_canonical(repairs);
+	text = xasprintf("%s\n%s", plan->hash, list);
+	sha256_hex(text, strlen(text), plan->hash);
+	free(text);
+	free(list);
+}
+
 int
 change_try(struct engine *e, const struct json *action,
     const struct place *places, struct attempt *ch, struct err *err)
@@ -349,6 +375,7 @@ change_try(struct engine *e, const struct json *action,
 		return err_set(err, ERR_USER, "%zu problem%s",
 		    ch->problems.errors, ch->problems.errors == 1 ? "" : "s");
 	ch->plan = engine_plan(e, ch->after);
+	bind_repairs(ch->plan, json_get(action, "repairs"));
 	return 0;
 }
 
@@ -378,6 +405,36 @@ fields_risk(const struct plan_resource *r, enum risk risk)
 		    risk < RISK_PERMISSION)
 			risk = RISK_PERMISSION;
 	return risk;
+}
+
+enum risk
+change_risk(const struct json *action, const struct attempt *ch)
+{
+	const char *what = json_strd(action, "do", "");
+	enum risk risk = ch->plan->risk;
+
+	/* What it starts or stops was declared before. */
+	if (strcmp(what, "state") == 0)
+		return risk < RISK_RESTART ? risk : RISK_RESTART;
+	if (strcmp(what, "delete") == 0)
+		return RISK_DELETE;
+	for (size_t i = 0; i < ch->plan->resources_n; i++)
+		risk = fields_risk(&ch->plan->resources[i], risk);
+	return risk;
+}
+
+size_t
+change_deleted(const struct json *action, const struct attempt *ch)
+{
+	size_t n = 0, named;
+
+	for (size_t i = 0; i < ch->plan->resources_n; i++)
+		n += ch->plan->resources[i].verb == STEP_DELETE;
+	if (!str_equal(json_str(action, "do"), "delete"))
+		return n;
+	/* Members of teams as well. */
+	named = json_size(json_get(action, "names"));
+	return named > n ? named : n;
 }
 
 static enum may
@@ -504,9 +561,10 @@ change_show(const struct engine *e, const struct plan *plan,
 /* What the receipt will carry: each resource after the change. */
 static struct json *
 change_resources(const struct attempt *ch, const struct json *show,
-    const char *answer)
+    const char *answer, const struct json *ledger)
 {
 	struct json *o = json_object(), *changed, *deleted, *d;
+	const struct json *v;
 
 	changed = json_set(o, "changed", json_array());
 	deleted = json_set(o, "deleted", json_array());
@@ -526,6 +584,8 @@ change_resources(const struct attempt *ch, const struct json *show,
 	}
 	json_set(o, "show", json_copy(show));
 	json_set_str(o, "answer", answer);
+	for (v = json_first(ledger); v != NULL; v = json_next(v))
+		json_set(o, json_key(v), json_copy(v));
 	return o;
 }
 
@@ -557,7 +617,8 @@ change_start(const struct ops *ops, const struct attempt *ch,
     const struct json *show, const char *answer,
     const struct run_request *request)
 {
-	struct json *resources = change_resources(ch, show, answer);
+	struct json *resources = change_resources(ch, show, answer,
+	    request->ledger);
 	char *text = json_canonical(resources);
 	struct run_request rq = *request;
 	int64_t run;

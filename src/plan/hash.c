@@ -1,6 +1,7 @@
 /*
  * The digest of a plan: what a question or an approval is bound to.  It covers
- * the resources as they will be and the steps that the request causes, not the
+ * the resources as they will be, the generation and revision of what they are
+ * now, and the steps that the request causes, not the
  * steps that were under way already: those finish by themselves, and a question
  * must not lapse because they did.
  */
@@ -34,14 +35,19 @@ put_line(struct buf *b, struct json *entry)
 
 static void
 put_resource(struct buf *b, const struct plan_resource *pr,
-    const struct resources *after)
+    const struct resources *before, const struct resources *after)
 {
 	const struct resource *r = resources_find(after, pr->kind, pr->name);
+	const struct resource *was = resources_find(before, pr->kind, pr->name);
 	struct json *entry = r != NULL ? resource_json(r) : json_object();
 
 	json_set_str(entry, "kind", pr->kind->name);
 	json_set_str(entry, "name", pr->name);
 	json_set_str(entry, "verb", verb_name(pr->verb));
+	if (was != NULL) {
+		json_set_int(entry, "generation", was->generation);
+		json_set_int(entry, "revision", was->revision);
+	}
 	put_line(b, entry);
 }
 
@@ -67,14 +73,15 @@ put_step(struct buf *b, const struct step *s)
 
 void
 plan_hash(const struct plan *p, const bool *is_caused,
-    const struct resources *after, char out[SHA256_HEX])
+    const struct resources *before, const struct resources *after,
+    char out[SHA256_HEX])
 {
 	struct buf b = { 0 };
 	size_t i;
 
 	buf_init(&b, (size_t)1 << 30);	/* ours; no outside text decides */
 	for (i = 0; i < p->resources_n; i++)
-		put_resource(&b, &p->resources[i], after);
+		put_resource(&b, &p->resources[i], before, after);
 	for (i = 0; i < p->steps_n; i++)
 		if (is_caused[i])
 			put_step(&b, &p->steps[i]);

@@ -21,6 +21,7 @@ void	 order_by_edges(struct edge *, size_t n_edges, size_t n, size_t *out);
  * causes step i (others were under way already).
  */
 void	 plan_hash(const struct plan *, const bool *is_caused,
-	    const struct resources *after, char out[SHA256_HEX]);
+	    const struct resources *before, const struct resources *after,
+	    char out[SHA256_HEX]);
 
 #endif

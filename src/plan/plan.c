@@ -580,7 +580,7 @@ plan_make(const struct plan_input *in)
 	p->updates = m.updates.n;
 	p->deletes = m.deletes.n;
 	judge(p, is_caused);
-	plan_hash(p, is_caused, in->after, p->hash);
+	plan_hash(p, is_caused, in->before, in->after, p->hash);
 	free(is_caused);
 	free(m.creates.v);
 	free(m.updates.v);

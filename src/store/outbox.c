@@ -38,7 +38,9 @@ outbox_trim(struct store *s)
 {
 	static const char	trim[] =
 	    "DELETE FROM outbox WHERE state >= 2 AND changed_ms < ?1"
-	    " AND id NOT IN (SELECT message FROM question"
+	    " AND id NOT IN (SELECT message FROM proposal"
+	    "  WHERE closed IS NULL)"
+	    " AND id NOT IN (SELECT admin_message FROM proposal"
 	    "  WHERE closed IS NULL)"
 	    " AND id NOT IN (SELECT live_message FROM run"
 	    "  WHERE state = 'running')"

@@ -3,7 +3,7 @@
  * edited once released.  PRAGMA user_version says how many were taken.
  *
  * Ids that leave this database (message and transaction ids, revisions,
- * questions) are AUTOINCREMENT: a number that was used is never given again,
+ * proposals) are AUTOINCREMENT: a number that was used is never given again,
  * even after its row was trimmed.
  */
 #include "store-int.h"
@@ -147,5 +147,50 @@ const char *const schema_steps[] = {
 	"  expires_ms INTEGER NOT NULL"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX token_of ON token (subject);",
+
+	/* 3: proposals, with questions among them, whose numbers go on */
+	"CREATE TABLE proposal ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  room TEXT NOT NULL,"
+	"  sender TEXT NOT NULL,"
+	"  command_event TEXT,"
+	"  action TEXT NOT NULL,"
+	"  rule TEXT NOT NULL,"
+	"  plan_hash TEXT NOT NULL,"
+	"  message INTEGER NOT NULL,"
+	"  admin_message INTEGER NOT NULL,"	/* 0: it is the same */
+	"  asked_ms INTEGER NOT NULL,"
+	"  expires_ms INTEGER NOT NULL,"
+	"  waits INTEGER NOT NULL,"	/* approved, in a freeze window */
+	"  closed TEXT,"			/* how; NULL: open */
+	"  closed_ms INTEGER NOT NULL,"
+	"  run INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE INDEX proposal_open ON proposal (id) WHERE closed IS NULL;"
+	"CREATE INDEX proposal_message ON proposal (message);"
+	"CREATE INDEX proposal_admin ON proposal (admin_message);"
+	/* One row for each person: the ledger. */
+	"CREATE TABLE decision ("
+	"  proposal INTEGER NOT NULL,"
+	"  user TEXT NOT NULL,"
+	"  verdict TEXT NOT NULL,"
+	"  way TEXT NOT NULL,"			/* tap, word, command */
+	"  event TEXT NOT NULL,"
+	"  plan_hash TEXT NOT NULL,"
+	"  reason TEXT,"
+	"  override INTEGER NOT NULL,"
+	"  at_ms INTEGER NOT NULL,"
+	"  PRIMARY KEY (proposal, user)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX decision_event ON decision (event);"
+	"INSERT INTO sqlite_sequence (name, seq)"
+	"  SELECT 'proposal', seq FROM sqlite_sequence"
+	"  WHERE name = 'question';"
+	/* Who was asked is told that it fell: see chat_started. */
+	"INSERT INTO kv (key, value)"
+	"  SELECT 'chat.questions.fell', count(*) FROM question"
+	"  WHERE closed IS NULL HAVING count(*) > 0;"
+	"DELETE FROM kv WHERE key GLOB 'chat.question.*';"
+	"DROP TABLE question;",
 };
 const int schema_version = NELEM(schema_steps);

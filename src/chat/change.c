@@ -4,6 +4,7 @@
  */
 #include "chat-int.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +110,7 @@ change_run(struct request *q, const struct json *action,
 
 	if (say_frozen(q)) {
 		json_free(show);
-		return;
+		return 0;
 	}
 	/* Of these everything is said in one line. */
 	if (str_equal(json_str(action, "do"), "state"))
@@ -129,6 +130,19 @@ why_confirm(const struct request *q)
 	    q->doubt;
 }
 
+/* "a change of risk ..." as a sentence of its own. */
+static void
+make_sentence(char *why, size_t size)
+{
+	size_t n = strlen(why);
+
+	if (n == 0)
+		return;
+	why[0] = (char)toupper((unsigned char)why[0]);
+	if (strchr(".!?", why[n - 1]) == NULL && n + 1 < size)
+		str_copy(why + n, ".", size - n);
+}
+
 static void
 say_nothing_to_do(struct request *q, const struct strv *notes)
 {
@@ -145,7 +159,7 @@ change_decide(struct request *q, const struct json *action,
     const struct attempt *ch, const struct strv *notes)
 {
 	struct policy_rule rule = { 0 };
-	char why[256];
+	char why[256] = "";
 
 	if (plan_is_empty(ch->plan)) {
 		say_nothing_to_do(q, notes);
@@ -157,6 +171,7 @@ change_decide(struct request *q, const struct json *action,
 	}
 	if (say_frozen(q))
 		return;
+	make_sentence(why, sizeof why);
 	proposal_rule(q, action, ch, &rule);
 	if (rule.mode == POLICY_RUN && why_confirm(q) != NULL) {
 		rule.mode = POLICY_CONFIRM;

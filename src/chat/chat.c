@@ -234,7 +234,8 @@ is_allowed(struct request *q)
 		return q->where != IN_MANAGED;
 	if (q->tier == 0 || q->where != IN_DM)
 		return false;
-	if (decision_is(q))
+	if (decision_is(q) && (c == NULL ||
+	    decision_is_open(q, replied_message(q))))
 		return decision_is_open(q, replied_message(q));
 	if (c == NULL && (q->in.looks || q->in.file_url != NULL))
 		c = commands_find(q->chat->commands, "apply");
@@ -360,8 +361,6 @@ take_reaction(struct chat *c, const struct json *event)
 	q.event = json_str(event, "event_id");
 	q.where = where_is(c, q.room, q.sender);
 	q.tier = tier_of(c, q.sender, &q.human);
-	/* What follows from a yes is the answer to it. */
-	q.answer = q.event;
 	if (q.where != IN_NONE && flood_take(c->floods, q.sender, c->cfg.rate,
 	    clock_mono_ms()) == FLOOD_NONE)
 		tap_take(&q, target, key);

@@ -1,6 +1,6 @@
 /*
  * proposals: what waits, since when and for whom; one of them with its ledger.
- * approve, deny, hold, release: decide.c.
+ * approve, deny, hold, unhold: decide.c.
  */
 #include "proposal.h"
 
@@ -174,7 +174,7 @@ cmd_hold(struct request *q)
 }
 
 void
-cmd_release(struct request *q)
+cmd_unhold(struct request *q)
 {
 	decision_command(q, VERDICT_RELEASE);
 }

@@ -30,7 +30,7 @@ void	cmd_thaw(struct request *);
 void	cmd_approve(struct request *);
 void	cmd_deny(struct request *);
 void	cmd_hold(struct request *);
-void	cmd_release(struct request *);
+void	cmd_unhold(struct request *);
 void	cmd_proposals(struct request *);
 void	cmd_delete(struct request *);
 void	cmd_create(struct request *);

@@ -305,6 +305,8 @@ decide(struct request *q, struct proposal *p, const struct choice *ch)
 	struct voter v = proposal_voter(q->chat, p, q->sender);
 	char *how;
 
+	/* What follows from it is the answer to it. */
+	q->answer = q->event;
 	if (proposal_is_over(p, clock_ms())) {
 		how = xasprintf("it is over (%s).", p->closed != NULL ?
 		    p->closed : "expired");

@@ -227,7 +227,7 @@ proposal_text(struct chat *c, const struct proposal *p,
 	text_user(&who, p->sender);
 	text_puts(&who, ".");
 	if (!confirms && l->tally == TALLY_HELD)
-		text_puts(&how, "**On hold** until who holds it says `release`, "
+		text_puts(&how, "**On hold** until who holds it says `unhold`, "
 		    "or somebody of tier 1.\n");
 	if (!confirms && l->missing > 0)
 		put_missing(c, p, l, &how);

@@ -315,6 +315,8 @@ send_messages(struct request *q, struct proposal *p, const struct plan *plan)
 	proposal_text(c, p, &l, &t);
 	if (p->rule.mode == POLICY_APPROVE)
 		proposal_approvers(c, p, &l, &people);
+	else
+		r.mention = p->sender;
 	r.answer = q->answer;
 	r.mentions = elsewhere ? NULL : &people;
 	p->message = send_to(c, p->room, p, &r, &t, plan);
@@ -369,7 +371,7 @@ proposal_ask(struct request *q, const struct json *action,
 /* --- the rule ------------------------------------------------------------------------ */
 
 static enum policy_asker
-asker_of(const struct request *q)
+asker_kind(const struct request *q)
 {
 	if (q->is_agent)
 		return ASKER_AGENT;
@@ -396,7 +398,7 @@ proposal_rule(struct request *q, const struct json *action,
     const struct attempt *ch, struct policy_rule *rule)
 {
 	struct policy *policy = q->chat->policy;
-	enum policy_asker asker = asker_of(q);
+	enum policy_asker asker = asker_kind(q);
 	enum risk risk = change_risk(action, ch);
 	const char *window;
 	int64_t until;

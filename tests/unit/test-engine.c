@@ -489,7 +489,7 @@ static int64_t
 apply(struct house *h, const char *yaml, const char *delete_kind,
     const char *delete_name)
 {
-	struct run_request q = { "@boss:x.org", "!r", "$e", "test", NULL };
+	struct run_request q = { "@boss:x.org", "!r", "$e", "test", NULL, NULL };
 	struct problems p = { 0 };
 	struct resource **v = NULL;
 	struct resources *after;
@@ -1074,7 +1074,7 @@ is_single(struct house *h)
 static void
 test_rotation(void **state)
 {
-	struct run_request q = { "@boss:x.org", "!r", "$e", "rotate", NULL };
+	struct run_request q = { "@boss:x.org", "!r", "$e", "rotate", NULL, NULL };
 	static const char ann[] = "consumer:worker-ann";
 	struct house *h = *state;
 	char *first, *second, *old, *call;

@@ -975,8 +975,9 @@ static void
 test_outbox_trimmed(void **state)
 {
 	struct fix		*f = *state;
-	struct question_row	 q = {
-		.room = "!a", .sender = "@a:x", .action = "{}", .message = 1,
+	struct proposal_row	 q = {
+		.room = "!a", .sender = "@a:x", .action = "{}", .rule = "{}",
+		.plan_hash = "", .message = 1,
 		.expires_ms = NOW + 100 * DAY,
 	};
 	struct run_row		 run = { .live_message = 2 };
@@ -997,12 +998,12 @@ test_outbox_trimmed(void **state)
 		clock_set_ms(i == 8 ? NOW + 2 * DAY : NOW);
 		store_outbox_sent(f->s, i, event);
 	}
-	store_question_add(f->s, &q);
+	store_proposal_add(f->s, &q);
 	store_run_add(f->s, &run);
 	store_receipt_add(f->s, &receipt);
 	clock_set_ms(NOW + 31 * DAY);
 	assert_int_equal(add(f, "!a", "last"), 1000);
-	expect_event(f, 1, "$1");	/* an open question */
+	expect_event(f, 1, "$1");	/* an open proposal */
 	expect_event(f, 2, "$2");	/* a running run */
 	expect_event(f, 3, "$3");	/* a receipt */
 	expect_event(f, 4, "$4");	/* target of a row to be sent */
@@ -1014,7 +1015,7 @@ test_outbox_trimmed(void **state)
 	assert_int_equal(outside_int(f, "SELECT count(*) FROM outbox"), 10);
 }
 
-/* --- runs, questions, receipts, log --------------------------------------- */
+/* --- runs, proposals, receipts, log --------------------------------------- */
 
 static void
 see_run(const struct run_row *r, void *arg)
@@ -1057,76 +1058,130 @@ test_runs(void **state)
 }
 
 static void
-see_question(const struct question_row *r, void *arg)
+see_proposal(const struct proposal_row *r, void *arg)
 {
 	struct fix	*f = arg;
 
-	strv_addf(&f->seen, "%lld:%s:%s:%s:%s:%s:%lld:%lld:%lld",
-	    (long long)r->id, r->room, r->sender,
+	strv_addf(&f->seen, "%lld:%s:%s:%s:%s:%s:%s:%lld/%lld:%lld-%lld:%d:%s:"
+	    "%lld", (long long)r->id, r->room, r->sender,
 	    r->command_event != NULL ? r->command_event : "-", r->action,
-	    r->plan_hash, (long long)r->message, (long long)r->asked_ms,
-	    (long long)r->expires_ms);
+	    r->rule, r->plan_hash, (long long)r->message,
+	    (long long)r->admin_message, (long long)r->asked_ms,
+	    (long long)r->expires_ms, r->waits,
+	    r->closed != NULL ? r->closed : "-", (long long)r->run);
 }
 
 static void
-close_question(const struct question_row *r, void *arg)
+close_proposal(const struct proposal_row *r, void *arg)
 {
 	struct fix	*f = arg;
 
-	see_question(r, arg);
-	assert_true(store_question_close(f->s, r->id, "expired"));
+	strv_addf(&f->seen, "%lld", (long long)r->id);
+	assert_true(store_proposal_close(f->s, r->id, "expired"));
 }
 
 static void
-test_questions(void **state)
+test_proposals(void **state)
 {
 	struct fix		*f = *state;
-	struct question_row	 q = {
+	struct proposal_row	 p = {
 		.room = "!a", .sender = "@a:x", .command_event = "$c",
-		.action = "{}", .plan_hash = "h", .message = 9, .asked_ms = 1,
+		.action = "{}", .rule = "[]", .plan_hash = "h", .asked_ms = 1,
 		.expires_ms = 100,
 	};
-	static const char	 first[] = "1:!a:@a:x:$c:{}:h:9:1:100";
-	static const char	 second[] = "2:!a:@a:x:$c:{}:h:9:1:200";
 
-	assert_int_equal(store_question_add(f->s, &q), 1);
-	q.expires_ms = 200;
-	assert_int_equal(store_question_add(f->s, &q), 2);
-	q.sender = "@b:x";
-	assert_int_equal(store_question_add(f->s, &q), 3);
+	assert_int_equal(store_proposal_add(f->s, &p), 1);
+	p.expires_ms = 200;
+	p.room = "!b";
+	p.command_event = "$d";
+	assert_int_equal(store_proposal_add(f->s, &p), 2);
+	p.sender = "@b:x";
+	assert_int_equal(store_proposal_add(f->s, &p), 3);
+	store_proposal_messages(f->s, 2, 9, 10);
 	store_commit(f->s);
 	reopen(f);
 
-	/* The newest of this person in this room, nobody else's. */
-	assert_int_equal(store_question_find(f->s, 0, "!a", "@a:x", 50,
-	    see_question, f), 1);
-	expect_seen(f, second);
-	assert_int_equal(store_question_find(f->s, 0, "!b", "@a:x", 50,
-	    see_question, f), 0);
-	assert_int_equal(store_question_find(f->s, 0, "!a", "@c:x", 50,
-	    see_question, f), 0);
-	assert_int_equal(store_question_find(f->s, 1, NULL, NULL, 50,
-	    see_question, f), 1);
-	expect_seen(f, first);
-	assert_int_equal(store_question_find(f->s, 1, NULL, NULL, 100,
-	    see_question, f), 0);
+	assert_int_equal(store_proposal_get(f->s, 2, see_proposal, f), 1);
+	expect_seen(f, "2:!b:@a:x:$d:{}:[]:h:9/10:1-200:0:-:0");
+	assert_int_equal(store_proposal_get(f->s, 77, see_proposal, f), 0);
+	assert_int_equal(store_proposal_of_message(f->s, 9), 2);
+	assert_int_equal(store_proposal_of_message(f->s, 10), 2);
+	assert_int_equal(store_proposal_of_message(f->s, 11), 0);
+	assert_int_equal(store_proposal_of_message(f->s, 0), 0);
+
+	/* The newest of this person: in any room, in this one, of a command. */
+	assert_int_equal(store_proposal_of(f->s, "@a:x", NULL, NULL, 50), 2);
+	assert_int_equal(store_proposal_of(f->s, "@a:x", "!a", NULL, 50), 1);
+	assert_int_equal(store_proposal_of(f->s, "@a:x", NULL, "$c", 50), 1);
+	assert_int_equal(store_proposal_of(f->s, "@a:x", "!a", NULL, 100), 0);
+	assert_int_equal(store_proposal_of(f->s, "@c:x", NULL, NULL, 50), 0);
+	assert_int_equal(store_proposal_of(f->s, "@b:x", NULL, "$c", 50), 0);
 
 	/* Closed by one, and only one. */
-	assert_true(store_question_close(f->s, 2, "yes"));
-	assert_false(store_question_close(f->s, 2, "no"));
-	assert_false(store_question_close(f->s, 77, "no"));
-	assert_int_equal(store_question_find(f->s, 2, NULL, NULL, 50,
-	    see_question, f), 0);
-	assert_int_equal(store_question_find(f->s, 0, "!a", "@a:x", 50,
-	    see_question, f), 1);
-	expect_seen(f, first);
+	assert_true(store_proposal_close(f->s, 2, "approved"));
+	assert_false(store_proposal_close(f->s, 2, "denied"));
+	assert_false(store_proposal_close(f->s, 77, "denied"));
+	store_proposal_run(f->s, 2, 12);
+	assert_int_equal(store_proposal_get(f->s, 2, see_proposal, f), 1);
+	expect_seen(f, "2:!b:@a:x:$d:{}:[]:h:9/10:1-200:0:approved:12");
+	assert_int_equal(store_proposal_of(f->s, "@a:x", "!b", NULL, 50), 0);
 
-	store_questions_expired(f->s, 99, close_question, f);
+	/* What waits for its time is open longer than it could be decided. */
+	store_proposals_open(f->s, 99, close_proposal, f);
 	expect_seen(f, "");
-	store_questions_expired(f->s, 200, close_question, f);
-	expect_seen(f, "1:!a:@a:x:$c:{}:h:9:1:100 3:!a:@b:x:$c:{}:h:9:1:200");
-	store_questions_expired(f->s, 200, close_question, f);
+	store_proposal_waits(f->s, 3, true);
+	assert_int_equal(store_proposal_of(f->s, "@b:x", NULL, NULL, 999), 3);
+	store_proposals_open(f->s, 100, close_proposal, f);
+	expect_seen(f, "1 3");
+	store_proposals_open(f->s, 0, close_proposal, f);
 	expect_seen(f, "");
+}
+
+static void
+see_decision(const struct decision_row *r, void *arg)
+{
+	struct fix	*f = arg;
+
+	strv_addf(&f->seen, "%lld:%s:%s:%s:%s:%s:%d", (long long)r->proposal,
+	    r->user, r->verdict, r->way, r->event,
+	    r->reason != NULL ? r->reason : "-", r->override);
+}
+
+static void
+test_decisions(void **state)
+{
+	struct fix		*f = *state;
+	struct decision_row	 d = {
+		.proposal = 1, .user = "@b:x", .verdict = "approve",
+		.way = "tap", .event = "$1", .plan_hash = "h", .at_ms = 5,
+	};
+
+	store_decision_put(f->s, &d);
+	d.user = "@a:x";
+	d.event = "$2";
+	d.at_ms = 4;
+	store_decision_put(f->s, &d);
+	/* A later one takes the place of the earlier. */
+	d.verdict = "hold";
+	d.way = "command";
+	d.event = "$3";
+	d.reason = "lunch";
+	d.override = true;
+	d.at_ms = 6;
+	store_decision_put(f->s, &d);
+	assert_false(store_decision_first(f->s, &d));
+	d.proposal = 2;
+	assert_true(store_decision_first(f->s, &d));
+	store_commit(f->s);
+	reopen(f);
+	store_decisions_each(f->s, 1, see_decision, f);
+	expect_seen(f, "1:@b:x:approve:tap:$1:-:0 "
+	    "1:@a:x:hold:command:$3:lunch:1");
+	assert_int_equal(store_decision_of(f->s, "$2", see_decision, f), 0);
+	assert_int_equal(store_decision_of(f->s, "$1", see_decision, f), 1);
+	expect_seen(f, "1:@b:x:approve:tap:$1:-:0");
+	assert_true(store_decision_remove(f->s, 1, "@b:x"));
+	assert_false(store_decision_remove(f->s, 1, "@b:x"));
 }
 
 static void
@@ -1232,7 +1287,7 @@ main(void)
 		T(outbox_road), T(outbox_waits), T(outbox_lost_target),
 		T(outbox_ids), T(outbox_update), T(outbox_file),
 		T(outbox_share), T(outbox_trimmed),
-		T(runs), T(questions), T(receipts), T(log), T(nested_reads),
+		T(runs), T(proposals), T(decisions), T(receipts), T(log), T(nested_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

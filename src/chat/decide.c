@@ -136,11 +136,12 @@ settle(struct request *q, const struct choice *ch, struct proposal *p,
 
 	ledger_read(q->chat, p, &l);
 	if (l.tally == TALLY_READY && !must_wait(q, p, &l)) {
+		if (attempt == NULL && !proposal_try(q, p, &own))
+			goto out;
 		if (p->rule.mode == POLICY_APPROVE)
 			say_decided(q, ch, p, REPLY_DONE,
 			    "approved by all who have to; it starts.");
-		if (attempt != NULL || proposal_try(q, p, &own))
-			proposal_start(q, p, attempt != NULL ? attempt : &own);
+		proposal_start(q, p, attempt != NULL ? attempt : &own);
 	} else {
 		set_waits(q, p, l.tally == TALLY_READY);
 		proposal_show(q->chat, p);
@@ -151,6 +152,7 @@ settle(struct request *q, const struct choice *ch, struct proposal *p,
 		    l.missing == 1 ? " is" : "s are");
 		say_decided(q, ch, p, REPLY_DONE, how);
 	}
+out:
 	free(how);
 	ledger_release(&l);
 	change_release(&own);
@@ -200,6 +202,8 @@ approve(struct request *q, const struct choice *ch, struct proposal *p,
 			say_decided(q, ch, p, REPLY_REFUSED, how);
 		return;
 	}
+	if (say_frozen(q))
+		return;
 	if (proposal_try(q, p, &attempt)) {
 		row = row_of(q, ch, p, verdict_name(VERDICT_APPROVE));
 		store_decision_put(q->chat->store, &row);

@@ -690,7 +690,8 @@ proposals_tick(struct chat *c, int64_t now)
 	struct proposal *list = proposals_open(c, now), *p;
 	const char *window;
 	int64_t until;
-	bool frozen = policy_is_frozen(c->policy, now, &until, &window);
+	bool frozen = policy_is_frozen(c->policy, now, &until, &window) ||
+	    engine_frozen(c->engine) != NULL;
 
 	while ((p = list) != NULL) {
 		list = p->next;

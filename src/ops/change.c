@@ -396,15 +396,28 @@ change_release(struct attempt *ch)
 
 /* --- may it be? ---------------------------------------------------------- */
 
+/* A new person of tier 1 or 2 may do things that nobody could. */
+static bool
+is_new_power(const struct attempt *ch, const struct plan_resource *r)
+{
+	const struct resource *is = resources_find(ch->after, r->kind,
+	    r->name);
+
+	return r->verb == STEP_CREATE && is != NULL &&
+	    strcmp(r->kind->name, "Human") == 0 &&
+	    json_int(is->spec, "permissionLevel", 3) < 3;
+}
+
 /* Objects may say less of a change than its fields: rights are rights. */
 static enum risk
-fields_risk(const struct plan_resource *r, enum risk risk)
+fields_risk(const struct attempt *ch, const struct plan_resource *r,
+    enum risk risk)
 {
+	bool raises = is_new_power(ch, r);
+
 	for (size_t i = 0; i < r->fields.n; i++)
-		if (r->fields.v[i].effect == EFFECT_PERMISSION &&
-		    risk < RISK_PERMISSION)
-			risk = RISK_PERMISSION;
-	return risk;
+		raises |= r->fields.v[i].effect == EFFECT_PERMISSION;
+	return raises && risk < RISK_PERMISSION ? RISK_PERMISSION : risk;
 }
 
 enum risk
@@ -419,7 +432,7 @@ change_risk(const struct json *action, const struct attempt *ch)
 	if (strcmp(what, "delete") == 0)
 		return RISK_DELETE;
 	for (size_t i = 0; i < ch->plan->resources_n; i++)
-		risk = fields_risk(&ch->plan->resources[i], risk);
+		risk = fields_risk(ch, &ch->plan->resources[i], risk);
 	return risk;
 }
 
@@ -475,7 +488,7 @@ change_may(const struct engine *e, const struct caller *c,
 		const struct plan_resource *r = &ch->plan->resources[i];
 
 		target_find(engine_resources(e), r->kind, r->name, &t);
-		may = ops_may(c, verbs[r->verb], &t, fields_risk(r,
+		may = ops_may(c, verbs[r->verb], &t, fields_risk(ch, r,
 		    ch->plan->risk), text, sizeof text);
 		if (may >= least)
 			continue;

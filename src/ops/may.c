@@ -317,15 +317,28 @@ is_own_team(const struct caller *c, enum verb v, const struct target *t)
 	return v == VERB_GET && t->resource == c->team;
 }
 
+/* Whom people listen to is for people, whatever an agent was talked into. */
+static bool
+gives_rights(enum verb v, const struct target *t, enum risk risk)
+{
+	return (v == VERB_CREATE || v == VERB_UPDATE) && t != NULL &&
+	    t->kind != NULL && strcmp(t->kind->name, "Human") == 0 &&
+	    risk >= RISK_PERMISSION;
+}
+
 static enum may
 agent_may(const struct caller *c, enum verb v, const struct target *t,
-    char *why, size_t size)
+    enum risk risk, char *why, size_t size)
 {
 	const struct rule *r = &rules[v];
 	enum reach reach = c->role == AGENT_MANAGER ? r->manager :
 	    c->role == AGENT_LEADER ? r->leader : r->worker;
 	char text[192];
 
+	if (reach == ANYTHING && gives_rights(v, t, risk))
+		return refuse(MAY_PROPOSE, why, size, "an agent gives rights "
+		    "to people only when somebody of tier 1 approves: it may "
+		    "ask in a room");
 	if (reach == ANYTHING)
 		return MAY_NOW;
 	if (reach == ITS_TEAM && (is_general(t) ? is_for_leaders(v, t) :
@@ -354,7 +367,7 @@ ops_may(const struct caller *c, enum verb v, const struct target *t,
 	case CALLER_PERSON:
 		return person_may(c, v, t, risk, why, size);
 	case CALLER_AGENT:
-		return agent_may(c, v, t, why, size);
+		return agent_may(c, v, t, risk, why, size);
 	case CALLER_NONE:
 		break;
 	}

@@ -336,6 +336,7 @@ house_open(struct house *h)
 	cc.live_interval_ms = 20;
 	cc.rotation_overlap_ms = 600000;
 	cc.version = "9.9";
+	cc.policy = h->policy;
 	h->ops = (struct ops){ .engine = h->engine, .store = h->store,
 	    .settled = chat_settled };
 	cc.life = h->life = life_new(&h->ops, h->loop, 0);
@@ -407,6 +408,7 @@ teardown(void **state)
 	json_free(h->providers);
 	json_free(h->mcps);
 	json_free(h->images);
+	json_free(h->policy);
 	free(h);
 	return 0;
 }
@@ -718,8 +720,15 @@ const char *
 edit(struct house *h, const char *sender, const char *target,
     const char *body)
 {
+	return edit_in(h, ADMIN, sender, target, body);
+}
+
+const char *
+edit_in(struct house *h, const char *room, const char *sender,
+    const char *target, const char *body)
+{
 	static char id[16];
-	struct json *e = event_of(h, ADMIN, sender, "m.room.message"), *o;
+	struct json *e = event_of(h, room, sender, "m.room.message"), *o;
 	struct json *c = json_get(e, "content");
 	char *what;
 

@@ -30,6 +30,7 @@ struct house {
 	struct library	*library;
 	struct json	*providers, *mcps;	/* of a gateway, or NULL */
 	struct json	*images;	/* of containers, or NULL */
+	struct json	*policy;	/* chat.policy, or NULL */
 	struct ops	 ops;
 	struct life	*life;
 	char		*dir, *commands, *templates;
@@ -82,7 +83,9 @@ const struct json *ask_outside(struct house *, const char *body,
 void	 react(struct house *, const char *sender, const char *target,
 	    const char *key);
 const char *edit(struct house *, const char *sender, const char *target,
-	    const char *body);
+	    const char *body);		/* in the admin room */
+const char *edit_in(struct house *, const char *room, const char *sender,
+	    const char *target, const char *body);
 
 #define HEAD(kind, name) "apiVersion: hiclaw.io/v1beta1\nkind: " kind \
     "\nmetadata:\n  name: " name "\n"

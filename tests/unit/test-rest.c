@@ -614,7 +614,7 @@ static const struct {
 	{ "GET", P "/humans/two", "", { 200, 200, 200, 403, 200, 403, 403,
 	    403, A3 } },
 	{ "PUT", P "/humans/two", "{\"permissionLevel\":1}", { 200, 200, 403,
-	    403, 200, 403, 403, 403, A3 } },
+	    403, 403, 403, 403, 403, A3 } },
 	{ "DELETE", P "/humans/three", "", { 204, 204, 403, 403, 204, 403,
 	    403, 403, A3 } },
 	/* managers */

@@ -320,8 +320,7 @@ bool	 say_frozen(struct request *);
 void	 mending_begin(struct chat *);
 void	 mending_drop(struct chat *);
 /* True: it will be told in that message. */
-bool	 mending_takes(struct chat *, const char *title, const char *who,
-	    const char *what);
+bool	 mending_takes(struct chat *);
 void	 freeze_watch(struct chat *, int64_t now);
 
 /* --- dispatch.c, edit.c -------------------------------------------------- */

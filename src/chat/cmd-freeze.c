@@ -117,11 +117,18 @@ say_frozen(struct request *q)
 
 /* --- what is put right when it ends ---------------------------------------- */
 
+/* What is not as declared now: known even over a restart. */
 void
 mending_begin(struct chat *c)
 {
+	struct mending *m = &c->mending;
+	struct plan *plan = engine_plan_now(c->engine);
+
 	mending_drop(c);
-	c->mending.since_ms = clock_mono_ms();
+	m->since_ms = clock_mono_ms();
+	m->n = plan->steps_n;
+	plan_groups(plan, MENDED_SHOWN, NAMES_THREAD, &m->did);
+	plan_free(plan);
 }
 
 void
@@ -132,19 +139,10 @@ mending_drop(struct chat *c)
 }
 
 bool
-mending_takes(struct chat *c, const char *title, const char *who,
-    const char *what)
+mending_takes(struct chat *c)
 {
-	struct mending *m = &c->mending;
-
-	if (m->since_ms == 0)
-		return false;
-	m->calm_ms = 0;
-	if (m->did.n < MENDED_SHOWN)
-		strv_addf(&m->did, "%s: %s changed it, put right: %s", title,
-		    who, what);
-	m->n++;
-	return true;
+	c->mending.calm_ms = 0;
+	return c->mending.since_ms != 0;
 }
 
 static void
@@ -154,13 +152,16 @@ mending_tell(struct chat *c)
 	struct text list = { 0 };
 	char count[32];
 
-	for (size_t i = 0; i < m->did.n; i++)
-		text_printf(&list, "- %s\n", m->did.v[i]);
-	if (m->n > m->did.n)
-		text_printf(&list, "- and %zu more\n", m->n - m->did.n);
+	for (size_t i = 0; i < m->did.n; i++) {
+		char *line = short_ids(c->engine, m->did.v[i]);
+
+		text_printf(&list, "- %s\n", line);
+		free(line);
+	}
 	snprintf(count, sizeof count, "%zu", m->n);
-	say_news(c, "mended", FILL(V("count", m->n > 0 ? count : NULL),
-	    B("list", &list)));
+	if (m->n > 0)
+		say_news(c, "mended", FILL(V("count", count),
+		    B("list", &list)));
 	text_release(&list);
 	mending_drop(c);
 }

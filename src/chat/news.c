@@ -273,8 +273,7 @@ news_drift(void *arg, const char *key, const char *sender,
 	line = strv_join(did, ", ");
 	what = short_ids(c->engine, line);
 	free(line);
-	if (!mending_takes(c, title, sender != NULL ? sender : "somebody",
-	    what))
+	if (!mending_takes(c))
 		say_news(c, "drift", FILL(V("object", title),
 		    V("who", sender != NULL ? sender : "somebody"),
 		    V("did", what)));

@@ -9,6 +9,8 @@
  *    "actor": Matrix id, "command": event id of the command,
  *    "plan": hash of the plan, "run": number (0: nothing had to be done),
  *    "title": "apply 1 Team",
+ *    "proposal": number, "approved": [Matrix id...], "override": true (in a
+ *    freeze window): only of what waited for approvals,
  *    "result": "done" | "failed",
  *    "objects": {"created", "updated", "deleted", "failed"},
  *    "changed": [each changed resource after the change],
@@ -102,6 +104,19 @@ set_lists(struct receipt *r, const struct json *resources)
 	json_free(changed);
 }
 
+/* Who approved it, when somebody had to. */
+static void
+set_approvals(struct receipt *r, const struct json *resources)
+{
+	static const char *const keys[] = { "proposal", "approved",
+	    "override" };
+
+	for (size_t i = 0; i < NELEM(keys); i++)
+		if (json_get(resources, keys[i]) != NULL)
+			json_set(r->o, keys[i], json_copy(json_get(resources,
+			    keys[i])));
+}
+
 /* What is the same in the chain's receipt and in a copy. */
 static void
 receipt_fill(struct chat *c, const struct ending *end, struct receipt *r)
@@ -124,6 +139,7 @@ receipt_fill(struct chat *c, const struct ending *end, struct receipt *r)
 	json_set_int(r->o, "run", end->run);
 	json_set_str(r->o, "result", end->why != NULL ? "failed" : "done");
 	json_set(r->o, "objects", count_objects(end));
+	set_approvals(r, resources);
 	set_lists(r, resources);
 	r->answer = xstrdup(json_str(resources, "answer"));
 	json_free(resources);
@@ -176,24 +192,44 @@ objects_line(const struct ending *end)
 	return buf_take(&b);
 }
 
-static void
-receipt_text(struct chat *c, const struct ending *end, int64_t seq,
-    struct text *out)
+/* "@ann, @bob", or NULL when nobody but the asker had to; yours. */
+static char *
+approved_by(const struct json *receipt)
 {
+	const struct json *list = json_get(receipt, "approved"), *v;
+	struct buf b = { 0 };
+
+	v = json_first(list);
+	if (v == NULL || (json_size(list) == 1 && str_equal(json_value_str(v),
+	    json_str(receipt, "actor"))))
+		return NULL;
+	for (const char *comma = ""; v != NULL; v = json_next(v)) {
+		buf_printf(&b, "%s%s", comma, json_value_str(v));
+		comma = ", ";
+	}
+	return buf_take(&b);
+}
+
+static void
+receipt_text(struct chat *c, const struct ending *end,
+    const struct receipt *r, struct text *out)
+{
+	char *approved = approved_by(r->o);
 	char time[32], hash[HASH_SHOWN + 1], *objects = objects_line(end);
 	char number[32];
 
 	str_copy(hash, end->plan_hash != NULL ? end->plan_hash : "",
 	    sizeof hash);
-	snprintf(number, sizeof number, "%lld", (long long)seq);
+	snprintf(number, sizeof number, "%lld", (long long)r->seq);
 	template_fill(c->templates, end->why != NULL ? "failed" : "done",
 	    FILL(V("title", end->title), V("objects", objects),
 	    V("took", took(end->took_ms, time, sizeof time)),
-	    V("actor", end->actor), V("plan", hash), V("why", end->why),
-	    V("seq", seq > 0 ? number : NULL), B("troubles", end->troubles),
+	    V("actor", end->actor), V("approved", approved), V("plan", hash), V("why", end->why),
+	    V("seq", r->seq > 0 ? number : NULL), B("troubles", end->troubles),
 	    V("hint", end->why == NULL ? NULL : "I go on trying what can be "
 	    "mended. `status` shows how it stands; mend the cause, and paste "
 	    "again if something in the manifest has to change.")), out);
+	free(approved);
 	free(objects);
 }
 
@@ -215,7 +251,7 @@ receipt_queue(struct chat *c, const char *room, const struct ending *end,
 	char *json, name[48];
 	int64_t id;
 
-	receipt_text(c, end, r->seq, &t);
+	receipt_text(c, end, r, &t);
 	content = reply_content(&t, &reply);
 	json_set(content, "io.hiclaw.receipt", json_copy(r->o));
 	if (r->attached != NULL) {

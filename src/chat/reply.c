@@ -38,16 +38,18 @@ add_mentions(struct json *content, const char *user, const struct strv *more)
 		json_push_str(ids, more->v[i]);
 }
 
+/* News answers nothing; what asks for a decision says its number all the same. */
 static void
 add_reply(struct json *content, const struct reply *r)
 {
 	struct json *o;
 
-	if (r->event == NULL)
+	if (r->event != NULL) {
+		o = json_set(content, "m.relates_to", json_object());
+		o = json_set(o, "m.in_reply_to", json_object());
+		json_set_str(o, "event_id", r->event);
+	} else if (r->question == 0)
 		return;
-	o = json_set(content, "m.relates_to", json_object());
-	o = json_set(o, "m.in_reply_to", json_object());
-	json_set_str(o, "event_id", r->event);
 	o = json_set(content, "io.hiclaw.reply", json_object());
 	json_set_str(o, "for", r->answer != NULL ? r->answer : r->event);
 	json_set_str(o, "state", state_names[r->state]);

@@ -154,9 +154,11 @@ test_two_of_three(void **state)
 {
 	struct house *h = *state;
 	const struct json *r;
+	char jane[16];
 
 	open_with(h, TWO_OF_THREE);
 	r = says(h, JANES, JANE, WEB("second"));
+	snprintf(jane, sizeof jane, "$e%d", h->events);
 	expect(r, "question", "Proposal 1");
 	expect(r, "question", "2 approvals are needed");
 	/* Shown in the admin room as well. */
@@ -173,6 +175,11 @@ test_two_of_three(void **state)
 	assert_int_equal(runs(h), 1);
 	assert_string_equal(closed(h, 1), "approved");
 	assert_non_null(said(h, "approved by " BOB ", " CAT));
+	/* The receipt says so as well, to people and to programs. */
+	assert_non_null(said(h, "Approved by " BOB ", " CAT "."));
+	assert_string_equal(json_value_str(json_first(json_get(json_get(
+	    json_get(reply_to(h, jane), "content"), "io.hiclaw.receipt"),
+	    "approved"))), BOB);
 	/* What is over is over. */
 	expect(says(h, ADMIN, BOSS, "@hiclaw approve 1"), "refused",
 	    "it is over (approved)");

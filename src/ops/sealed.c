@@ -436,7 +436,8 @@ check_tree(struct engine *e, struct attempt *ch, const struct resource *r,
 		char *below = key != NULL && key[0] != '\0' ?
 		    xasprintf("%s.%s", path, key) : xstrdup(path);
 
-		check_tree(e, ch, r, c, below, is_env_map(c, path));
+		/* Variables are texts: nothing is below them. */
+		check_tree(e, ch, r, c, below, is_env || is_env_map(c, path));
 		free(below);
 	}
 }

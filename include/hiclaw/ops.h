@@ -83,6 +83,7 @@ enum may ops_may(const struct caller *, enum verb, const struct target *,
  * A change as JSON, so that a question can keep it:
  *  {"do": "apply", "docs": [resource...], "prune": "selector" or absent,
  *   "title": "apply 1 Team"}
+ *  with "drop": [{"kind", "name"}...]: what goes together with what is put
  *  {"do": "delete", "names": [{"kind", "name"}...], "title": ...}
  *  {"do": "state", "names": ["alice"...], "state": "Sleeping", "title": ...}
  * With "repairs": ["line 3: ..."...], what was repaired in a manifest, the plan's

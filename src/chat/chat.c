@@ -204,12 +204,12 @@ replied_message(struct request *q)
 	    store_outbox_find(q->chat->store, q->in.reply_to) : 0;
 }
 
-/* "apply" as a reply to a message needs no address. */
+/* "apply" or "undo" as a reply to a message needs no address. */
 static bool
 is_replied_command(struct request *q)
 {
 	return q->in.reply_to != NULL && q->command != NULL &&
-	    q->command->manifest && q->words.raw.n == 1;
+	    q->command->reply && q->words.raw.n == 1;
 }
 
 static bool

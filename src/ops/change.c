@@ -212,6 +212,22 @@ try_prune(const struct resources *before, const char *selector,
 	return 0;
 }
 
+/* What is gone already need not go. */
+static void
+try_drop(const struct json *action, struct attempt *ch)
+{
+	const struct json *v = json_first(json_get(action, "drop"));
+
+	for (; v != NULL; v = json_next(v)) {
+		const struct kind *kind = kind_find(json_strd(v, "kind", ""));
+		struct resource *r = kind == NULL ? NULL : resources_find(
+		    ch->after, kind, json_strd(v, "name", ""));
+
+		if (r != NULL && !r->deleting)
+			drop_resource(ch, r);
+	}
+}
+
 /* The Team without that worker. */
 static struct resource *
 without_member(const struct resource *team, const char *name)
@@ -359,6 +375,7 @@ change_try(struct engine *e, const struct json *action,
 		rc = try_state(e, action, ch, err);
 	else {
 		try_docs(action, ch);
+		try_drop(action, ch);
 		if (prune != NULL)
 			rc = try_prune(before, prune, ch, err);
 	}
@@ -571,20 +588,29 @@ change_show(const struct engine *e, const struct plan *plan,
 	return o;
 }
 
-/* What the receipt will carry: each resource after the change. */
+/*
+ * What the receipt will carry: each resource after the change, and "before": the
+ * revision that each had (0: there was none), which undo takes it back to.
+ */
 static struct json *
-change_resources(const struct attempt *ch, const struct json *show,
-    const char *answer, const struct json *ledger)
+change_resources(const struct resources *was, const struct attempt *ch,
+    const struct json *show, const char *answer, const struct json *ledger)
 {
-	struct json *o = json_object(), *changed, *deleted, *d;
+	struct json *o = json_object(), *changed, *deleted, *before, *d;
 	const struct json *v;
 
 	changed = json_set(o, "changed", json_array());
 	deleted = json_set(o, "deleted", json_array());
+	before = json_set(o, "before", json_array());
 	for (size_t i = 0; i < ch->plan->resources_n; i++) {
 		const struct plan_resource *pr = &ch->plan->resources[i];
-		const struct resource *r;
+		const struct resource *r = resources_find(was, pr->kind,
+		    pr->name);
 
+		d = json_push(before, json_object());
+		json_set_str(d, "kind", pr->kind->name);
+		json_set_str(d, "name", pr->name);
+		json_set_int(d, "revision", r != NULL ? r->revision : 0);
 		if (pr->verb == STEP_DELETE) {
 			d = json_push(deleted, json_object());
 			json_set_str(d, "kind", pr->kind->name);
@@ -630,8 +656,8 @@ change_start(const struct ops *ops, const struct attempt *ch,
     const struct json *show, const char *answer,
     const struct run_request *request)
 {
-	struct json *resources = change_resources(ch, show, answer,
-	    request->ledger);
+	struct json *resources = change_resources(engine_resources(
+	    ops->engine), ch, show, answer, request->ledger);
 	char *text = json_canonical(resources);
 	struct run_request rq = *request;
 	int64_t run;

@@ -8,6 +8,7 @@
 const struct handler handlers[] = {
 	{ "apply", cmd_apply, VERB_UPDATE },
 	{ "approve", cmd_approve, VERB_STATUS },
+	{ "can-i", cmd_can_i, VERB_VERSION },
 	{ "cat", cmd_cat, VERB_ADMIN },
 	{ "create", cmd_create, VERB_CREATE },
 	{ "delete", cmd_delete, VERB_DELETE },
@@ -46,7 +47,9 @@ const struct handler handlers[] = {
 	{ "unhold", cmd_unhold, VERB_STATUS },
 	{ "version", cmd_version, VERB_VERSION },
 	{ "wake", cmd_wake, VERB_WAKE },
+	{ "who-can", cmd_who_can, VERB_VERSION },
 	{ "whoami", cmd_whoami, VERB_VERSION },
+	{ "why", cmd_why, VERB_VERSION },
 	{ NULL, NULL, VERB_NONE }
 };
 

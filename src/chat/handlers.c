@@ -11,6 +11,7 @@ const struct handler handlers[] = {
 	{ "audit", cmd_audit, VERB_ADMIN },
 	{ "audit-export", cmd_audit_export, VERB_ADMIN },
 	{ "audit-verify", cmd_audit_verify, VERB_ADMIN },
+	{ "can-i", cmd_can_i, VERB_VERSION },
 	{ "cat", cmd_cat, VERB_ADMIN },
 	{ "create", cmd_create, VERB_CREATE },
 	{ "delete", cmd_delete, VERB_DELETE },
@@ -52,7 +53,9 @@ const struct handler handlers[] = {
 	{ "unhold", cmd_unhold, VERB_STATUS },
 	{ "version", cmd_version, VERB_VERSION },
 	{ "wake", cmd_wake, VERB_WAKE },
+	{ "who-can", cmd_who_can, VERB_VERSION },
 	{ "whoami", cmd_whoami, VERB_VERSION },
+	{ "why", cmd_why, VERB_VERSION },
 	{ NULL, NULL, VERB_NONE }
 };
 

@@ -164,13 +164,14 @@ find_tag(const char *s, const char *end, const char *name)
 	return NULL;
 }
 
-/* The character of an entity at s as UTF-8; its length, or 0. */
+/* The character of an entity at s as UTF-8; its length, or 0.  Where clients
+ * write a no-break space as one, they mean a blank that stays. */
 static size_t
 entity_at(const char *s, struct buf *b)
 {
 	static const struct { const char *name, *text; } entities[] = {
 		{ "&lt;", "<" }, { "&gt;", ">" }, { "&quot;", "\"" },
-		{ "&apos;", "'" }, { "&nbsp;", "\xc2\xa0" }, { "&amp;", "&" },
+		{ "&apos;", "'" }, { "&nbsp;", " " }, { "&amp;", "&" },
 	};
 	unsigned long c;
 	char *end;
@@ -191,8 +192,8 @@ entity_at(const char *s, struct buf *b)
 	if (c == 0 || *end != ';' || c > 0x10ffff ||
 	    (c >= 0xd800 && c < 0xe000) || (c < ' ' && c != '\t' && c != '\n'))
 		return 0;
-	if (c < 0x80) {
-		buf_putc(b, (char)c);
+	if (c < 0x80 || c == 0xa0) {
+		buf_putc(b, c == 0xa0 ? ' ' : (char)c);
 	} else {
 		int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
 		static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
@@ -287,6 +288,7 @@ char *
 html_code(const char *html)
 {
 	const char *all = html + strlen(html), *begin, *end, *code;
+	char *text, *whole;
 
 	if ((begin = find_tag(html, all, "pre")) == NULL)
 		return NULL;
@@ -297,7 +299,13 @@ html_code(const char *html)
 		begin = behind_tag(code);
 	if ((code = find_tag(begin, end, "/code")) != NULL)
 		end = code;
-	return begin < end ? code_text(begin, end) : xstrdup("");
+	text = begin < end ? code_text(begin, end) : xstrdup("");
+	if (*text != '\0' && text[strlen(text) - 1] != '\n') {
+		whole = xasprintf("%s\n", text);
+		free(text);
+		text = whole;
+	}
+	return text;
 }
 
 /* Tags that end a line of text. */
@@ -362,7 +370,8 @@ first_line_of(const char *html, struct buf *shown, struct buf *meant)
 		if (*html == '<' && is_tag(html, "a")) {
 			html = put_anchor(html, end, shown, meant);
 		} else if (*html == '<') {
-			if (ends_line(html) && shown->len > 0)
+			if (is_tag(html, "pre") || (ends_line(html) &&
+			    shown->len > 0))
 				return;
 			html = behind_tag(html);
 		} else if (*html == '\n' && shown->len > 0) {
@@ -387,6 +396,10 @@ html_first_line_ids(const char *html, const char *line)
 	char *seen, *want, *ids = NULL;
 
 	first_line_of(html, &shown, &meant);
+	if (line == NULL) {
+		buf_release(&shown);
+		return buf_take(&meant);
+	}
 	seen = squeezed(buf_str(&shown));
 	want = squeezed(line);
 	if (strcmp(seen, want) == 0 &&

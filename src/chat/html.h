@@ -15,7 +15,8 @@ bool	 html_mentions(const char *html, const char *user);
 char	*html_code(const char *html);
 /*
  * If its first line shows as `line`: that line with the id in place of the
- * name of each user or room that it links to; yours, else NULL.
+ * name of each user or room that it links to; yours, else NULL.  For a NULL
+ * line whatever stands in front of a block of code, never NULL.
  */
 char	*html_first_line_ids(const char *html, const char *line);
 

@@ -243,10 +243,12 @@ fenced(const char *s, const char **before, const char **after)
 	return buf_take(&b);
 }
 
-/* Words with which a line of YAML or JSON begins, but no command. */
+/* How a line of YAML or JSON begins, but no command. */
 static const char *const yaml_starts[] = {
-	"apiversion:", "kind:", "metadata:", "spec:", "---", "#", "{", "%",
-	"\"apiversion\"", "\"kind\"", "- ",
+	"---", "#", "{", "%", "\"apiversion\"", "\"kind\"", "- ",
+};
+static const char *const yaml_keys[] = {
+	"apiversion", "kind", "metadata", "spec",
 };
 
 static bool
@@ -257,6 +259,10 @@ is_yaml_line(const char *line)
 	for (size_t i = 0; i < NELEM(yaml_starts); i++)
 		if (strncasecmp(p, yaml_starts[i],
 		    strlen(yaml_starts[i])) == 0)
+			return true;
+	for (size_t i = 0; i < NELEM(yaml_keys); i++)
+		if (strncasecmp(p, yaml_keys[i], strlen(yaml_keys[i])) == 0 &&
+		    *skip_blanks(p + strlen(yaml_keys[i])) == ':')
 			return true;
 	/* A document separator that a keyboard changed. */
 	return dash_len(p) > 0 && p + dash_len(p) < p + line_len(p) &&
@@ -359,8 +365,11 @@ read_bare(const char *s, struct input *in)
 		s = next_line(s);
 	} else
 		in->line = xstrdup("");
+	/* The last line ends, too: else the text of a block would differ from
+	 * the same in a fence or a file. */
 	if (*(s + strspn(s, " \t\n")) != '\0')
-		in->manifest = xstrdup(s);
+		in->manifest = xasprintf("%s%s", s, s[strlen(s) - 1] == '\n' ?
+		    "" : "\n");
 }
 
 /* Text that is a manifest itself may have a fence in it: words of an agent. */
@@ -375,7 +384,7 @@ is_bare(const char *s, const char *before)
 }
 
 static void
-read_text(const char *s, const char *html, struct input *in)
+read_text(const char *s, struct input *in)
 {
 	const char *before, *after;
 	char *block = fenced(s, &before, &after);
@@ -391,15 +400,6 @@ read_text(const char *s, const char *html, struct input *in)
 		in->line = line_beside(s, before, after);
 	} else
 		read_bare(s, in);
-	if (in->looks || html == NULL)
-		return;
-	block = html_code(html);
-	if (block != NULL && input_looks(block)) {
-		free(in->manifest);
-		in->manifest = block;
-		in->looks = in->is_fenced = true;
-	} else
-		free(block);
 }
 
 /* --- attachments --------------------------------------------------------- */
@@ -475,6 +475,24 @@ read_relation(const struct json *content, struct input *in, bool *has_quote)
 	return content;
 }
 
+/* "@[A Name]", how some write a name with blanks, is "@A Name". */
+static char *
+without_brackets(const char *s, size_t len)
+{
+	struct buf b = { 0 };
+	bool is_open = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '[' && i > 0 && s[i - 1] == '@')
+			is_open = true;
+		else if (s[i] == ']' && is_open)
+			is_open = false;
+		else
+			buf_putc(&b, s[i]);
+	}
+	return buf_take(&b);
+}
+
 /*
  * The first line with every mention as the id it stands for: as a Markdown
  * link, as an address, or, if the HTML shows the same line, by its links.
@@ -491,7 +509,7 @@ with_ids(const char *s, const char *html)
 			break;
 	}
 	end = line + line_len(line);
-	text = xstrndup(line, (size_t)(end - line));
+	text = without_brackets(line, (size_t)(end - line));
 	ids = html != NULL ? html_first_line_ids(html, text) : NULL;
 	if (ids == NULL)
 		ids = link_ids(text);
@@ -499,6 +517,27 @@ with_ids(const char *s, const char *html)
 	free(ids);
 	free(text);
 	return whole;
+}
+
+/*
+ * The message as its HTML has it, if there is a manifest in a block of code and
+ * none in the body, or one whose lines a client gave up; yours, else NULL.
+ */
+static char *
+from_html(const char *body, const char *html)
+{
+	char *code = html != NULL ? html_code(html) : NULL, *line, *text = NULL;
+
+	if (code != NULL && input_looks(code) && (!input_looks(body) ||
+	    (is_one_line(body) && !is_one_line(code)))) {
+		line = html_first_line_ids(html, NULL);
+		/* Longer than any fence in it. */
+		text = xasprintf("%s\n%s\n%s%s\n", line, "~~~~~~~~", code,
+		    "~~~~~~~~");
+		free(line);
+	}
+	free(code);
+	return text;
 }
 
 /* What is written in a message, whoever wrote it. */
@@ -512,7 +551,10 @@ read_body(const char *body, const struct json *content,
 	html = html_own(json_str(content, "formatted_body"));
 	if (has_quote)
 		s = skip_fallback(s);
-	s = text = with_ids(s, html);
+	text = from_html(s, html);
+	if (text == NULL)
+		text = with_ids(s, html);
+	s = text;
 	if ((p = after_address(s, content, html, names)) != NULL) {
 		in->is_addressed = true;
 		s = p;
@@ -520,7 +562,7 @@ read_body(const char *body, const struct json *content,
 	if (in->file_url != NULL)
 		in->line = first_line(s, strlen(s));
 	else
-		read_text(s, html, in);
+		read_text(s, in);
 	strip_ticks(in->line);
 	free(text);
 	free(html);

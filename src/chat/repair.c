@@ -103,7 +103,8 @@ mend_ends(struct mender *m, const char *s)
 {
 	struct buf b = { 0 };
 	/* Where lines end otherwise, it may be part of a value. */
-	bool is_value = strchr(s, '\n') != NULL;
+	const char *first = strchr(s, '\n');
+	bool is_value = first != NULL && first[1] != '\0';
 
 	m->line = 1;
 	if (str_starts(s, "\xef\xbb\xbf")) {

@@ -265,12 +265,11 @@ agent_spoke(struct chat *c, const struct json *event,
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = json_str(event, "event_id");
-	q.where = where_is(c, q.room, q.sender);
+	request_place(&q);
 	request_asker(&q);
-	if (q.where == IN_NONE || q.tier == 0 ||
-	    (fetched == NULL && is_too_much(c, q.sender)))
-		return CHAT_DONE;
-	input_read(event, &names, &q.in);
+	if (q.where != IN_NONE && q.tier != 0 &&
+	    (fetched != NULL || !is_too_much(c, q.sender)))
+		input_read(event, &names, &q.in);
 	if (q.in.is_message && q.in.is_addressed && q.in.edit_of == NULL)
 		need = take_asked(&q, fetched, what);
 	request_release(&q);
@@ -294,7 +293,7 @@ command_carry_out(struct request *q, const struct proposal *p)
 
 	as.room = room != NULL ? room : p->room;
 	as.event = event != NULL ? event : q->event;
-	as.where = where_is(c, as.room, as.sender);
+	request_place(&as);
 	as.in.is_message = as.in.is_addressed = true;
 	as.in.line = xstrdup(json_strd(p->action, "line", ""));
 	request_asker(&as);

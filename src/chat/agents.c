@@ -10,6 +10,8 @@ agent_take(struct request *q, struct agents *as, size_t *at, struct err *e)
 	const struct strv *v = &q->words.v;
 	const struct agent *a;
 	const char *word, *slash;
+	struct target t;
+	char why[256];
 
 	agents_list(engine_world_config(q->chat->engine),
 	    engine_resources(q->chat->engine), as);
@@ -23,7 +25,13 @@ agent_take(struct request *q, struct agents *as, size_t *at, struct err *e)
 	word = v->v[(*at)++];
 	slash = strchr(word, '/');
 	word = slash != NULL ? slash + 1 : word;
-	if ((a = agents_find(as, word)) == NULL)
+	if ((a = agents_find(as, word)) == NULL) {
 		agent_missing(q->chat->engine, word, e);
-	return a;
+		return NULL;
+	}
+	target_find(engine_resources(q->chat->engine), NULL, a->name, &t);
+	if (request_is_here(q, &t, why, sizeof why))
+		return a;
+	err_set(e, ERR_USER, "%s", why);
+	return NULL;
 }

@@ -65,14 +65,6 @@ struct chat {
 	}			 mending;
 };
 
-enum where {
-	IN_NONE,		/* a room that is not ours: silence */
-	IN_ADMIN,
-	IN_DM,		/* with the sender */
-	IN_GUEST,		/* a room that an admin invited the bot to */
-	IN_MANAGED		/* a room of ours, or of others with the bot */
-};
-
 struct request {
 	struct chat		*chat;
 	const char		*room, *sender;
@@ -80,6 +72,8 @@ struct request {
 	const char		*answer; /* id of the yes that led here, or NULL */
 	const char		*source;	/* id, also of an edit its own */
 	enum where		 where;
+	char			*subject;	/* the Team or agent that the
+						 * room is of, or NULL */
 	int			 tier;	/* 0: unknown */
 	bool			 is_agent;	/* of ours: see request_caller */
 	const struct resource	*human;	/* or NULL */
@@ -297,6 +291,17 @@ void	 news_system(void *, const char *provider, bool is_up,
 void	 news_gone(void *, const char *kind, const char *name);
 
 enum where where_is(struct chat *, const char *room, const char *sender);
+/* Where the request's room and sender are; sets where and subject. */
+void	 request_place(struct request *);
+/* In the room of something, is this about that?  False: said in *why. */
+bool	 request_is_here(const struct request *, const struct target *,
+	    char *why, size_t whysize);
+/* What a command of the room is about when it names nothing: into its words. */
+void	 request_about(struct request *);
+/* The first gate: see commands.h. */
+enum gate request_gate(const struct request *, const struct command *);
+/* Some of those who may do what this one may not. */
+void	 people_who(struct chat *, struct strv *out);
 /* Politely, once per person and tier. */
 void	 people_refuse(struct request *);
 void	 people_elsewhere(struct request *);

@@ -96,6 +96,7 @@ request_release(struct request *q)
 	words_release(&q->words);
 	free(q->manifest);
 	repairs_release(&q->repairs);
+	free(q->subject);
 }
 
 /* --- rooms people make for us -------------------------------------------- */
@@ -224,31 +225,46 @@ is_for_us(struct request *q)
 	return decision_is(q) && decision_is_open(q, replied_message(q));
 }
 
-/* May this person have it done, here?  What exactly is for dispatch.c. */
+/* A decision is heard where commands in general are. */
 static bool
-is_allowed(struct request *q)
+is_decision_here(struct request *q)
+{
+	if (q->tier == 1)
+		return q->where == IN_ADMIN || q->where == IN_DM ||
+		    q->where == IN_GUEST;
+	return q->tier > 0 && q->where == IN_DM &&
+	    decision_is_open(q, replied_message(q));
+}
+
+/* May this person have it done, here?  What exactly is for dispatch.c. */
+static enum gate
+gate_of(struct request *q)
 {
 	const struct command *c = q->command;
 
-	if (q->tier == 1)
-		return q->where != IN_MANAGED;
-	if (q->tier == 0 || q->where != IN_DM)
-		return false;
-	if (decision_is(q) && (c == NULL ||
-	    decision_is_open(q, replied_message(q))))
-		return decision_is_open(q, replied_message(q));
+	if (decision_is(q) && is_decision_here(q))
+		return GATE_OPEN;
 	if (c == NULL && (q->in.looks || q->in.file_url != NULL))
 		c = commands_find(q->chat->commands, "apply");
-	return c != NULL && c->tier >= q->tier;
+	if (c != NULL)
+		return request_gate(q, c);
+	/* No command: that is said where anything may be asked. */
+	if (q->tier == 0)
+		return GATE_NOBODY;
+	return q->where == IN_OTHER || q->subject != NULL ? GATE_ROOM :
+	    q->tier == 1 ? GATE_OPEN : GATE_TIER;
 }
 
-static void
-turn_away(struct request *q)
+static bool
+is_turned_away(struct request *q)
 {
-	if (q->tier == 1)
+	enum gate gate = gate_of(q);
+
+	if (gate == GATE_ROOM)
 		people_elsewhere(q);
-	else
+	else if (gate != GATE_OPEN)
 		people_refuse(q);
+	return gate != GATE_OPEN;
 }
 
 /* More than one person may ask for: said once, then passed over. */
@@ -307,10 +323,8 @@ take_request(struct request *q, const struct json *event,
 		return CHAT_DONE;
 	seal_secrets(q, event);
 	q->tier = tier_of(q->chat, q->sender, &q->human);
-	if (!is_allowed(q)) {
-		turn_away(q);
+	if (is_turned_away(q))
 		return CHAT_DONE;
-	}
 	if (q->in.edit_of != NULL && fetched == NULL && !take_edit(q))
 		return CHAT_DONE;
 	if (decision_is(q)) {
@@ -331,9 +345,11 @@ take_message(struct chat *c, const struct json *event,
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = q.source = json_str(event, "event_id");
-	q.where = where_is(c, q.room, q.sender);
-	if (q.where == IN_NONE)
+	request_place(&q);
+	if (q.where == IN_NONE) {
+		request_release(&q);
 		return CHAT_DONE;
+	}
 	input_read(event, &names, &q.in);
 	if (q.in.edit_of != NULL)
 		q.event = q.in.edit_of;
@@ -359,7 +375,7 @@ take_reaction(struct chat *c, const struct json *event)
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = json_str(event, "event_id");
-	q.where = where_is(c, q.room, q.sender);
+	request_place(&q);
 	q.tier = tier_of(c, q.sender, &q.human);
 	if (q.where != IN_NONE && flood_take(c->floods, q.sender, c->cfg.rate,
 	    clock_mono_ms()) == FLOOD_NONE)

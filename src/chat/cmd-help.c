@@ -9,7 +9,7 @@
 static bool
 may_use(const struct request *q, const struct command *c)
 {
-	return q->tier > 0 && c->tier >= q->tier;
+	return request_gate(q, c) == GATE_OPEN;
 }
 
 static void

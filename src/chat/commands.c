@@ -23,6 +23,22 @@ struct commands {
 	struct strv	  words;	/* for the nearest spelling */
 };
 
+static const char *const where_names[WHERES] = {
+	[IN_NONE] = "none", [IN_ADMIN] = "admin", [IN_DM] = "dm",
+	[IN_GUEST] = "guest", [IN_TEAM] = "team", [IN_LEADER] = "leader",
+	[IN_WORKER] = "worker", [IN_MANAGER] = "manager", [IN_OTHER] = "other",
+};
+#define ROOMS_DEFAULT	(1u << IN_ADMIN | 1u << IN_DM | 1u << IN_GUEST)
+/* The lowest tier that is heard there at all. */
+static const int where_tiers[WHERES] = {
+	[IN_ADMIN] = 1, [IN_DM] = 3, [IN_GUEST] = 1, [IN_TEAM] = 3,
+	[IN_LEADER] = 3, [IN_WORKER] = 3, [IN_MANAGER] = 3,
+};
+static const char *const rooms[] = { "admin", "dm", "guest", "team", "leader",
+	"worker", "manager", NULL };
+static const char *const abouts[] = { [ABOUT_NOTHING] = "nothing",
+	[ABOUT_AGENT] = "agent", [ABOUT_AGENTS] = "agents",
+	[ABOUT_RESOURCE] = "resource", NULL };
 static const char *const risks[] = { "none", "change", "delete", NULL };
 
 #define WORD_PATTERN	"[a-z0-9?-]{1,24}( [a-z0-9-]{1,24}){0,3}"
@@ -54,6 +70,10 @@ static const struct field command_rows[] = {
 	{ .name = "handler", .type = FIELD_STRING, .required = true },
 	{ .name = "manifest", .type = FIELD_BOOL,
 	    .help = "works on a manifest in the message" },
+	{ .name = "rooms", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .values = rooms, .help = "where it may be given" },
+	{ .name = "about", .type = FIELD_STRING, .values = abouts,
+	    .help = "what it is about when a room says so" },
 	{ .name = "help", .type = FIELD_TEXT },
 	{ .name = "examples", .type = FIELD_LIST, .item = FIELD_STRING },
 	{ .name = "flags", .type = FIELD_LIST, .item = FIELD_OBJECT,
@@ -123,6 +143,29 @@ read_flags(struct command *c, const struct json *list)
 	}
 }
 
+static unsigned
+read_rooms(const struct json *list)
+{
+	const struct json *v = json_first(list);
+	unsigned bits = 0;
+
+	for (; v != NULL; v = json_next(v))
+		for (int w = 0; w < WHERES; w++)
+			if (str_equal(json_value_str(v), where_names[w]))
+				bits |= 1u << w;
+	return bits != 0 ? bits : ROOMS_DEFAULT;
+}
+
+static enum about
+read_about(const char *word)
+{
+	int i = ABOUT_RESOURCE;
+
+	while (i > ABOUT_NOTHING && !str_equal(word, abouts[i]))
+		i--;
+	return (enum about)i;
+}
+
 static struct command *
 command_read(const struct json *o, const char *file)
 {
@@ -140,6 +183,8 @@ command_read(const struct json *o, const char *file)
 	read_list(&c->aliases, json_get(o, "aliases"));
 	read_list(&c->examples, json_get(o, "examples"));
 	read_flags(c, json_get(o, "flags"));
+	c->rooms = read_rooms(json_get(o, "rooms"));
+	c->about = read_about(json_str(o, "about"));
 	return c;
 }
 
@@ -280,6 +325,23 @@ commands_load(const char *dir, const char *const *handlers, struct err *e)
 	}
 	qsort(cs->v, cs->n, sizeof *cs->v, command_cmp);
 	return cs;
+}
+
+const char *
+where_name(enum where w)
+{
+	return where_names[w];
+}
+
+enum gate
+command_gate(const struct command *c, int needs, int tier, enum where where)
+{
+	if (tier == 0)
+		return GATE_NOBODY;
+	if (where_tiers[where] == 0 || (c->rooms & 1u << where) == 0)
+		return GATE_ROOM;
+	return c->tier < tier || needs < tier || where_tiers[where] < tier ?
+	    GATE_TIER : GATE_OPEN;
 }
 
 size_t

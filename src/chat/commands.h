@@ -10,6 +10,26 @@
 
 #include "words.h"
 
+/*
+ * The kinds of room.  A command's file says in which it may be given: `rooms`.
+ * The rooms of teams and agents have a subject, and there nothing else is talked
+ * about.
+ */
+enum where {
+	IN_NONE,		/* a room that is not ours: silence */
+	IN_ADMIN,
+	IN_DM,			/* with the sender */
+	IN_GUEST,		/* a room that an admin invited the bot to */
+	IN_TEAM, IN_LEADER,	/* the subject is a Team */
+	IN_WORKER, IN_MANAGER,	/* ... an agent */
+	IN_OTHER,		/* of ours, or of others with the bot */
+	WHERES
+};
+const char *where_name(enum where);		/* "team" */
+
+/* What a command without a name is about, in a room that has a subject. */
+enum about { ABOUT_NOTHING, ABOUT_AGENT, ABOUT_AGENTS, ABOUT_RESOURCE };
+
 struct command {
 	char		*file;		/* "commands/get.yaml", for messages */
 	char		*name;		/* may be of several words */
@@ -23,7 +43,23 @@ struct command {
 	struct strv	 flags_help;	/* parallel */
 	size_t		 flags_n;
 	size_t		 handler;	/* index into the list of handlers */
+	unsigned	 rooms;		/* bits: 1 << enum where */
+	enum about	 about;
 };
+
+/*
+ * May somebody of this tier (0: nobody we know) give the command there?  needs:
+ * the lowest tier that its verb takes.  Pure, and the first of two gates: what
+ * it may be given about is for ops_may.  Denies win, in this order.
+ */
+enum gate {
+	GATE_OPEN,
+	GATE_NOBODY,		/* we do not know them */
+	GATE_ROOM,		/* not in this room */
+	GATE_TIER		/* not this tier, or not this tier here */
+};
+enum gate command_gate(const struct command *, int needs, int tier,
+	    enum where);
 
 struct commands;
 /* handlers: NULL-terminated names.  A file that is broken, or names a handler

@@ -12,6 +12,7 @@
 #include "hiclaw/log.h"
 
 #include "cmd.h"
+#include "proposal.h"
 
 void
 request_match(struct request *q, size_t *used, const char **near)
@@ -199,6 +200,8 @@ request_may(const struct request *q, enum verb verb, const struct target *t,
 	request_caller(q, &c);
 	may = ops_may(&c, verb, t, risk, why, whysize);
 	caller_release(&c);
+	if (may != MAY_NOT && !request_is_here(q, t, why, whysize))
+		return MAY_NOT;
 	return may;
 }
 
@@ -218,7 +221,20 @@ request_may_change(const struct request *q, const struct json *action,
 void
 say_may_not(struct request *q, const char *why)
 {
-	say_wrong(q, "I may not do that for you: %s.", why);
+	struct strv people = { 0 };
+	struct text t = { 0 };
+
+	text_printf(&t, "I may not do that for you: %s.", why);
+	/* Who is of tier 1 and still may not, cannot be helped by another. */
+	if (q->tier != 1) {
+		people_who(q->chat, &people);
+		text_puts(&t, " Who could do it: ");
+		put_people(&people, &t);
+		text_puts(&t, ".");
+	}
+	say(q, REPLY_REFUSED, &t);
+	strv_release(&people);
+	text_release(&t);
 }
 
 static void
@@ -238,6 +254,7 @@ run_handler(struct request *q, size_t used)
 		say_usage(q, err.msg);
 		return;
 	}
+	request_about(q);
 	log_info("chat", "%s: %s: %s", q->room, q->sender, c->name);
 	handlers[c->handler].exec(q);
 }

@@ -477,6 +477,7 @@ proposal_request(struct chat *c, const struct proposal *p,
 	out->room = p->room;
 	out->sender = p->sender;
 	out->event = p->event;
+	/* What it is about was settled when it was asked. */
 	out->where = where_is(c, p->room, p->sender);
 	request_asker(out);
 }

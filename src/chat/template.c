@@ -24,7 +24,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	{ "drift", "who object did" },
 	{ "dying", "agent why count wait words" },
 	{ "edited", "" },
-	{ "elsewhere", "room" },
+	{ "elsewhere", "room here" },
 	{ "encrypted", "" },
 	{ "failed", "title objects took actor approved plan why troubles hint seq" },
 	{ "fight", "object who wait" },
@@ -47,7 +47,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	    "who ledger how" },
 	{ "question", "again title number summary risk blast steps why notes "
 	    "who ledger how" },
-	{ "refused", "user why" },
+	{ "refused", "what user why who" },
 	{ "reports", "agents do time" },
 	{ "silent", "agents do ago" },
 	{ "stable", "agent time" },

@@ -14,11 +14,15 @@
 
 #include "hiclaw/chat.h"
 #include "hiclaw/clock.h"
+#include "hiclaw/file.h"
 #include "hiclaw/log.h"
 #include "hiclaw/loop.h"
 #include "hiclaw/ops.h"
 #include "hiclaw/secure.h"
 
+
+
+#include "../../src/chat/cmd.h"
 #include "../../src/chat/commands.h"
 #include "../../src/chat/handlers.h"
 
@@ -110,11 +114,11 @@ test_dm(void **state)
 	expect(reply_to(h, id), "refused", "tier 1");
 	/* Others in such a room hear the rule once. */
 	id = speak_in(h, "!many:x.org", "@guest:x.org", "@hiclaw get", NULL);
-	expect(reply_to(h, id), "refused", "tier 1");
+	expect(reply_to(h, id), "refused", "declared here");
 	id = speak_in(h, "!many:x.org", "@guest:x.org", "@hiclaw get", NULL);
 	assert_null(reply_to(h, id));
 	id = speak_in(h, "!dm:x.org", "@other:x.org", "@hiclaw get", NULL);
-	expect(reply_to(h, id), "refused", "tier 1");
+	expect(reply_to(h, id), "refused", "declared here");
 }
 
 /* The hash of a receipt is that of the rest of it. */
@@ -180,15 +184,15 @@ test_refused(void **state)
 	forget_sent(h);
 	/* Once per person, then silence. */
 	id = speak_in(h, ADMIN, "@stranger:x.org", "@hiclaw get", NULL);
-	expect(reply_to(h, id), "refused", "permissionLevel: 1");
+	expect(reply_to(h, id), "refused", "declared here");
 	speak_in(h, ADMIN, "@stranger:x.org", "@hiclaw get", NULL);
 	assert_int_equal(sent_n(h), 1);
 	id = speak_in(h, ADMIN, "@stranger:x.org", TEAM, NULL);
 	assert_null(reply_to(h, id));
 	/* In a team's room: admins are sent to the right place, once. */
-	id = speak_in(h, "!room:team/web", BOSS, "@hiclaw get", NULL);
+	id = speak_in(h, "!room:team/web", BOSS, "@hiclaw status", NULL);
 	expect(reply_to(h, id), "refused", "admin room");
-	speak_in(h, "!room:team/web", BOSS, "@hiclaw get", NULL);
+	speak_in(h, "!room:team/web", BOSS, "@hiclaw status", NULL);
 	speak_in(h, "!room:team/web", BOSS, "yes", NULL);
 	assert_int_equal(sent_n(h), 2);
 	/* Tier 2 in a chat of their own with the bot. */
@@ -200,10 +204,10 @@ test_refused(void **state)
 	expect(reply_to(h, id), "info", "tier 2");
 	id = speak_in(h, "!room:dm/" JANE, JANE, "help", NULL);
 	expect(reply_to(h, id), "info", "whoami");
-	assert_null(strstr(body_of(reply_to(h, id)), "delete"));
+	assert_null(strstr(body_of(reply_to(h, id)), "rotate"));
 	id = speak_in(h, "!room:dm/" JANE, JANE, "events", NULL);
-	expect(reply_to(h, id), "refused", "tier 2");
-	id = speak_in(h, "!room:dm/" JANE, JANE, "delete team web", NULL);
+	expect(reply_to(h, id), "refused", "tier");
+	id = speak_in(h, "!room:dm/" JANE, JANE, "rotate wim", NULL);
 	assert_null(reply_to(h, id));
 }
 
@@ -234,11 +238,120 @@ test_tiers(void **state)
 			assert_null(strstr(body_of(reply_to(h, id)),
 			    "as the Human"));
 		else
-			expect(reply_to(h, id), "refused", "tier 2");
+			expect(reply_to(h, id), "refused", "tier");
 		id = speak_in(h, ADMIN, "@nobody:x.org", "@hiclaw status",
 		    NULL);
 		expect(reply_to(h, id), "refused", "no Human");
 	}
+	commands_free(cs);
+}
+
+/* --- the rooms of teams and agents ------------------------------------------ */
+
+#define VIC	"@vic:x.org"
+
+/* There a command is about what the room is of, and of nothing else. */
+static void
+test_rooms(void **state)
+{
+	struct house *h = *state;
+	const char *id, *wim = "!room:worker/wim", *web = "!room:team/web";
+
+	ask(h, TEAM);
+	ask(h, WORKER("alice", "m"));
+	ask(h, HUMAN_2 "  accessibleTeams: [web]\n");
+	ask(h, HEAD("Human", "vic") "spec:\n  displayName: Vic\n"
+	    "  matrixUserId: \"" VIC "\"\n  permissionLevel: 3\n"
+	    "  accessibleWorkers: [wim]\n");
+	/* People talk; only what begins with the name is for us. */
+	id = speak_in(h, wim, VIC, "sleep", NULL);
+	assert_null(reply_to(h, id));
+	id = speak_in(h, wim, VIC, "@hiclaw describe", NULL);
+	expect(reply_to(h, id), "info", "wim");
+	id = speak_in(h, wim, VIC, "@hiclaw get workers", NULL);
+	expect(reply_to(h, id), "info", "wim");
+	id = speak_in(h, wim, BOSS, "@hiclaw get workers", NULL);
+	assert_null(strstr(body_of(reply_to(h, id)), "alice"));
+	id = speak_in(h, wim, BOSS, "@hiclaw describe worker alice", NULL);
+	expect(reply_to(h, id), "refused", "only about wim");
+	id = speak_in(h, wim, BOSS, "@hiclaw sleep alice", NULL);
+	expect(reply_to(h, id), "refused", "only about wim");
+	id = speak_in(h, wim, VIC, "@hiclaw sleep", NULL);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	expect(reply_to(h, id), "done", "wim");
+	/* Of a team: all of it. */
+	id = speak_in(h, web, JANE, "@hiclaw sleep", NULL);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	expect(reply_to(h, id), "done", "sleep 3 agents");
+	id = speak_in(h, web, JANE, "@hiclaw describe", NULL);
+	expect(reply_to(h, id), "info", "web");
+	id = speak_in(h, web, JANE, "@hiclaw restart wim", NULL);
+	expect(reply_to(h, id), "refused", "asleep");
+	id = speak_in(h, web, VIC, "@hiclaw wake lea", NULL);
+	expect(reply_to(h, id), "refused", "Who could do it: " BOSS);
+	/* What is for other rooms is said once, with what is for this one. */
+	id = speak_in(h, web, BOSS, "@hiclaw apply\n" WORKER("x", "m"), NULL);
+	expect(reply_to(h, id), "refused", "Here I take: `describe`, `get`");
+	id = speak_in(h, web, BOSS, "@hiclaw status", NULL);
+	assert_null(reply_to(h, id));
+	id = speak_in(h, web, "@nobody:x.org", "@hiclaw get", NULL);
+	expect(reply_to(h, id), "refused", "no Human");
+	/* Help is about here. */
+	id = speak_in(h, web, VIC, "@hiclaw help", NULL);
+	expect(reply_to(h, id), "info", "wake");
+	assert_null(strstr(body_of(reply_to(h, id)), "apply`:"));
+	assert_null(strstr(body_of(reply_to(h, id)), "restart"));
+}
+
+/*
+ * The permission matrix: every command for every tier in every kind of room.  o:
+ * it is heard, t: not of this tier, r: not in this room, -: not of people whom
+ * nobody declared.  tests/e2e/test_matrix.py plays it on the real program.
+ */
+static void
+test_matrix(void **state)
+{
+	static const char letters[] = { [GATE_OPEN] = 'o', [GATE_NOBODY] = '-',
+	    [GATE_ROOM] = 'r', [GATE_TIER] = 't' };
+	struct house *h = *state;
+	struct commands *cs;
+	struct buf b = { 0 };
+	char *path = in_tree("tests/data/chat/matrix.txt"), *want;
+	struct err err;
+
+	cs = commands_load(h->commands, handler_names(), &err);
+	buf_puts(&b, "# command        tier 1 2 3 0, in each of:");
+	for (int w = IN_NONE + 1; w < WHERES; w++)
+		buf_printf(&b, " %s", where_name((enum where)w));
+	buf_putc(&b, '\n');
+	for (size_t i = 0; i < commands_n(cs); i++) {
+		const struct command *c = commands_at(cs, i);
+
+		buf_printf(&b, "%-16s", c->name);
+		for (int w = IN_NONE + 1; w < WHERES; w++) {
+			buf_putc(&b, ' ');
+			for (int t = 1; t <= 4; t++)
+				buf_putc(&b, letters[command_gate(c, verb_tier(
+				    handlers[c->handler].verb), t % 4,
+				    (enum where)w)]);
+		}
+		buf_putc(&b, '\n');
+	}
+	if (getenv("UPDATE_GOLDEN") != NULL) {
+		FILE *f = fopen(path, "w");
+
+		assert_non_null(f);
+		assert_true(fputs(buf_str(&b), f) >= 0);
+		assert_int_equal(fclose(f), 0);
+	}
+	want = file_read(path, 1 << 20, &err);
+	assert_non_null(want);
+	assert_string_equal(buf_str(&b), want);
+	free(want);
+	free(path);
+	buf_release(&b);
 	commands_free(cs);
 }
 
@@ -1788,7 +1901,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_address), T(test_dm), T(test_dm_receipt),
-		T(test_refused), T(test_tiers), T(test_tier_2), T(test_run_of_others),
+		T(test_refused), T(test_tiers), T(test_rooms), T(test_matrix), T(test_tier_2), T(test_run_of_others),
 		T(test_encrypted), T(test_paste), T(test_problems),
 		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
 		T(test_delete), T(test_reaction), T(test_expiry),

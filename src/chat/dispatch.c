@@ -21,19 +21,47 @@ request_match(struct request *q, size_t *used, const char **near)
 
 /* --- the manifest -------------------------------------------------------- */
 
-/* Typed or pasted: what the keyboard did to it is undone. */
 static void
-set_typed(struct request *q, const char *text)
+set_text(struct request *q, const char *text)
 {
 	q->manifest = repair_manifest(text, &q->repairs);
 	q->manifest_len = strlen(q->manifest);
 }
 
-/* A file was written by a program, and means what it says.  It may hold any
- * byte: the decoder will tell. */
+/*
+ * Typed or pasted: what the keyboard did to it is undone.  Of an edit a client
+ * may have rebuilt the text from what it showed; where that can be seen, what
+ * is left may still be YAML, but not what was written.
+ */
+static void
+set_typed(struct request *q, const struct input *in)
+{
+	const char *advice = in->edit_of != NULL && !in->is_fenced ?
+	    repair_advice(in->manifest) : NULL;
+
+	if (advice != NULL)
+		say_wrong(q, "Nothing was applied. %s", advice);
+	else
+		set_text(q, in->manifest);
+}
+
+/*
+ * A file, which may hold any byte: what is no text is for the decoder to
+ * refuse.  People write files on phones, too; but how its lines end is the
+ * matter of a program, and not worth a word.
+ */
 static void
 set_file(struct request *q, const char *data, size_t len)
 {
+	size_t bad;
+	char *text;
+
+	if (memchr(data, '\0', len) == NULL && utf8_valid(data, len, &bad)) {
+		text = input_lines(data, len);
+		set_text(q, text);
+		free(text);
+		return;
+	}
 	q->manifest = xmalloc(len + 1);
 	memcpy(q->manifest, data, len);
 	q->manifest[len] = '\0';
@@ -80,8 +108,12 @@ from_replied(struct request *q, const struct json *event, char **what)
 	struct input in;
 
 	input_read(newest_version(event), &names, &in);
-	if (in.manifest != NULL) {
-		set_typed(q, in.manifest);
+	if (str_equal(json_str(event, "type"), "m.room.encrypted")) {
+		say_wrong(q, "The message you reply to is encrypted, and I "
+		    "cannot read it. Send its text in a room without "
+		    "encryption.");
+	} else if (in.manifest != NULL) {
+		set_typed(q, &in);
 	} else if (in.file_url != NULL) {
 		/* Fetched next, and then it is the second thing we got. */
 		map_set(q->chat->fetching, q->event, q->chat);
@@ -214,7 +246,7 @@ have_manifest(struct request *q, const struct chat_fetched *fetched,
 
 	*need = CHAT_DONE;
 	if (in->manifest != NULL)
-		set_typed(q, in->manifest);
+		set_typed(q, in);
 	else if (in->file_url != NULL)
 		*need = from_file(q, in, fetched, what);
 	else if (in->reply_to != NULL)

@@ -1,8 +1,9 @@
 /*
  * The input pipeline, in this order: an edit stands for its new content; the
- * quoted message of a reply goes; our name in front goes; then the manifest is
- * looked for in a fence, in bare text, in the HTML, in an attachment.  What
- * remains in front of it is the command line.
+ * quoted message of a reply goes, from the text and from the HTML; mentions in
+ * the command line become the ids they stand for; our name in front goes; then
+ * the manifest is looked for in a fence, in bare text, in the HTML, in an
+ * attachment.  What remains in front of it is the command line.
  *
  * Manifests come from `body`, because there the indentation is as typed; only
  * when it holds none is the HTML of a code block read.
@@ -16,6 +17,7 @@
 
 #include "hiclaw/api.h"
 
+#include "html.h"
 #include "words.h"
 
 static size_t
@@ -41,16 +43,16 @@ skip_blanks(const char *s)
 	return s;
 }
 
-/* "\r\n" and "\r" become "\n"; everything else as it is. */
-static char *
-plain_lines(const char *s)
+char *
+input_lines(const char *text, size_t len)
 {
 	struct buf b = { 0 };
+	size_t i = len >= 3 && str_starts(text, "\xef\xbb\xbf") ? 3 : 0;
 
-	for (; *s != '\0'; s++) {
-		if (*s != '\r')
-			buf_putc(&b, *s);
-		else if (s[1] != '\n')
+	for (; i < len; i++) {
+		if (text[i] != '\r')
+			buf_putc(&b, text[i]);
+		else if (i + 1 == len || text[i + 1] != '\n')
 			buf_putc(&b, '\n');
 	}
 	return buf_take(&b);
@@ -99,67 +101,22 @@ after_word(const char *p, const char *word)
 	return p + n;
 }
 
-/* matrix.to/#/@user:domain, also percent-encoded: is it us? */
-static bool
-link_is(const char *url, size_t len, const char *user)
-{
-	struct buf b = { 0 };
-	const char *at;
-	bool is;
-
-	for (size_t i = 0; i < len; i++) {
-		if (len - i >= 3 && strncasecmp(url + i, "%40", 3) == 0) {
-			buf_putc(&b, '@');
-			i += 2;
-		} else if (len - i >= 3 &&
-		    strncasecmp(url + i, "%3A", 3) == 0) {
-			buf_putc(&b, ':');
-			i += 2;
-		} else
-			buf_putc(&b, url[i]);
-	}
-	at = strstr(buf_str(&b), "matrix.to/#/");
-	is = at != NULL && strncasecmp(at + 12, user, strlen(user)) == 0 &&
-	    (at[12 + strlen(user)] == '\0' || at[12 + strlen(user)] == '?');
-	buf_release(&b);
-	return is;
-}
-
-/* "[anything](https://matrix.to/#/@hiclaw:domain)" */
-static const char *
-after_link(const char *p, const char *user)
-{
-	const char *mid, *end;
-
-	if (*p != '[' || (mid = strstr(p, "](")) == NULL ||
-	    (end = strchr(mid, ')')) == NULL || memchr(p, '\n',
-	    (size_t)(end - p)) != NULL)
-		return NULL;
-	return link_is(mid + 2, (size_t)(end - mid) - 2, user) ? end + 1 :
-	    NULL;
-}
-
 /* Does the message mention us, by HTML or by m.mentions? */
 static bool
-is_mentioned(const struct json *content, const char *user)
+is_mentioned(const struct json *content, const char *html, const char *user)
 {
-	const char *html = json_str(content, "formatted_body"), *p;
 	const struct json *id;
 
 	id = json_first(json_get(json_get(content, "m.mentions"), "user_ids"));
 	for (; id != NULL; id = json_next(id))
 		if (str_equal(json_value_str(id), user))
 			return true;
-	for (p = html; p != NULL && (p = strstr(p, "matrix.to/#/")) != NULL;
-	    p++)
-		if (link_is(p, strcspn(p, "\"'>"), user))
-			return true;
-	return false;
+	return html != NULL && html_mentions(html, user);
 }
 
 /* Behind our name if the text begins with it, else NULL. */
 static const char *
-after_address(const char *s, const struct json *content,
+after_address(const char *s, const struct json *content, const char *html,
     const struct input_names *names)
 {
 	const char *p, *colon = strchr(names->user, ':');
@@ -168,9 +125,9 @@ after_address(const char *s, const struct json *content,
 	char *bang = xasprintf("!%s", names->name);
 
 	s = skip_blanks(s);
-	p = after_link(s, names->user);
-	if (p == NULL && strncasecmp(s, names->user,
-	    strlen(names->user)) == 0 && ends_name(s + strlen(names->user)))
+	p = NULL;
+	if (strncasecmp(s, names->user, strlen(names->user)) == 0 &&
+	    ends_name(s + strlen(names->user)))
 		p = s + strlen(names->user);
 	if (p == NULL && ((p = after_word(s, local)) != NULL ||
 	    (p = after_word(s, bang)) != NULL)) {
@@ -179,7 +136,8 @@ after_address(const char *s, const struct json *content,
 			p = NULL;
 	}
 	if (p == NULL && (p = after_word(s, names->name)) != NULL &&
-	    *p != ':' && *p != ',' && !is_mentioned(content, names->user))
+	    *p != ':' && *p != ',' && !is_mentioned(content, html,
+	    names->user))
 		p = NULL;
 	free(local);
 	free(bang);
@@ -188,12 +146,67 @@ after_address(const char *s, const struct json *content,
 
 /* --- finding the manifest ------------------------------------------------ */
 
-/* "```" or "~~~" at the start of the line, indented at most by blanks. */
-static const char *
-fence_at(const char *line)
+/* A line of three or more backticks or tildes, as CommonMark has it. */
+struct fence { char mark; size_t len; const char *info; };
+
+#define FENCE_INDENT	3	/* columns; deeper it is text in a fence */
+
+static bool
+fence_at(const char *line, struct fence *f)
 {
-	line = skip_blanks(line);
-	return str_starts(line, "```") || str_starts(line, "~~~") ? line : NULL;
+	size_t n, column = 0;
+
+	for (; (n = blank_len(line)) > 0 && *line != '\n'; line += n)
+		column += *line == '\t' ? FENCE_INDENT + 1 : 1;
+	if (column > FENCE_INDENT || (*line != '`' && *line != '~'))
+		return false;
+	f->mark = *line;
+	f->len = strspn(line, *line == '`' ? "`" : "~");
+	f->info = line + f->len;
+	return f->len >= 3;
+}
+
+/* The same at the end of a line of words: "apply ```yaml". */
+static const char *
+fence_behind(const char *line, struct fence *f)
+{
+	const char *end = line + line_len(line), *p;
+
+	while (end > line && (isspace((unsigned char)end[-1]) ||
+	    isalpha((unsigned char)end[-1])))
+		end--;
+	for (p = end; p > line && p[-1] == '`'; p--)
+		;
+	if (end - p < 3 || p == line || memchr(line, '`',
+	    (size_t)(p - line)) != NULL)
+		return NULL;
+	*f = (struct fence){ .mark = '`', .len = (size_t)(end - p),
+	    .info = end };
+	return p;
+}
+
+static bool
+closes(const char *line, const struct fence *open)
+{
+	struct fence f;
+
+	if (!fence_at(line, &f) || f.mark != open->mark || f.len < open->len)
+		return false;
+	f.info = skip_blanks(f.info);
+	return *f.info == '\n' || *f.info == '\0';
+}
+
+/* The lines of one block, up to its end or that of the text. */
+static const char *
+take_block(const char *line, const struct fence *open, struct buf *b)
+{
+	for (; *line != '\0'; line = next_line(line)) {
+		if (closes(line, open))
+			return next_line(line);
+		buf_add(b, line, line_len(line));
+		buf_putc(b, '\n');
+	}
+	return line;
 }
 
 /*
@@ -205,44 +218,37 @@ static char *
 fenced(const char *s, const char **before, const char **after)
 {
 	struct buf b = { 0 };
-	const char *line = s, *fence;
+	const char *line = s, *begin;
+	struct fence f;
 	size_t blocks = 0;
 
 	*before = *after = NULL;
 	while (*line != '\0') {
-		char mark[4] = "";
-
-		if ((fence = fence_at(line)) == NULL) {
+		begin = fence_at(line, &f) ? line : NULL;
+		if (begin == NULL && blocks == 0)
+			begin = fence_behind(line, &f);
+		if (begin == NULL) {
 			line = next_line(line);
 			continue;
 		}
 		if (blocks++ == 0)
-			*before = line;
+			*before = begin;
 		else if (b.len > 0 && !str_starts(skip_blanks(
 		    next_line(line)), "---"))
 			buf_puts(&b, "---\n");
-		memcpy(mark, fence, 3);
-		for (line = next_line(line); *line != '\0';
-		    line = next_line(line)) {
-			if ((fence = fence_at(line)) != NULL &&
-			    str_starts(fence, mark)) {
-				line = next_line(line);
-				break;
-			}
-			buf_add(&b, line, line_len(line));
-			buf_putc(&b, '\n');
-		}
-		*after = line;
+		*after = line = take_block(next_line(line), &f, &b);
 	}
 	if (blocks == 0)
 		return NULL;
 	return buf_take(&b);
 }
 
-/* Words with which a line of YAML or JSON begins, but no command. */
+/* How a line of YAML or JSON begins, but no command. */
 static const char *const yaml_starts[] = {
-	"apiversion:", "kind:", "metadata:", "spec:", "---", "#", "{", "%",
-	"\"apiversion\"", "\"kind\"", "- ",
+	"---", "#", "{", "%", "\"apiversion\"", "\"kind\"", "- ",
+};
+static const char *const yaml_keys[] = {
+	"apiversion", "kind", "metadata", "spec",
 };
 
 static bool
@@ -253,6 +259,10 @@ is_yaml_line(const char *line)
 	for (size_t i = 0; i < NELEM(yaml_starts); i++)
 		if (strncasecmp(p, yaml_starts[i],
 		    strlen(yaml_starts[i])) == 0)
+			return true;
+	for (size_t i = 0; i < NELEM(yaml_keys); i++)
+		if (strncasecmp(p, yaml_keys[i], strlen(yaml_keys[i])) == 0 &&
+		    *skip_blanks(p + strlen(yaml_keys[i])) == ':')
 			return true;
 	/* A document separator that a keyboard changed. */
 	return dash_len(p) > 0 && p + dash_len(p) < p + line_len(p) &&
@@ -284,40 +294,6 @@ input_looks(const char *text)
 			return true;
 	}
 	return manifest_looks(text, strlen(text));
-}
-
-/* The text of the first <pre><code> of the HTML, without entities. */
-static char *
-html_code(const char *html)
-{
-	static const struct { const char *name, *text; } entities[] = {
-		{ "&lt;", "<" }, { "&gt;", ">" }, { "&quot;", "\"" },
-		{ "&#39;", "'" }, { "&#x27;", "'" }, { "&nbsp;", " " },
-		{ "&amp;", "&" },
-	};
-	const char *p, *end;
-	struct buf b = { 0 };
-
-	if (html == NULL || (p = strstr(html, "<pre")) == NULL ||
-	    (p = strstr(p, "<code")) == NULL || (p = strchr(p, '>')) == NULL ||
-	    (end = strstr(++p, "</code>")) == NULL)
-		return NULL;
-	while (p < end) {
-		size_t i = 0;
-
-		while (i < NELEM(entities) && !str_starts(p, entities[i].name))
-			i++;
-		if (i < NELEM(entities)) {
-			buf_puts(&b, entities[i].text);
-			p += strlen(entities[i].name);
-		} else if (*p == '<') {
-			const char *gt = memchr(p, '>', (size_t)(end - p));
-
-			p = gt != NULL ? gt + 1 : end;
-		} else
-			buf_putc(&b, *p++);
-	}
-	return buf_take(&b);
 }
 
 /* The first line that is not empty, trimmed; yours. */
@@ -389,16 +365,34 @@ read_bare(const char *s, struct input *in)
 		s = next_line(s);
 	} else
 		in->line = xstrdup("");
+	/* The last line ends, too: else the text of a block would differ from
+	 * the same in a fence or a file. */
 	if (*(s + strspn(s, " \t\n")) != '\0')
-		in->manifest = xstrdup(s);
+		in->manifest = xasprintf("%s%s", s, s[strlen(s) - 1] == '\n' ?
+		    "" : "\n");
+}
+
+/* Text that is a manifest itself may have a fence in it: words of an agent. */
+static bool
+is_bare(const char *s, const char *before)
+{
+	char *text = xstrndup(s, (size_t)(before - s));
+	bool is = input_looks(text);
+
+	free(text);
+	return is;
 }
 
 static void
-read_text(const char *s, const struct json *content, struct input *in)
+read_text(const char *s, struct input *in)
 {
 	const char *before, *after;
 	char *block = fenced(s, &before, &after);
 
+	if (block != NULL && !input_looks(block) && is_bare(s, before)) {
+		free(block);
+		block = NULL;
+	}
 	if (block != NULL) {
 		in->manifest = block;
 		in->looks = input_looks(block);
@@ -406,15 +400,6 @@ read_text(const char *s, const struct json *content, struct input *in)
 		in->line = line_beside(s, before, after);
 	} else
 		read_bare(s, in);
-	if (in->looks)
-		return;
-	block = html_code(json_str(content, "formatted_body"));
-	if (block != NULL && input_looks(block)) {
-		free(in->manifest);
-		in->manifest = block;
-		in->looks = in->is_fenced = true;
-	} else
-		free(block);
 }
 
 /* --- attachments --------------------------------------------------------- */
@@ -431,6 +416,20 @@ input_file_kind(const char *name)
 	return strcasecmp(dot, ".json") == 0 || strcasecmp(dot, ".txt") == 0;
 }
 
+/* By its name; a phone that shares one may give it none, but a type. */
+static int
+file_kind(const struct json *content, const char *name)
+{
+	static const char *const types[] = { "application/yaml",
+		"application/x-yaml", "text/yaml", "text/x-yaml" };
+	const char *type = json_str(json_get(content, "info"), "mimetype");
+
+	for (size_t i = 0; type != NULL && i < NELEM(types); i++)
+		if (strncasecmp(type, types[i], strlen(types[i])) == 0)
+			return 2;
+	return input_file_kind(name);
+}
+
 /* A caption, if there is one, is the command line. */
 static const char *
 read_file(const struct json *content, struct input *in)
@@ -443,9 +442,9 @@ read_file(const struct json *content, struct input *in)
 		name = body;
 	else if (strcmp(name, body) != 0)
 		caption = body;
-	if (input_file_kind(name) > 0) {
+	if (file_kind(content, name) > 0) {
 		in->file_name = xstrdup(name);
-		in->is_yaml_file = input_file_kind(name) == 2;
+		in->is_yaml_file = file_kind(content, name) == 2;
 		in->is_encrypted_file = json_get(content, "file") != NULL;
 		in->file_url = xstrdup(json_strd(content, "url", ""));
 	}
@@ -456,10 +455,11 @@ read_file(const struct json *content, struct input *in)
 
 /* The content that counts: of an edit, what it puts in place. */
 static const struct json *
-read_relation(const struct json *content, struct input *in)
+read_relation(const struct json *content, struct input *in, bool *has_quote)
 {
 	const struct json *rel = json_get(content, "m.relates_to");
 	const struct json *fresh = json_get(content, "m.new_content");
+	const char *id;
 
 	if (str_equal(json_str(rel, "rel_type"), "m.replace") &&
 	    json_str(rel, "event_id") != NULL) {
@@ -468,10 +468,105 @@ read_relation(const struct json *content, struct input *in)
 			content = fresh;
 	}
 	/* A thread's fallback points to its last message: that is no reply. */
+	id = json_str(json_get(rel, "m.in_reply_to"), "event_id");
+	*has_quote = id != NULL;
 	if (!json_bool(rel, "is_falling_back", false))
-		in->reply_to = xstrdup(json_str(json_get(rel,
-		    "m.in_reply_to"), "event_id"));
+		in->reply_to = xstrdup(id);
 	return content;
+}
+
+/* "@[A Name]", how some write a name with blanks, is "@A Name". */
+static char *
+without_brackets(const char *s, size_t len)
+{
+	struct buf b = { 0 };
+	bool is_open = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '[' && i > 0 && s[i - 1] == '@')
+			is_open = true;
+		else if (s[i] == ']' && is_open)
+			is_open = false;
+		else
+			buf_putc(&b, s[i]);
+	}
+	return buf_take(&b);
+}
+
+/*
+ * The first line with every mention as the id it stands for: as a Markdown
+ * link, as an address, or, if the HTML shows the same line, by its links.
+ */
+static char *
+with_ids(const char *s, const char *html)
+{
+	const char *line, *end;
+	char *text, *ids, *whole;
+
+	for (line = s; *line != '\0'; line = next_line(line)) {
+		line = skip_blanks(line);
+		if (*line != '\n')
+			break;
+	}
+	end = line + line_len(line);
+	text = without_brackets(line, (size_t)(end - line));
+	ids = html != NULL ? html_first_line_ids(html, text) : NULL;
+	if (ids == NULL)
+		ids = link_ids(text);
+	whole = xasprintf("%.*s%s%s", (int)(line - s), s, ids, end);
+	free(ids);
+	free(text);
+	return whole;
+}
+
+/*
+ * The message as its HTML has it, if there is a manifest in a block of code and
+ * none in the body, or one whose lines a client gave up; yours, else NULL.
+ */
+static char *
+from_html(const char *body, const char *html)
+{
+	char *code = html != NULL ? html_code(html) : NULL, *line, *text = NULL;
+
+	if (code != NULL && input_looks(code) && (!input_looks(body) ||
+	    (is_one_line(body) && !is_one_line(code)))) {
+		line = html_first_line_ids(html, NULL);
+		/* Longer than any fence in it. */
+		text = xasprintf("%s\n%s\n%s%s\n", line, "~~~~~~~~", code,
+		    "~~~~~~~~");
+		free(line);
+	}
+	free(code);
+	return text;
+}
+
+/* What is written in a message, whoever wrote it. */
+static void
+read_body(const char *body, const struct json *content,
+    const struct input_names *names, struct input *in, bool has_quote)
+{
+	char *plain = input_lines(body, strlen(body)), *html, *text;
+	const char *s = plain, *p;
+
+	html = html_own(json_str(content, "formatted_body"));
+	if (has_quote)
+		s = skip_fallback(s);
+	text = from_html(s, html);
+	if (text == NULL)
+		text = with_ids(s, html);
+	s = text;
+	if ((p = after_address(s, content, html, names)) != NULL) {
+		in->is_addressed = true;
+		s = p;
+	}
+	if (in->file_url != NULL)
+		in->line = first_line(s, strlen(s));
+	else
+		read_text(s, in);
+	strip_ticks(in->line);
+	free(text);
+	free(html);
+	free(plain);
 }
 
 void
@@ -479,11 +574,11 @@ input_read(const struct json *event, const struct input_names *names,
     struct input *in)
 {
 	const struct json *content = json_get(event, "content");
-	const char *type, *body, *s, *p;
-	char *text = NULL;
+	const char *type, *body;
+	bool has_quote;
 
 	memset(in, 0, sizeof *in);
-	content = read_relation(content, in);
+	content = read_relation(content, in, &has_quote);
 	type = json_strd(content, "msgtype", "");
 	if (strcmp(type, "m.file") == 0)
 		body = read_file(content, in);
@@ -491,23 +586,12 @@ input_read(const struct json *event, const struct input_names *names,
 		body = json_strd(content, "body", "");
 	in->is_message = strcmp(type, "m.text") == 0 ||
 	    in->file_url != NULL;
-	if (!in->is_message) {
-		in->line = xstrdup("");
-		return;
-	}
-	s = text = plain_lines(body);
-	if (in->reply_to != NULL)
-		s = skip_fallback(s);
-	if ((p = after_address(s, content, names)) != NULL) {
-		in->is_addressed = true;
-		s = p;
-	}
-	if (in->file_url != NULL)
-		in->line = first_line(s, strlen(s));
+	/* What a program or an agent said is no command, but may be replied
+	 * to: "apply". */
+	if (in->is_message || strcmp(type, "m.notice") == 0)
+		read_body(body, content, names, in, has_quote);
 	else
-		read_text(s, content, in);
-	strip_ticks(in->line);
-	free(text);
+		in->line = xstrdup("");
 }
 
 void

@@ -42,4 +42,8 @@ int	input_file_kind(const char *name);
  */
 bool	input_looks(const char *text);
 
+/* The text with "\n" at the end of each line, without a byte order mark;
+ * yours. */
+char	*input_lines(const char *text, size_t len);
+
 #endif

@@ -27,9 +27,16 @@ static const char *const dashes[] = {
 };
 
 static const char *const blanks[] = {
-	" ", "\t", "\n", "\r", "\v", "\f", "\xc2\xa0", "\xe2\x80\x8b",
-	"\xe2\x80\xaf", "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x81\xa0",
-	"\xe2\x80\xa8", "\xe2\x80\xa9", "\xe3\x80\x80", "\xef\xbb\xbf",
+	" ", "\t", "\n", "\r", "\v", "\f", "\xc2\xa0",
+	"\xe2\x80\xaf", "\xe2\x80\x8c", "\xe2\x80\x8d", "\xe2\x80\xa8",
+	"\xe2\x80\xa9", "\xe2\x80\x87", "\xe2\x80\x89", "\xe3\x80\x80",
+};
+
+static const char *const ghosts[] = {
+	"\xe2\x80\x8b", "\xe2\x81\xa0", "\xef\xbb\xbf", "\xc2\xad",
+	"\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xab",
+	"\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae", "\xe2\x81\xa6",
+	"\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9",
 };
 
 static size_t
@@ -44,7 +51,15 @@ any_len(const char *s, const char *const *list, size_t n)
 size_t
 blank_len(const char *s)
 {
-	return any_len(s, blanks, NELEM(blanks));
+	size_t n = any_len(s, blanks, NELEM(blanks));
+
+	return n > 0 ? n : ghost_len(s);
+}
+
+size_t
+ghost_len(const char *s)
+{
+	return any_len(s, ghosts, NELEM(ghosts));
 }
 
 size_t
@@ -119,9 +134,11 @@ read_word(const char *p, struct buf *word)
 	if (dash_len(p) > 0 && p[dash_len(p)] != '\0' &&
 	    blank_len(p + dash_len(p)) == 0)
 		p = read_dashes(p, word);
-	while (*p != '\0' && blank_len(p) == 0) {
+	while (*p != '\0' && (blank_len(p) == 0 || ghost_len(p) > 0)) {
 		m = quote_at(p);
-		if (m != NULL && (p == begin || p[-1] == '=')) {
+		if (ghost_len(p) > 0)
+			p += ghost_len(p);
+		else if (m != NULL && (p == begin || p[-1] == '=')) {
 			p = read_quoted(p + strlen(m->bytes), m->means, word);
 		} else if (m != NULL && m->means == '"') {
 			p = read_quoted(p + strlen(m->bytes), '"', word);

@@ -44,6 +44,9 @@ const char *words_flag(const struct words *, const char *name);
 void	str_lower(char *);
 /* Bytes of the blank at s (space, tab, NBSP, ZWSP, BOM, ...), or 0. */
 size_t	blank_len(const char *s);
+/* Bytes of a mark at s that has no width and no meaning here (zero-width space,
+ * BOM, soft hyphen, directions), or 0.  Joiners are none: emoji have them. */
+size_t	ghost_len(const char *s);
 /* Bytes of the dash at s: -, en, em, minus, figure, horizontal bar; or 0. */
 size_t	dash_len(const char *s);
 

@@ -196,6 +196,21 @@ settle(struct play *p)
 	}
 }
 
+/* Ids are of whatever domain it is played on. */
+static void
+put_ids(const char *line, const char *domain, struct buf *out)
+{
+	size_t n = strlen(domain);
+	const char *at;
+
+	while ((at = strstr(line, domain)) != NULL && n > 0) {
+		buf_add(out, line, (size_t)(at - line));
+		buf_puts(out, at > line && at[-1] == ':' ? "{domain}" : domain);
+		line = at + n;
+	}
+	buf_puts(out, line);
+}
+
 /* Has it a bar that grows? */
 static bool
 is_live(const struct strv *lines)
@@ -209,7 +224,8 @@ is_live(const struct strv *lines)
 
 /* "bot< first line", the others indented; yours. */
 static char *
-block(const char *marker, const char *label, const char *text)
+block(const struct play *p, const char *marker, const char *label,
+    const char *text)
 {
 	char *general = match_generalise(text), *line;
 	struct strv lines = { 0 };
@@ -231,7 +247,9 @@ block(const char *marker, const char *label, const char *text)
 			continue;
 		if (n++ > 0)
 			buf_puts(&out, "    ");
-		buf_printf(&out, " %s\n", line);
+		buf_putc(&out, ' ');
+		put_ids(line, p->stage.domain, &out);
+		buf_putc(&out, '\n');
 	}
 	strv_release(&lines);
 	free(general);
@@ -252,7 +270,7 @@ write_unread(struct play *p)
 		p->last = s;
 		show(p, "bot<", newest(s));
 		rewrite_put(p->rewrite, line, line - 1,
-		    block("bot<", NULL, newest(s)));
+		    block(p, "bot<", NULL, newest(s)));
 	}
 	return 0;
 }
@@ -311,7 +329,7 @@ expect_anew(struct play *p, const struct step *st, struct said *s,
 	if (s != NULL)
 		show(p, marker, newest(s));
 	rewrite_put(p->rewrite, st->line, st->end, s == NULL ? xstrdup("") :
-	    block(marker, st->label, newest(s)));
+	    block(p, marker, st->label, newest(s)));
 	return 0;
 }
 
@@ -390,7 +408,7 @@ step_bot_edit(struct play *p, const struct step *st)
 			if (!p->o->update)
 				return not_said(p, st, s);
 			rewrite_put(p->rewrite, st->line, st->end,
-			    block("bot<~", st->label, newest(s)));
+			    block(p, "bot<~", st->label, newest(s)));
 			return 0;
 		}
 		if (look(p, LOOK_MS) == -1)
@@ -655,7 +673,7 @@ step_server(struct play *p, const struct step *st)
 		return 0;
 	if (p->o->update) {
 		rewrite_put(p->rewrite, st->line, st->end,
-		    block("server<", NULL, said));
+		    block(p, "server<", NULL, said));
 		return 0;
 	}
 	buf_puts(&p->why, "the homeserver said something else\n");
@@ -799,18 +817,20 @@ static int
 write_back(const struct play *p, const char *text)
 {
 	char *anew = rewrite_apply(p->rewrite, text);
-	FILE *f;
-	int rc = 0;
+	char *beside = xasprintf("%s.new", p->path);
+	FILE *f = fopen(beside, "w");
+	bool ok = f != NULL && fputs(anew, f) != EOF;
 
-	f = fopen(p->path, "w");
-	if (f == NULL || fputs(anew, f) == EOF)
-		rc = 1;
-	if (f != NULL && fclose(f) != 0)
-		rc = 1;
-	if (rc != 0)
+	/* All of it or nothing: the file is somebody's work. */
+	ok = (f == NULL || fclose(f) == 0) && ok;
+	if (!ok || rename(beside, p->path) == -1) {
 		fprintf(stderr, "%s: cannot be written\n", p->path);
+		(void)remove(beside);
+		ok = false;
+	}
+	free(beside);
 	free(anew);
-	return rc;
+	return ok ? 0 : 1;
 }
 
 static void

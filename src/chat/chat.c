@@ -47,8 +47,7 @@ chat_new(struct store *store, struct engine *engine,
 	};
 	c->templates = templates_load(cfg->templates_dir, e);
 	if (c->templates != NULL)
-		c->commands = commands_load(cfg->commands_dir,
-		    handler_names(), e);
+		c->commands = chat_commands(cfg, e);
 	if (c->commands == NULL) {
 		chat_free(c);
 		return NULL;
@@ -79,6 +78,7 @@ chat_free(struct chat *c)
 	policy_free(c->policy);
 	json_free(c->passwords);
 	commands_free(c->commands);
+	commands_free(c->commands_before);
 	templates_free(c->templates);
 	free(c->bot);
 	free(c->name);

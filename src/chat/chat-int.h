@@ -49,6 +49,7 @@ struct chat {
 	struct templates	*templates;
 	struct commands		*commands;
 	struct commands		*commands_before;	/* see cmd_reload */
+	char			*commands_wrong;	/* at the start, or NULL */
 	char			*bot;		/* "@hiclaw:domain" */
 	char			*name;		/* "hiclaw" */
 	struct map		*lives;		/* run id -> struct live */

@@ -301,8 +301,10 @@ put_target(const struct target *t, bool has_target, struct text *out)
 void
 cmd_can_i(struct request *q)
 {
-	static const char *const says[] = { "No", "Only when somebody else "
-	    "approves", "Yes, after a question", "Yes" };
+	static const char *const says[] = {
+	    [MAY_NOT] = "No",
+	    [MAY_PROPOSE] = "Only when somebody else approves",
+	    [MAY_ASK] = "Yes, after a question", [MAY_NOW] = "Yes" };
 	struct text t = { 0 };
 	struct strv could = { 0 };
 	struct target target;

@@ -447,6 +447,8 @@ test_macros(void **state)
 	assert_false(is_declared(h, "Worker", "bob"));
 	/* In help, and not for agents. */
 	expect(ask(h, "@hiclaw help"), "info", "`hire`");
+	id = speak_in(h, ADMIN, "@hiclaw_lea:x.org", "@hiclaw night wim", NULL);
+	expect(reply_to(h, id), "refused", "for people, not for agents");
 	/* A broken one is not taken, nor any other. */
 	put_file(h, "night.yaml", COMMAND("night", "run:\n- fly\n"));
 	put_file(h, "new.yaml", COMMAND("novel", "run:\n- version\n"));

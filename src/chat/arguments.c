@@ -60,6 +60,13 @@ is_bool(const char *s)
 	return false;
 }
 
+bool
+argument_bool(const char *s)
+{
+	return strcmp(s, "true") == 0 || strcmp(s, "yes") == 0 ||
+	    strcmp(s, "on") == 0;
+}
+
 /* "worker/alice" of agents and resources: a kind, and something behind it. */
 static bool
 is_kind_prefixed(const char *word)

@@ -124,6 +124,8 @@ int	 arguments_check(const struct command *, const struct strv *,
 size_t	 argument_words(const struct command *, size_t i, const struct strv *,
 	    size_t at);
 
+bool	 argument_bool(const char *);	/* is that a yes? */
+
 /* --- macro.c --------------------------------------------------------------- */
 
 #define MACRO_STEPS_MAX	10	/* as many as one can still read the answers of */
@@ -132,11 +134,14 @@ bool	 command_is_macro(const struct command *);
 int	 macro_check(const struct commands *, const struct command *,
 	    const char *const *handlers, struct err *) MUST_CHECK;
 /*
- * The text with each {{argument}} as what the words say: a value of its own in
- * YAML, or else words of a line; yours.  NULL: such words cannot stand there.
+ * A line with what the words say for each {{argument}}; yours.  NULL: ERR_USER,
+ * such words cannot stand there.
  */
-char	*macro_fill(const struct command *, const char *text,
-	    const struct strv *words, bool is_yaml, struct err *);
+char	*macro_line(const struct command *, const char *line,
+	    const struct strv *words, struct err *);
+/* The template likewise, as documents of JSON; yours. */
+char	*macro_manifest(const struct command *, const struct strv *words,
+	    struct err *);
 /* Where in a text that stands, from 1; else 1, 1. */
 void	 position_of(const char *text, const char *what, int *line,
 	    int *column);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/api.h"
+
 #include "cmd.h"
 #include "handlers.h"
 
@@ -68,13 +70,79 @@ argument_find(const struct command *c, const char *name, size_t len,
 	return NULL;
 }
 
-/* As a word of a line that words_split reads as just that. */
-static int
-put_in_line(const char *word, struct buf *out, struct err *e)
+/* What was typed for argument i; a list of its words, for strv_release. */
+static void
+typed_for(const struct command *c, size_t i, const struct strv *v,
+    struct strv *out)
 {
-	if (dash_len(word) > 0)
-		return err_set(e, ERR_USER, "\"%.40s\" cannot stand there: "
-		    "it begins with a dash", word);
+	size_t at = 0, n;
+
+	for (size_t j = 0; j < i; j++)
+		at += argument_words(c, j, v, at);
+	n = argument_words(c, i, v, at);
+	for (size_t j = at; j < at + n; j++)
+		strv_add(out, v->v[j]);
+}
+
+/*
+ * In a text, from open to close stands the name of an argument: *i gets it,
+ * *begin and *len the whole.  False: there is none from `from` on.
+ */
+struct marks { const char *open, *close; };
+static const struct marks braces = { "{{", "}}" };
+/* Braces mean something in YAML; this means nothing there. */
+static const struct marks plain = { "hiclaw-arg.", "." };
+
+static bool
+next_mark(const struct command *c, const struct marks *m, const char *text,
+    const char **begin, size_t *len, size_t *i)
+{
+	const char *name, *end;
+
+	for (; (text = strstr(text, m->open)) != NULL; text += 1) {
+		name = text + strlen(m->open);
+		end = strstr(name, m->close);
+		if (end == NULL || argument_find(c, name,
+		    (size_t)(end - name), i) == NULL)
+			continue;
+		*begin = text;
+		*len = (size_t)(end - text) + strlen(m->close);
+		return true;
+	}
+	return false;
+}
+
+/* Every argument in it as the text that was typed. */
+static void
+put_text(const struct command *c, const struct marks *m, const char *text,
+    const struct strv *v, struct buf *out)
+{
+	const char *begin;
+	size_t len, i;
+
+	while (next_mark(c, m, text, &begin, &len, &i)) {
+		struct strv own = { 0 };
+		char *whole;
+
+		typed_for(c, i, v, &own);
+		whole = strv_join(&own, " ");
+		buf_add(out, text, (size_t)(begin - text));
+		buf_puts(out, whole != NULL ? whole : "");
+		text = begin + len;
+		free(whole);
+		strv_release(&own);
+	}
+	buf_puts(out, text);
+}
+
+/* --- into a line ------------------------------------------------------------- */
+
+/* A word that words_split reads as just that. */
+static void
+put_word(const char *word, struct buf *out)
+{
+	if (out->len > 0)
+		buf_putc(out, ' ');
 	buf_putc(out, '"');
 	for (; *word != '\0'; word++) {
 		if (*word == '"' || *word == '\\')
@@ -82,83 +150,191 @@ put_in_line(const char *word, struct buf *out, struct err *e)
 		buf_putc(out, *word);
 	}
 	buf_putc(out, '"');
+}
+
+/* What was typed makes no option of a word that is none. */
+static int
+put_typed(const char *was, const char *word, struct buf *out, struct err *e)
+{
+	if (dash_len(was) == 0 && dash_len(word) > 0)
+		return err_set(e, ERR_USER, "\"%.40s\" cannot stand there: "
+		    "it begins with a dash", word);
+	put_word(word, out);
 	return 0;
 }
 
-/* Numbers and truth are themselves, all else is a string of JSON. */
-static void
-put_in_yaml(const struct argument *a, const char *word, struct buf *out)
-{
-	struct json *o;
-	char *text;
-
-	if (a->type == ARG_INT) {
-		buf_puts(out, word);
-		return;
-	}
-	if (a->type == ARG_BOOL) {
-		buf_puts(out, strcmp(word, "true") == 0 ||
-		    strcmp(word, "yes") == 0 || strcmp(word, "on") == 0 ?
-		    "true" : "false");
-		return;
-	}
-	o = json_stringf("%s", word);
-	text = json_canonical(o);
-	buf_puts(out, text);
-	free(text);
-	json_free(o);
-}
-
+/* An argument alone is as many words as were typed; in a word it is in that. */
 static int
-put_argument(const struct command *c, size_t i, const struct strv *v,
-    bool is_yaml, struct buf *out, struct err *e)
+fill_word(const struct command *c, const char *word, const struct strv *v,
+    struct buf *out, struct err *e)
 {
-	const struct argument *a = &c->arguments[i];
 	struct strv own = { 0 };
-	size_t at = 0, n;
-	char *whole;
+	struct buf b = { 0 };
+	const char *begin;
+	size_t len, i;
 	int rc = 0;
 
-	for (size_t j = 0; j < i; j++)
-		at += argument_words(c, j, v, at);
-	n = argument_words(c, i, v, at);
-	for (size_t j = at; j < at + n; j++)
-		strv_add(&own, v->v[j]);
-	if (is_yaml) {
-		whole = strv_join(&own, " ");
-		put_in_yaml(a, whole != NULL ? whole : "", out);
-		free(whole);
+	if (next_mark(c, &braces, word, &begin, &len, &i) &&
+	    len == strlen(word)) {
+		typed_for(c, i, v, &own);
+		for (size_t j = 0; j < own.n && rc == 0; j++)
+			rc = put_typed(word, own.v[j], out, e);
+		strv_release(&own);
+		return rc;
 	}
-	for (size_t j = 0; j < own.n && rc == 0 && !is_yaml; j++) {
-		buf_puts(out, j > 0 ? " " : "");
-		rc = put_in_line(own.v[j], out, e);
-	}
-	strv_release(&own);
+	put_text(c, &braces, word, v, &b);
+	rc = put_typed(word, buf_str(&b), out, e);
+	buf_release(&b);
 	return rc;
 }
 
 char *
-macro_fill(const struct command *c, const char *text, const struct strv *v,
-    bool is_yaml, struct err *e)
+macro_line(const struct command *c, const char *line, const struct strv *v,
+    struct err *e)
 {
 	struct buf b = { 0 };
-	const char *end;
-	size_t i;
+	struct words w;
 	int rc = 0;
 
-	while (*text != '\0' && rc == 0) {
-		end = str_starts(text, "{{") ? strstr(text, "}}") : NULL;
-		if (end != NULL && argument_find(c, text + 2,
-		    (size_t)(end - text - 2), &i) != NULL) {
-			rc = put_argument(c, i, v, is_yaml, &b, e);
-			text = end + 2;
-		} else
-			buf_putc(&b, *text++);
-	}
+	if (words_split(line, &w, e) == -1)
+		return NULL;
+	for (size_t i = 0; i < w.raw.n && rc == 0; i++)
+		rc = fill_word(c, w.raw.v[i], v, &b, e);
+	words_release(&w);
 	if (rc == 0)
 		return buf_take(&b);
 	buf_release(&b);
 	return NULL;
+}
+
+/* --- into a manifest ----------------------------------------------------------- */
+
+/* A value that is only an argument has its type, in all others it is text. */
+static struct json *
+filled_value(const struct command *c, const char *text, const struct strv *v)
+{
+	struct buf b = { 0 };
+	struct json *o;
+	const char *begin;
+	size_t len, i = 0;
+	bool is_whole;
+
+	is_whole = next_mark(c, &plain, text, &begin, &len, &i) &&
+	    len == strlen(text);
+	put_text(c, &plain, text, v, &b);
+	if (is_whole && c->arguments[i].type == ARG_INT)
+		o = json_number((double)strtoll(buf_str(&b), NULL, 10));
+	else if (is_whole && c->arguments[i].type == ARG_BOOL)
+		o = json_boolean(argument_bool(buf_str(&b)));
+	else
+		o = json_string(buf_str(&b));
+	buf_release(&b);
+	return o;
+}
+
+/* A copy with the arguments in it; a key is never one. */
+static struct json *
+filled_tree(const struct command *c, const struct json *is,
+    const struct strv *v)
+{
+	const struct json *m;
+	struct json *o;
+
+	switch (json_type(is)) {
+	case JSON_STRING:
+		return filled_value(c, json_value_str(is), v);
+	case JSON_ARRAY:
+		o = json_array();
+		for (m = json_first(is); m != NULL; m = json_next(m))
+			json_push(o, filled_tree(c, m, v));
+		return o;
+	case JSON_OBJECT:
+		o = json_object();
+		for (m = json_first(is); m != NULL; m = json_next(m))
+			json_set(o, json_key(m), filled_tree(c, m, v));
+		return o;
+	default:
+		return json_copy(is);
+	}
+}
+
+/* The braces of arguments become plain, so that what is left is YAML. */
+static char *
+plain_text(const struct command *c, const char *text, size_t n)
+{
+	char *doc = xstrndup(text, n);
+	struct buf b = { 0 };
+	const char *at = doc, *begin;
+	size_t len, i;
+
+	while (next_mark(c, &braces, at, &begin, &len, &i)) {
+		buf_add(&b, at, (size_t)(begin - at));
+		buf_printf(&b, "%s%s%s", plain.open, c->arguments[i].name,
+		    plain.close);
+		at = begin + len;
+	}
+	buf_puts(&b, at);
+	free(doc);
+	return buf_take(&b);
+}
+
+/* Up to a line "---", which ends a document. */
+static size_t
+document_len(const char *text)
+{
+	const char *p = text;
+
+	while (*p != '\0' && !(str_starts(p, "---") &&
+	    strchr(" \n", p[3]) != NULL)) {
+		p += strcspn(p, "\n");
+		p += *p == '\n';
+	}
+	return (size_t)(p - text);
+}
+
+static bool
+is_blank(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strchr(" \n", text[i]) == NULL)
+			return false;
+	return true;
+}
+
+/*
+ * The template is read first and filled then, value by value, so that what was
+ * typed is never read as YAML.
+ */
+char *
+macro_manifest(const struct command *c, const struct strv *v, struct err *e)
+{
+	const char *text = c->template;
+	struct buf b = { 0 };
+	struct json *is, *filled;
+	char *doc, *out;
+	size_t n;
+
+	for (; *text != '\0'; text += n) {
+		if (str_starts(text, "---"))
+			text += strcspn(text, "\n");
+		n = document_len(text);
+		if (is_blank(text, n))
+			continue;
+		doc = plain_text(c, text, n);
+		is = yaml_json(doc, strlen(doc), e);
+		free(doc);
+		if (is == NULL) {
+			buf_release(&b);
+			return NULL;
+		}
+		filled = filled_tree(c, is, v);
+		out = json_pretty(filled);
+		buf_printf(&b, "%s%s\n", b.len > 0 ? "---\n" : "", out);
+		free(out);
+		json_free(filled);
+		json_free(is);
+	}
+	return buf_take(&b);
 }
 
 /* --- is it sound? ---------------------------------------------------------- */
@@ -210,6 +386,52 @@ check_names(const struct command *c, const char *text, bool is_yaml,
 	return 0;
 }
 
+static bool
+has_marked_key(const struct json *is)
+{
+	const struct json *m;
+
+	if (json_key(is) != NULL && strstr(json_key(is), plain.open) != NULL)
+		return true;
+	for (m = json_first(is); m != NULL; m = json_next(m))
+		if (has_marked_key(m))
+			return true;
+	return false;
+}
+
+/* It has to be YAML as it is, with arguments only as values. */
+static int
+check_template(const struct command *c, struct err *e)
+{
+	const char *text = c->template;
+	struct json *is;
+	struct err err;
+	bool bad = false;
+	char *doc;
+	size_t n;
+
+	if (strstr(text, plain.open) != NULL)
+		return wrong(c, plain.open, e, "these letters mean an "
+		    "argument inside: ", plain.open);
+	for (; *text != '\0' && !bad; text += n) {
+		if (str_starts(text, "---"))
+			text += strcspn(text, "\n");
+		n = document_len(text);
+		if (is_blank(text, n))
+			continue;
+		doc = plain_text(c, text, n);
+		is = yaml_json(doc, strlen(doc), &err);
+		free(doc);
+		if (is == NULL)
+			return wrong(c, "template", e, "the template: ",
+			    err.msg);
+		bad = has_marked_key(is);
+		json_free(is);
+	}
+	return bad ? wrong(c, "template", e, "an argument can be a value, not "
+	    "a key", "") : 0;
+}
+
 /* What a line will be is known, but for its arguments. */
 static int
 check_line(const struct commands *cs, const struct command *c,
@@ -245,7 +467,8 @@ macro_check(const struct commands *cs, const struct command *c,
 	if (check_arguments(c, e) == -1)
 		return -1;
 	if (c->template != NULL)
-		return check_names(c, c->template, true, e);
+		return check_names(c, c->template, true, e) == -1 ? -1 :
+		    check_template(c, e);
 	for (size_t i = 0; i < c->run.n; i++)
 		if (check_names(c, c->run.v[i], false, e) == -1 ||
 		    check_line(cs, c, c->run.v[i], names, e) == -1)
@@ -336,8 +559,7 @@ run_template(struct request *q)
 	struct err err;
 	char *text;
 
-	text = macro_fill(q->command, q->command->template, &q->words.v, true,
-	    &err);
+	text = macro_manifest(q->command, &q->words.v, &err);
 	if (text == NULL)
 		say_wrong(q, "%s", err.msg);
 	else if (apply == NULL || request_gate(q, apply) != GATE_OPEN)
@@ -365,8 +587,7 @@ cmd_macro(struct request *q)
 		return;
 	}
 	for (size_t i = 0; i < c->run.n && is_good; i++) {
-		char *line = macro_fill(c, c->run.v[i], &q->words.v, false,
-		    &err);
+		char *line = macro_line(c, c->run.v[i], &q->words.v, &err);
 
 		is_good = line != NULL;
 		if (is_good)

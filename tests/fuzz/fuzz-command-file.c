@@ -3,8 +3,8 @@
  * the program.
  *
  * Beyond not crashing: what is refused has a reason that begins with the file's
- * name, and what is taken as a macro fills in whatever is typed, in a line as words
- * of which none is an option, in a manifest without a line more than it has.
+ * name, and what is taken as a macro fills in whatever is typed: a line has no option
+ * more by it, and a manifest can be filled.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,26 +25,20 @@ demand(bool ok)
 		abort();
 }
 
+/* As many options as there were, whatever was typed. */
 static size_t
-lines_of(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text != '\0'; text++)
-		n += *text == '\n';
-	return n;
-}
-
-static void
-check_line(const char *line, size_t most)
+options_of(const char *line)
 {
 	struct words w;
 	struct err err;
+	size_t n = 0;
 
 	if (words_split(line, &w, &err) == -1)
-		return;
-	demand(w.raw.n <= most);
+		return 0;
+	for (size_t i = 0; i < w.raw.n; i++)
+		n += w.raw.v[i][0] == '-';
 	words_release(&w);
+	return n;
 }
 
 /* What people may type is hostile, too. */
@@ -62,17 +56,16 @@ play(const struct command *c)
 		if (arguments_check(c, &v, &err) == -1)
 			continue;
 		for (size_t j = 0; j < c->run.n; j++) {
-			text = macro_fill(c, c->run.v[j], &v, false, &err);
+			text = macro_line(c, c->run.v[j], &v, &err);
 			if (text != NULL)
-				check_line(text, strlen(c->run.v[j]) +
-				    v.n * strlen(c->run.v[j]));
+				demand(options_of(text) <=
+				    options_of(c->run.v[j]));
 			free(text);
 		}
 		if (c->template == NULL)
 			continue;
-		text = macro_fill(c, c->template, &v, true, &err);
+		text = macro_manifest(c, &v, &err);
 		demand(text != NULL);
-		demand(lines_of(text) == lines_of(c->template));
 		free(text);
 	}
 	strv_release(&v);

@@ -391,7 +391,7 @@ with_extra(struct house *h)
 	put_file(h, "hire.yaml", COMMAND("hire", "template: |\n"
 	    "  apiVersion: hiclaw.io/v1beta1\n  kind: Worker\n"
 	    "  metadata: {name: {{name}}}\n"
-	    "  spec: {model: m, soul: {{soul}}}\n"
+	    "  spec: {model: m, soul: \"do {{soul}}\"}\n"
 	    "arguments:\n- {name: name, type: name, required: true}\n"
 	    "- {name: soul, type: words, required: true}\n"));
 	house_open(h);
@@ -440,7 +440,11 @@ test_macros(void **state)
 	assert_true(is_declared(h, "Worker", "ann"));
 	r = ask(h, "@hiclaw get worker ann -o yaml");
 	expect(r, "info", "model: m");
-	expect(r, "info", "kind, model: x}");
+	expect(r, "info", "do kind, model: x}");
+	ask(h, "@hiclaw hire eve \"x\\\", model: evil, y: \\\"\"");
+	r = ask(h, "@hiclaw get worker eve -o yaml");
+	expect(r, "info", "model: m");
+	assert_null(strstr(body_of(r), "model: evil\n"));
 	expect(ask(h, "@hiclaw hire \"a b\" x"), "refused", "no name");
 	id = speak_in(h, room, JANE, "hire bob kind", NULL);
 	expect(reply_to(h, id), "refused", "rule 3, own-teams");

@@ -609,6 +609,10 @@ test_commands_broken(void **state)
 		{ "handler: help\nrun: [x]\n", ":6:1: handler, run and "
 		    "template" },
 		{ "template: |\n  kind: {{y}}\n", ":7:9: no argument {{y}}" },
+		{ "template: |\n  a: [\n", ":6:1: the template: " },
+		{ "template: |\n  {{y}}: 1\narguments:\n"
+		    "- {name: y, type: name, required: true}\n",
+		    ":6:1: an argument can be a value" },
 		{ "template: |\n  a: {{y}}\narguments:\n"
 		    "- {name: y, type: name}\n", ":7:6: in a manifest" },
 		{ "run:\n- fly away\n", ":7:3: no command: fly away" },

@@ -42,13 +42,14 @@ void	chat_joined(void *chat, const char *agent, const char *from,
 	    bool is_again);
 /*
  * Something outside that an event needs before it can be dealt with: an
- * attachment's bytes, the message it replies to, or the answer of a provider
- * (see engine_query; *what is then {"kind", "question"} as JSON).  The caller
+ * attachment's bytes, the message it replies to, the answer of a provider (see
+ * engine_query; *what is then {"kind", "question"} as JSON), or the history of a
+ * room (*what is its id; the answer is that of history_read).  The caller
  * fetches it and calls chat_event again with the same event; the inbox row stays
  * until then, so that a kill in between loses nothing.
  */
 enum chat_need { CHAT_DONE, CHAT_NEEDS_MEDIA, CHAT_NEEDS_EVENT,
-    CHAT_NEEDS_QUERY };
+    CHAT_NEEDS_QUERY, CHAT_NEEDS_HISTORY };
 #define CHAT_MEDIA_MAX	MANIFEST_MAX
 struct chat_fetched {
 	const char	*data;		/* bytes of the media, or JSON of the event

@@ -97,7 +97,8 @@ int	mx_set_direct(const struct mx *, const char *user, const char *person,
  */
 int	mx_sync(const struct mx *, const char *since, struct json **answer,
 	    struct err *) MUST_CHECK;
-/* Older messages: GET /rooms/{r}/messages backwards from `from` (a token). */
+/* Older messages: GET /rooms/{r}/messages backwards from `from` (a token), or
+ * from the newest (NULL). */
 int	mx_messages(const struct mx *, const char *room, const char *from,
 	    int limit, struct json **answer, struct err *) MUST_CHECK;
 

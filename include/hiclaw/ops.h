@@ -29,6 +29,7 @@ enum verb { VERB_NONE, VERB_VERSION, VERB_STATUS, VERB_LIST, VERB_GET,
     VERB_PLAN, VERB_CREATE, VERB_UPDATE, VERB_DELETE, VERB_WAKE, VERB_SLEEP,
     VERB_READY, VERB_RESTART, VERB_LOGS, VERB_EXEC, VERB_ADMIN };
 const char *verb_name(enum verb);	/* "wake" */
+enum verb verb_find(const char *word);	/* "sleep"; VERB_NONE: it is none */
 /* The lowest tier (3 is low) for which a person may do this to anything. */
 int	verb_tier(enum verb);
 
@@ -63,6 +64,7 @@ struct target {
 	const struct resource *resource; /* itself, or the Team it is in; NULL:
 					 * there is none of that name */
 	const struct json *spec;	/* its own part of the spec, or NULL */
+	bool		 gives_rights;	/* the change of it does: see change_may */
 };
 /* kind Worker finds team members too; kind NULL: the agent of that name. */
 void	 target_find(const struct resources *, const struct kind *,
@@ -77,12 +79,27 @@ void	 target_find(const struct resources *, const struct kind *,
 enum may { MAY_NOT, MAY_PROPOSE, MAY_ASK, MAY_NOW };
 enum may ops_may(const struct caller *, enum verb, const struct target *,
 	    enum risk, char *why, size_t whysize);
+/* The same, and which rule says so: its number and name are for people. */
+struct ruling {
+	enum may	 may;
+	int		 number;
+	const char	*rule;		/* "own-teams" */
+	char		 why[256];	/* "" with MAY_NOW */
+};
+void	 ops_rule(const struct caller *, enum verb, const struct target *,
+	    enum risk, struct ruling *);
+/* The table, in its order; false: no more. */
+bool	 rule_at(size_t, int *number, const char **name, enum may *says);
+/* All people that are declared or configured, admins first. */
+void	 people_each(const struct engine *,
+	    void (*fn)(const struct caller *, void *arg), void *arg);
 
 /* --- change.c: something is to be different ------------------------------ */
 /*
  * A change as JSON, so that a question can keep it:
  *  {"do": "apply", "docs": [resource...], "prune": "selector" or absent,
  *   "title": "apply 1 Team"}
+ *  with "drop": [{"kind", "name"}...]: what goes together with what is put
  *  {"do": "delete", "names": [{"kind", "name"}...], "title": ...}
  *  {"do": "state", "names": ["alice"...], "state": "Sleeping", "title": ...}
  * With "repairs": ["line 3: ..."...], what was repaired in a manifest, the plan's
@@ -111,7 +128,10 @@ int	 change_try(struct engine *, const struct json *action,
 	    const struct place *places, struct attempt *, struct err *)
 	    MUST_CHECK;
 void	 change_release(struct attempt *);
-/* The least that ops_may says of all it changes. */
+/* The least that ops_rule says of all it changes. */
+void	 change_rule(const struct engine *, const struct caller *,
+	    const struct json *action, const struct attempt *,
+	    struct ruling *);
 enum may change_may(const struct engine *, const struct caller *,
 	    const struct json *action, const struct attempt *, char *why,
 	    size_t whysize);

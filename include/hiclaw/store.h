@@ -64,6 +64,9 @@ struct revision_row {
 void	 store_revisions_each(struct store *, const char *kind,
 	    const char *name, int limit,
 	    void (*)(const struct revision_row *, void *), void *);
+/* One by its number; 1 if found. */
+int	 store_revision_get(struct store *, int64_t revision,
+	    void (*)(const struct revision_row *, void *), void *);
 
 /* --- managed objects ---------------------------------------------------- */
 
@@ -275,6 +278,9 @@ struct receipt_row { int64_t seq; const char *prev, *hash, *content; int64_t out
 char	*store_receipt_head(struct store *, int64_t *seq);	/* yours */
 void	 store_receipt_add(struct store *, const struct receipt_row *);
 void	 store_receipts_each(struct store *, int64_t from_seq, int limit,
+	    void (*)(const struct receipt_row *, void *), void *);
+/* Newest first, of those before before_seq (0: all), at most limit. */
+void	 store_receipts_back(struct store *, int64_t before_seq, int limit,
 	    void (*)(const struct receipt_row *, void *), void *);
 
 struct log_row { int64_t id, at_ms; const char *subject, *kind, *text; };

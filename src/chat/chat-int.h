@@ -58,6 +58,7 @@ struct chat {
 	struct map		*asks;	/* agent -> struct asks */
 	int64_t			 started_ms;
 	struct floods		*floods;
+	struct denial		*denied;	/* the last: see refusal.c */
 	struct mending {		/* a freeze has ended: see cmd-freeze.c */
 		int64_t		 since_ms, calm_ms;	/* monotonic, or 0 */
 		struct strv	 did;
@@ -300,8 +301,8 @@ bool	 request_is_here(const struct request *, const struct target *,
 void	 request_about(struct request *);
 /* The first gate: see commands.h. */
 enum gate request_gate(const struct request *, const struct command *);
-/* Some of those who may do what this one may not. */
-void	 people_who(struct chat *, struct strv *out);
+/* All of tier 1. */
+void	 people_first(struct chat *, struct strv *out);
 /* Politely, once per person and tier. */
 void	 people_refuse(struct request *);
 void	 people_elsewhere(struct request *);
@@ -355,7 +356,12 @@ enum may request_may(const struct request *, enum verb,
 enum may request_may_change(const struct request *,
 	    const struct json *action, const struct attempt *, char *why,
 	    size_t whysize);
-/* May not: say so. */
+/*
+ * May not: say so, with the rule of the last request_may or request_may_change
+ * that said no, and who could have it done.
+ */
 void	 say_may_not(struct request *, const char *why);
+/* No command: the nearest that they may use here, and an example of it. */
+void	 say_unknown(struct request *, const char *word);
 
 #endif

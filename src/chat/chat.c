@@ -16,6 +16,7 @@
 #include "hiclaw/log.h"
 
 #include "handlers.h"
+#include "refusal.h"
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -72,6 +73,7 @@ chat_free(struct chat *c)
 	map_free(c->deaths);
 	map_free(c->fetching);
 	floods_free(c->floods);
+	denial_free(c->denied);
 	mending_drop(c);
 	map_free(c->asks);
 	policy_free(c->policy);
@@ -204,12 +206,12 @@ replied_message(struct request *q)
 	    store_outbox_find(q->chat->store, q->in.reply_to) : 0;
 }
 
-/* "apply" as a reply to a message needs no address. */
+/* "apply" or "undo" as a reply to a message needs no address. */
 static bool
 is_replied_command(struct request *q)
 {
 	return q->in.reply_to != NULL && q->command != NULL &&
-	    q->command->manifest && q->words.raw.n == 1;
+	    q->command->reply && q->words.raw.n == 1;
 }
 
 static bool
@@ -251,8 +253,10 @@ gate_of(struct request *q)
 	/* No command: that is said where anything may be asked. */
 	if (q->tier == 0)
 		return GATE_NOBODY;
-	return q->where == IN_OTHER || q->subject != NULL ? GATE_ROOM :
-	    q->tier == 1 ? GATE_OPEN : GATE_TIER;
+	if (q->where == IN_OTHER)
+		return GATE_ROOM;
+	return q->tier == 1 || q->where == IN_DM || q->subject != NULL ?
+	    GATE_OPEN : GATE_TIER;
 }
 
 static bool

@@ -53,8 +53,9 @@ may_see(struct request *q, const struct resource *r,
 	    .spec = r->spec };
 
 	if (member != NULL)
-		t = (struct target){ kind_find("Worker"), json_strd(member,
-		    "name", ""), r, is_leader, r, member };
+		t = (struct target){ .kind = kind_find("Worker"),
+		    .name = json_strd(member, "name", ""), .team = r,
+		    .is_leader = is_leader, .resource = r, .spec = member };
 	return request_may(q, VERB_GET, &t, RISK_NONE, NULL, 0) != MAY_NOT;
 }
 

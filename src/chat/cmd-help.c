@@ -115,8 +115,7 @@ cmd_help(struct request *q)
 	if (c != NULL && may_use(q, c))
 		help_one(q, c);
 	else
-		say_template(q, REPLY_REFUSED, "unknown",
-		    FILL(V("word", q->words.v.v[0]), V("near", near)));
+		say_unknown(q, q->words.v.v[0]);
 	words_release(&about);
 }
 

@@ -25,6 +25,12 @@ void	cmd_restart(struct request *);
 void	cmd_logs(struct request *);
 void	cmd_exec(struct request *);
 void	cmd_token(struct request *);
+void	cmd_audit(struct request *);
+void	cmd_audit_verify(struct request *);
+void	cmd_audit_export(struct request *);
+void	cmd_history(struct request *);
+void	cmd_rollback(struct request *);
+void	cmd_undo(struct request *);
 void	cmd_freeze(struct request *);
 void	cmd_thaw(struct request *);
 void	cmd_approve(struct request *);
@@ -50,6 +56,9 @@ void	cmd_join(struct request *);
 void	cmd_help(struct request *);
 void	cmd_whoami(struct request *);
 void	cmd_version(struct request *);
+void	cmd_can_i(struct request *);
+void	cmd_who_can(struct request *);
+void	cmd_why(struct request *);
 
 /* `verb`: what it does, for ops_may; its own targets it asks for itself. */
 struct handler {

@@ -70,6 +70,8 @@ static const struct field command_rows[] = {
 	{ .name = "handler", .type = FIELD_STRING, .required = true },
 	{ .name = "manifest", .type = FIELD_BOOL,
 	    .help = "works on a manifest in the message" },
+	{ .name = "reply", .type = FIELD_BOOL,
+	    .help = "alone in a reply it needs no address" },
 	{ .name = "rooms", .type = FIELD_LIST, .item = FIELD_STRING,
 	    .values = rooms, .help = "where it may be given" },
 	{ .name = "about", .type = FIELD_STRING, .values = abouts,
@@ -180,6 +182,7 @@ command_read(const struct json *o, const char *file)
 	c->risk = xstrdup(json_strd(o, "risk", "none"));
 	c->tier = (int)json_int(o, "tier", 1);
 	c->manifest = json_bool(o, "manifest", false);
+	c->reply = c->manifest || json_bool(o, "reply", false);
 	read_list(&c->aliases, json_get(o, "aliases"));
 	read_list(&c->examples, json_get(o, "examples"));
 	read_flags(c, json_get(o, "flags"));

@@ -39,6 +39,8 @@ struct command {
 	int		 tier;		/* the lowest that may: 1 admins only,
 					 * 3 everybody we know */
 	bool		 manifest;	/* works on a manifest */
+	bool		 reply;		/* alone in a reply it needs no
+					 * address */
 	struct flag	*flags;
 	struct strv	 flags_help;	/* parallel */
 	size_t		 flags_n;

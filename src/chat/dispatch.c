@@ -12,7 +12,6 @@
 #include "hiclaw/log.h"
 
 #include "cmd.h"
-#include "proposal.h"
 
 void
 request_match(struct request *q, size_t *used, const char **near)
@@ -190,53 +189,6 @@ paste_command(struct request *q)
 	return commands_find(q->chat->commands, "apply");
 }
 
-enum may
-request_may(const struct request *q, enum verb verb, const struct target *t,
-    enum risk risk, char *why, size_t whysize)
-{
-	struct caller c;
-	enum may may;
-
-	request_caller(q, &c);
-	may = ops_may(&c, verb, t, risk, why, whysize);
-	caller_release(&c);
-	if (may != MAY_NOT && !request_is_here(q, t, why, whysize))
-		return MAY_NOT;
-	return may;
-}
-
-enum may
-request_may_change(const struct request *q, const struct json *action,
-    const struct attempt *ch, char *why, size_t whysize)
-{
-	struct caller c;
-	enum may may;
-
-	request_caller(q, &c);
-	may = change_may(q->chat->engine, &c, action, ch, why, whysize);
-	caller_release(&c);
-	return may;
-}
-
-void
-say_may_not(struct request *q, const char *why)
-{
-	struct strv people = { 0 };
-	struct text t = { 0 };
-
-	text_printf(&t, "I may not do that for you: %s.", why);
-	/* Who is of tier 1 and still may not, cannot be helped by another. */
-	if (q->tier != 1) {
-		people_who(q->chat, &people);
-		text_puts(&t, " Who could do it: ");
-		put_people(&people, &t);
-		text_puts(&t, ".");
-	}
-	say(q, REPLY_REFUSED, &t);
-	strv_release(&people);
-	text_release(&t);
-}
-
 static void
 run_handler(struct request *q, size_t used)
 {
@@ -281,9 +233,7 @@ no_command(struct request *q, const char *near)
 		q->command = paste_command(q);
 		return false;
 	}
-	say_template(q, REPLY_REFUSED, "unknown", FILL(
-	    V("word", q->words.raw.n > 0 ? q->words.raw.v[0] : "..."),
-	    V("near", near)));
+	say_unknown(q, q->words.raw.n > 0 ? q->words.raw.v[0] : "...");
 	return true;
 }
 

@@ -8,6 +8,10 @@
 const struct handler handlers[] = {
 	{ "apply", cmd_apply, VERB_UPDATE },
 	{ "approve", cmd_approve, VERB_STATUS },
+	{ "audit", cmd_audit, VERB_ADMIN },
+	{ "audit-export", cmd_audit_export, VERB_ADMIN },
+	{ "audit-verify", cmd_audit_verify, VERB_ADMIN },
+	{ "can-i", cmd_can_i, VERB_VERSION },
 	{ "cat", cmd_cat, VERB_ADMIN },
 	{ "create", cmd_create, VERB_CREATE },
 	{ "delete", cmd_delete, VERB_DELETE },
@@ -26,6 +30,7 @@ const struct handler handlers[] = {
 	{ "gateway-status", cmd_gateway_status, VERB_ADMIN },
 	{ "get", cmd_get, VERB_GET },
 	{ "help", cmd_help, VERB_VERSION },
+	{ "history", cmd_history, VERB_GET },
 	{ "hold", cmd_hold, VERB_STATUS },
 	{ "invite", cmd_invite, VERB_ADMIN },
 	{ "join", cmd_join, VERB_ADMIN },
@@ -35,6 +40,7 @@ const struct handler handlers[] = {
 	{ "plan", cmd_plan, VERB_PLAN },
 	{ "proposals", cmd_proposals, VERB_STATUS },
 	{ "restart", cmd_restart, VERB_RESTART },
+	{ "rollback", cmd_rollback, VERB_UPDATE },
 	{ "rotate", cmd_rotate, VERB_ADMIN },
 	{ "scale", cmd_scale, VERB_UPDATE },
 	{ "set", cmd_set, VERB_UPDATE },
@@ -43,10 +49,13 @@ const struct handler handlers[] = {
 	{ "template", cmd_template, VERB_VERSION },
 	{ "thaw", cmd_thaw, VERB_ADMIN },
 	{ "token", cmd_token, VERB_STATUS },
+	{ "undo", cmd_undo, VERB_UPDATE },
 	{ "unhold", cmd_unhold, VERB_STATUS },
 	{ "version", cmd_version, VERB_VERSION },
 	{ "wake", cmd_wake, VERB_WAKE },
+	{ "who-can", cmd_who_can, VERB_VERSION },
 	{ "whoami", cmd_whoami, VERB_VERSION },
+	{ "why", cmd_why, VERB_VERSION },
 	{ NULL, NULL, VERB_NONE }
 };
 

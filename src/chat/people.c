@@ -11,6 +11,7 @@
 
 #include "cmd.h"
 #include "proposal.h"
+#include "refusal.h"
 
 const char *
 admin_room(struct chat *c)
@@ -195,7 +196,7 @@ request_gate(const struct request *q, const struct command *c)
 }
 
 void
-people_who(struct chat *c, struct strv *out)
+people_first(struct chat *c, struct strv *out)
 {
 	const struct world_config *wc = engine_world_config(c->engine);
 	const struct resources *rs = engine_resources(c->engine);
@@ -268,7 +269,9 @@ people_refuse(struct request *q)
 	else
 		why = xstrdup("no Human of that Matrix ID is declared");
 	what = what_it_takes(q);
-	people_who(q->chat, &people);
+	if (q->tier != 0)
+		denial_note(q, "of the command's tier", what);
+	people_first(q->chat, &people);
 	text_puts(&who, "Who could do it: ");
 	put_people(&people, &who);
 	text_puts(&who, ".");

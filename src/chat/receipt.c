@@ -15,6 +15,7 @@
  *    "objects": {"created", "updated", "deleted", "failed"},
  *    "changed": [each changed resource after the change],
  *    "deleted": [{"kind", "name"}...],
+ *    "before": [{"kind", "name", "revision"}...]: what undo goes back to,
  *    "hash": SHA-256, in hex, of the canonical JSON of all the above}
  *
  * When `changed` is longer than CHANGED_MAX it is the attachment of the same
@@ -141,6 +142,9 @@ receipt_fill(struct chat *c, const struct ending *end, struct receipt *r)
 	json_set(r->o, "objects", count_objects(end));
 	set_approvals(r, resources);
 	set_lists(r, resources);
+	if (json_len(json_get(resources, "before")) <= CHANGED_MAX)
+		json_set(r->o, "before", json_copy(json_get(resources,
+		    "before")));
 	r->answer = xstrdup(json_str(resources, "answer"));
 	json_free(resources);
 }

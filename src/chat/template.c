@@ -58,7 +58,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	{ "system-up", "system time objects" },
 	{ "thawed", "who words" },
 	{ "token", "token until minutes" },
-	{ "unknown", "word near" },
+	{ "unknown", "word near example" },
 	{ "usage", "what usage example" },
 	{ "waking", "agents why" },
 	{ "welcome", "name" },

@@ -89,6 +89,14 @@ bool	inbox_take(struct daemon *, struct json *event);
 void	inbox_wake(struct daemon *);
 void	asking_free(void *);
 
+/*
+ * history.c: all of a room's history that bears on receipts, newest first, as a
+ * JSON array of {"id", "sender", "at"} with "receipt", "replaces" (an event id)
+ * and "redacted_by" where there are such.  In a pool thread.
+ */
+int	history_read(const struct mx *, const char *room, struct buf *out,
+	    struct err *);
+
 /* memory.c: give back what only starting needed. */
 void	memory_settle(void);
 

@@ -73,7 +73,8 @@ inbox_take(struct daemon *d, struct json *event)
 
 /* --- errands ---------------------------------------------------------------- */
 
-enum errand_kind { ERRAND_MEDIA, ERRAND_EVENT, ERRAND_JOIN, ERRAND_REFUSE };
+enum errand_kind { ERRAND_MEDIA, ERRAND_EVENT, ERRAND_HISTORY, ERRAND_JOIN,
+    ERRAND_REFUSE };
 struct errand {
 	struct job	 job;
 	struct daemon	*daemon;
@@ -123,6 +124,9 @@ errand_run(struct job *job)
 	case ERRAND_EVENT:
 		er->rc = fetch_event(er);
 		break;
+	case ERRAND_HISTORY:
+		er->rc = history_read(mx, er->what, &er->data, &er->err);
+		break;
 	case ERRAND_JOIN:
 		er->rc = mx_join(mx, NULL, er->room, &er->err);
 		break;
@@ -164,7 +168,7 @@ errand_done(struct job *job)
 		log_info("inbox", "%s: %s; trying again", er->room,
 		    er->err.msg);
 		d->inbox_again = true;	/* the row is still there */
-	} else if (er->kind == ERRAND_MEDIA || er->kind == ERRAND_EVENT) {
+	} else if (er->kind <= ERRAND_HISTORY) {
 		handle(d, er->row, er->event, &got);
 	} else {
 		if (er->rc == -1)
@@ -341,8 +345,9 @@ handle(struct daemon *d, int64_t row, const struct json *event,
 		asking_start(d, row, event, what);
 		return;
 	}
-	errand_start(d, need == CHAT_NEEDS_MEDIA ? ERRAND_MEDIA : ERRAND_EVENT,
-	    row, event, what);
+	errand_start(d, need == CHAT_NEEDS_MEDIA ? ERRAND_MEDIA :
+	    need == CHAT_NEEDS_HISTORY ? ERRAND_HISTORY : ERRAND_EVENT, row,
+	    event, what);
 }
 
 struct batch { int64_t id[BATCH]; char *json[BATCH]; size_t n; struct daemon *d; };

@@ -120,8 +120,11 @@ mx_messages(const struct mx *mx, const char *room, const char *from,
 	int rv;
 
 	snprintf(n, sizeof(n), "%d", limit);
-	path = mx_path(V3 "/rooms/%s/messages?dir=b&from=%s&limit=%s", room,
-	    from, n);
+	if (from != NULL)
+		path = mx_path(V3 "/rooms/%s/messages?dir=b&from=%s&limit=%s",
+		    room, from, n);
+	else
+		path = mx_path(V3 "/rooms/%s/messages?dir=b&limit=%s", room, n);
 	rv = mx_call(mx, "GET", path, NULL, NULL, &a, e);
 	if (rv == 0) {
 		*answer = a.body;

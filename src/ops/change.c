@@ -212,6 +212,22 @@ try_prune(const struct resources *before, const char *selector,
 	return 0;
 }
 
+/* What is gone already need not go. */
+static void
+try_drop(const struct json *action, struct attempt *ch)
+{
+	const struct json *v = json_first(json_get(action, "drop"));
+
+	for (; v != NULL; v = json_next(v)) {
+		const struct kind *kind = kind_find(json_strd(v, "kind", ""));
+		struct resource *r = kind == NULL ? NULL : resources_find(
+		    ch->after, kind, json_strd(v, "name", ""));
+
+		if (r != NULL && !r->deleting)
+			drop_resource(ch, r);
+	}
+}
+
 /* The Team without that worker. */
 static struct resource *
 without_member(const struct resource *team, const char *name)
@@ -359,6 +375,7 @@ change_try(struct engine *e, const struct json *action,
 		rc = try_state(e, action, ch, err);
 	else {
 		try_docs(action, ch);
+		try_drop(action, ch);
 		if (prune != NULL)
 			rc = try_prune(before, prune, ch, err);
 	}
@@ -408,16 +425,23 @@ is_new_power(const struct attempt *ch, const struct plan_resource *r)
 	    json_int(is->spec, "permissionLevel", 3) < 3;
 }
 
-/* Objects may say less of a change than its fields: rights are rights. */
-static enum risk
-fields_risk(const struct attempt *ch, const struct plan_resource *r,
-    enum risk risk)
+static bool
+gives_rights(const struct attempt *ch, const struct plan_resource *r)
 {
 	bool raises = is_new_power(ch, r);
 
 	for (size_t i = 0; i < r->fields.n; i++)
 		raises |= r->fields.v[i].effect == EFFECT_PERMISSION;
-	return raises && risk < RISK_PERMISSION ? RISK_PERMISSION : risk;
+	return raises;
+}
+
+/* Objects may say less of a change than its fields: rights are rights. */
+static enum risk
+fields_risk(const struct attempt *ch, const struct plan_resource *r,
+    enum risk risk)
+{
+	return gives_rights(ch, r) && risk < RISK_PERMISSION ?
+	    RISK_PERMISSION : risk;
 }
 
 enum risk
@@ -450,23 +474,50 @@ change_deleted(const struct json *action, const struct attempt *ch)
 	return named > n ? named : n;
 }
 
-static enum may
-may_state(const struct engine *e, const struct caller *c,
-    const struct json *action, char *why, size_t whysize)
+static void
+rule_of_state(const struct engine *e, const struct caller *c,
+    const struct json *action, struct ruling *least)
 {
 	const struct json *v = json_first(json_get(action, "names"));
-	enum may least = MAY_NOW, may;
+	struct ruling r;
 	struct target t;
 
-	for (; v != NULL && least != MAY_NOT; v = json_next(v)) {
+	*least = (struct ruling){ .may = MAY_NOW, .rule = "none" };
+	for (; v != NULL && least->may != MAY_NOT; v = json_next(v)) {
 		if (json_value_str(v) == NULL)
 			continue;
 		target_find(engine_resources(e), NULL, json_value_str(v), &t);
-		may = ops_may(c, state_word(action)->verb, &t, RISK_NONE, why,
-		    whysize);
-		least = may < least ? may : least;
+		ops_rule(c, state_word(action)->verb, &t, RISK_NONE, &r);
+		if (r.may < least->may || least->number == 0)
+			*least = r;
 	}
-	return least;
+}
+
+void
+change_rule(const struct engine *e, const struct caller *c,
+    const struct json *action, const struct attempt *ch, struct ruling *least)
+{
+	static const enum verb verbs[] = { [STEP_CREATE] = VERB_CREATE,
+	    [STEP_UPDATE] = VERB_UPDATE, [STEP_DELETE] = VERB_DELETE };
+	struct ruling rule;
+	struct target t;
+
+	if (str_equal(json_str(action, "do"), "state")) {
+		rule_of_state(e, c, action, least);
+		return;
+	}
+	/* What is not of any resource is mending. */
+	ops_rule(c, VERB_UPDATE, NULL, ch->plan->risk, least);
+	for (size_t i = 0; i < ch->plan->resources_n; i++) {
+		const struct plan_resource *r = &ch->plan->resources[i];
+
+		target_find(engine_resources(e), r->kind, r->name, &t);
+		t.gives_rights = gives_rights(ch, r);
+		ops_rule(c, verbs[r->verb], &t, fields_risk(ch, r,
+		    ch->plan->risk), &rule);
+		if (rule.may < least->may)
+			*least = rule;
+	}
 }
 
 enum may
@@ -474,28 +525,12 @@ change_may(const struct engine *e, const struct caller *c,
     const struct json *action, const struct attempt *ch, char *why,
     size_t whysize)
 {
-	static const enum verb verbs[] = { [STEP_CREATE] = VERB_CREATE,
-	    [STEP_UPDATE] = VERB_UPDATE, [STEP_DELETE] = VERB_DELETE };
-	enum may least, may;
-	char text[256];
-	struct target t;
+	struct ruling r;
 
-	if (str_equal(json_str(action, "do"), "state"))
-		return may_state(e, c, action, why, whysize);
-	/* What is not of any resource is mending. */
-	least = ops_may(c, VERB_UPDATE, NULL, ch->plan->risk, why, whysize);
-	for (size_t i = 0; i < ch->plan->resources_n; i++) {
-		const struct plan_resource *r = &ch->plan->resources[i];
-
-		target_find(engine_resources(e), r->kind, r->name, &t);
-		may = ops_may(c, verbs[r->verb], &t, fields_risk(ch, r,
-		    ch->plan->risk), text, sizeof text);
-		if (may >= least)
-			continue;
-		least = may;
-		str_copy(why, text, whysize);
-	}
-	return least;
+	change_rule(e, c, action, ch, &r);
+	if (why != NULL && whysize > 0)
+		str_copy(why, r.why, whysize);
+	return r.may;
 }
 
 /* --- doing it ------------------------------------------------------------ */
@@ -571,20 +606,29 @@ change_show(const struct engine *e, const struct plan *plan,
 	return o;
 }
 
-/* What the receipt will carry: each resource after the change. */
+/*
+ * What the receipt will carry: each resource after the change, and "before": the
+ * revision that each had (0: there was none), which undo takes it back to.
+ */
 static struct json *
-change_resources(const struct attempt *ch, const struct json *show,
-    const char *answer, const struct json *ledger)
+change_resources(const struct resources *was, const struct attempt *ch,
+    const struct json *show, const char *answer, const struct json *ledger)
 {
-	struct json *o = json_object(), *changed, *deleted, *d;
+	struct json *o = json_object(), *changed, *deleted, *before, *d;
 	const struct json *v;
 
 	changed = json_set(o, "changed", json_array());
 	deleted = json_set(o, "deleted", json_array());
+	before = json_set(o, "before", json_array());
 	for (size_t i = 0; i < ch->plan->resources_n; i++) {
 		const struct plan_resource *pr = &ch->plan->resources[i];
-		const struct resource *r;
+		const struct resource *r = resources_find(was, pr->kind,
+		    pr->name);
 
+		d = json_push(before, json_object());
+		json_set_str(d, "kind", pr->kind->name);
+		json_set_str(d, "name", pr->name);
+		json_set_int(d, "revision", r != NULL ? r->revision : 0);
 		if (pr->verb == STEP_DELETE) {
 			d = json_push(deleted, json_object());
 			json_set_str(d, "kind", pr->kind->name);
@@ -630,8 +674,8 @@ change_start(const struct ops *ops, const struct attempt *ch,
     const struct json *show, const char *answer,
     const struct run_request *request)
 {
-	struct json *resources = change_resources(ch, show, answer,
-	    request->ledger);
+	struct json *resources = change_resources(engine_resources(
+	    ops->engine), ch, show, answer, request->ledger);
 	char *text = json_canonical(resources);
 	struct run_request rq = *request;
 	int64_t run;

@@ -1,5 +1,7 @@
 /*
- * Who may do what, as one pure function over what is declared.
+ * Who may do what, as one pure function over what is declared: a table of rules
+ * with a number and a name each, which people are told.  The first that fits
+ * decides, and what denies stands before what allows, so that it wins.
  *
  * People: tier 1 does everything, and is asked before something is deleted.
  * Tier 2 reads, wakes and puts to sleep what it works with, and changes its
@@ -9,6 +11,7 @@
  * Agents: the manager does what an admin does, but for what only people may; a
  * leader reads and moves the members of its own team; a worker sees itself and
  * says that it is ready.  An agent is never asked: there is nobody to say yes.
+ * None declares or changes people, or gives rights.
  */
 #include "hiclaw/ops.h"
 
@@ -16,47 +19,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a leader or a worker may do: to nothing, itself, its team, or at large. */
-enum reach { NOTHING, ITSELF, ITS_TEAM, ANYTHING };
-
-static const struct rule {
-	const char	*name;
+static const struct verb_row {
+	const char	*name, *word;	/* "put to sleep", and as one types it */
 	int		 tier;		/* the lowest that may at all */
-	bool		 changes;	/* tier 2: only in its teams */
-	enum reach	 manager, leader, worker;
-} rules[] = {
-	[VERB_NONE] =	 { "nothing", 0, false, NOTHING, NOTHING, NOTHING },
-	[VERB_VERSION] = { "version", 3, false, ANYTHING, ANYTHING, ANYTHING },
-	[VERB_STATUS] =	 { "status", 3, false, ANYTHING, ANYTHING, ANYTHING },
-	[VERB_LIST] =	 { "list", 3, false, ANYTHING, ITS_TEAM, NOTHING },
-	[VERB_GET] =	 { "read", 3, false, ANYTHING, ITS_TEAM, ITSELF },
-	[VERB_PLAN] =	 { "plan", 2, false, ANYTHING, NOTHING, NOTHING },
-	[VERB_CREATE] =	 { "create", 2, true, ANYTHING, ITS_TEAM, NOTHING },
-	[VERB_UPDATE] =	 { "change", 2, true, ANYTHING, ITS_TEAM, NOTHING },
-	[VERB_DELETE] =	 { "delete", 2, true, ANYTHING, NOTHING, NOTHING },
-	[VERB_WAKE] =	 { "wake", 3, false, ANYTHING, ITS_TEAM, NOTHING },
-	[VERB_SLEEP] =	 { "put to sleep", 3, false, ANYTHING, ITS_TEAM,
-			   NOTHING },
-	[VERB_READY] =	 { "report as ready", 1, false, ANYTHING, ITS_TEAM,
-			   ITSELF },
-	[VERB_RESTART] = { "restart", 2, true, ANYTHING, ITS_TEAM, NOTHING },
-	[VERB_LOGS] =	 { "read the log of", 1, false, ANYTHING, ITS_TEAM,
-			   NOTHING },
-	[VERB_EXEC] =	 { "run commands in", 1, false, NOTHING, NOTHING,
-			   NOTHING },
-	[VERB_ADMIN] =	 { "administer", 1, false, NOTHING, NOTHING, NOTHING },
+} verbs[] = {
+	[VERB_NONE] =	 { "nothing", "", 0 },
+	[VERB_VERSION] = { "version", "version", 3 },
+	[VERB_STATUS] =	 { "status", "status", 3 },
+	[VERB_LIST] =	 { "list", "list", 3 },
+	[VERB_GET] =	 { "read", "get", 3 },
+	[VERB_PLAN] =	 { "plan", "plan", 2 },
+	[VERB_CREATE] =	 { "create", "create", 2 },
+	[VERB_UPDATE] =	 { "change", "update", 2 },
+	[VERB_DELETE] =	 { "delete", "delete", 2 },
+	[VERB_WAKE] =	 { "wake", "wake", 3 },
+	[VERB_SLEEP] =	 { "put to sleep", "sleep", 3 },
+	[VERB_READY] =	 { "report as ready", "ready", 1 },
+	[VERB_RESTART] = { "restart", "restart", 2 },
+	[VERB_LOGS] =	 { "read the log of", "logs", 1 },
+	[VERB_EXEC] =	 { "run commands in", "exec", 1 },
+	[VERB_ADMIN] =	 { "administer", "admin", 1 },
 };
 
 const char *
 verb_name(enum verb v)
 {
-	return rules[v].name;
+	return verbs[v].name;
 }
 
 int
 verb_tier(enum verb v)
 {
-	return rules[v].tier;
+	return verbs[v].tier;
+}
+
+enum verb
+verb_find(const char *word)
+{
+	for (enum verb v = VERB_VERSION; v <= VERB_ADMIN; v++)
+		if (strcmp(word, verbs[v].word) == 0 ||
+		    strcmp(word, verbs[v].name) == 0)
+			return v;
+	return VERB_NONE;
 }
 
 /* --- who asks ------------------------------------------------------------ */
@@ -182,21 +186,34 @@ target_find(const struct resources *rs, const struct kind *kind,
 		t->name = t->resource->name;
 }
 
+/* --- what the rules look at ---------------------------------------------- */
+
+/* One question to the table. */
+struct asked {
+	const struct caller *c;
+	enum verb	 verb;
+	const struct target *t;
+	enum risk	 risk;
+};
+
 /* Nothing in particular: may it at all? */
 static bool
-is_general(const struct target *t)
+is_general(const struct asked *a)
 {
-	return t == NULL || t->name == NULL;
+	return a->t == NULL || a->t->name == NULL;
 }
 
-/* --- people -------------------------------------------------------------- */
-
-static enum may
-refuse(enum may how, char *why, size_t size, const char *text)
+static bool
+deletes(const struct asked *a)
 {
-	if (why != NULL)
-		snprintf(why, size, "%s", text);
-	return how;
+	return a->verb == VERB_DELETE || a->risk >= RISK_DELETE;
+}
+
+static bool
+is_kind(const struct target *t, const char *kind)
+{
+	return t != NULL && t->kind != NULL && strcmp(t->kind->name,
+	    kind) == 0;
 }
 
 static bool
@@ -216,160 +233,302 @@ team_name(const struct target *t)
 {
 	if (t->team != NULL)
 		return t->team->name;
-	return strcmp(t->kind->name, "Team") == 0 ? t->name : NULL;
+	return is_kind(t, "Team") ? t->name : NULL;
+}
+
+static bool
+needs_more(const struct asked *a)
+{
+	return verbs[a->verb].tier < a->c->tier;
 }
 
 /* Tier 2 and its teams. */
 static bool
-is_in_teams(const struct caller *c, const struct target *t)
+is_in_teams(const struct asked *a)
 {
-	const char *team = team_name(t);
+	const struct caller *c = a->c;
+	const char *team = team_name(a->t);
 
 	return c->tier == 2 && c->human != NULL && team != NULL &&
 	    list_has(c->human->spec, "accessibleTeams", team);
 }
 
 static bool
-is_worked_with(const struct caller *c, const struct target *t)
+is_foreign_team(const struct asked *a)
 {
-	return is_in_teams(c, t) || (c->human != NULL &&
-	    strcmp(t->kind->name, "Worker") == 0 &&
-	    list_has(c->human->spec, "accessibleWorkers", t->name));
+	return !is_general(a) && !is_in_teams(a);
+}
+
+/* Everybody may read what is declared of them. */
+static bool
+reads_own_human(const struct asked *a)
+{
+	return a->verb == VERB_GET && a->c->human != NULL &&
+	    a->t->kind == a->c->human->kind &&
+	    strcmp(a->t->name, a->c->human->name) == 0;
 }
 
 static bool
-is_own_human(const struct caller *c, const struct target *t)
+is_foreign_work(const struct asked *a)
 {
-	return c->human != NULL && t->kind == c->human->kind &&
-	    strcmp(t->name, c->human->name) == 0;
+	const struct caller *c = a->c;
+
+	if (is_general(a) || is_in_teams(a) || reads_own_human(a))
+		return false;
+	return c->human == NULL || !is_kind(a->t, "Worker") ||
+	    !list_has(c->human->spec, "accessibleWorkers", a->t->name);
 }
 
-static enum may
-refuse_scope(const struct caller *c, const struct rule *r,
-    const struct target *t, const char *among, char *why, size_t size)
+static bool
+is_grave(const struct asked *a)
 {
-	char text[256];
-
-	snprintf(text, sizeof text, "tier %d may %s only %s, and %s/%.64s is "
-	    "not", c->tier, r->name, among, t->kind->name, t->name);
-	return refuse(MAY_NOT, why, size, text);
+	return !is_general(a) && (deletes(a) || a->risk > RISK_RESTART);
 }
-
-static enum may
-person_may(const struct caller *c, enum verb v, const struct target *t,
-    enum risk risk, char *why, size_t size)
-{
-	const struct rule *r = &rules[v];
-	bool deletes = v == VERB_DELETE || risk >= RISK_DELETE;
-	char text[128];
-
-	if (c->tier == 1)
-		return !deletes ? MAY_NOW : refuse(MAY_ASK, why, size,
-		    "What is deleted does not come back.");
-	if (r->tier < c->tier) {
-		snprintf(text, sizeof text, "to %s takes tier %d, and you have "
-		    "tier %d", r->name, r->tier, c->tier);
-		return refuse(MAY_NOT, why, size, text);
-	}
-	if (is_general(t) || (v == VERB_GET && is_own_human(c, t)))
-		return MAY_NOW;
-	if (r->changes && !is_in_teams(c, t))
-		return refuse_scope(c, r, t, "the teams in its "
-		    "accessibleTeams", why, size);
-	if (!is_worked_with(c, t))
-		return refuse_scope(c, r, t, "what its accessibleTeams and "
-		    "accessibleWorkers name", why, size);
-	if (r->changes && (deletes || risk > RISK_RESTART)) {
-		snprintf(text, sizeof text, "a change of risk \"%s\" by tier 2 "
-		    "needs somebody of tier 1", risk_name(deletes ?
-		    RISK_DELETE : risk));
-		return refuse(MAY_PROPOSE, why, size, text);
-	}
-	return MAY_NOW;
-}
-
-/* --- agents -------------------------------------------------------------- */
 
 /* Who leads a team may see lists of these, and ask for workers. */
 static bool
-is_for_leaders(enum verb v, const struct target *t)
+is_for_leaders(const struct asked *a)
 {
-	return t == NULL || strcmp(t->kind->name, "Worker") == 0 ||
-	    (v == VERB_LIST && strcmp(t->kind->name, "Team") == 0);
+	return a->t == NULL || is_kind(a->t, "Worker") ||
+	    (a->verb == VERB_LIST && is_kind(a->t, "Team"));
 }
 
+/* All but its own team: the Team, to be read, and all who are in it. */
 static bool
-is_itself(const struct caller *c, const struct target *t)
+is_no_team_of_its(const struct asked *a)
 {
-	return strcmp(t->name, c->name) == 0 && (t->team == c->team) &&
-	    strcmp(t->kind->name, c->role == AGENT_MANAGER ? "Manager" :
-	    "Worker") == 0;
-}
+	const struct caller *c = a->c;
 
-/* Its own team: the Team, to be read, and all who are in it. */
-static bool
-is_own_team(const struct caller *c, enum verb v, const struct target *t)
-{
+	if (is_general(a))
+		return !is_for_leaders(a);
 	if (c->team == NULL)
-		return false;
-	if (t->team != NULL)
-		return t->team == c->team;
-	return v == VERB_GET && t->resource == c->team;
+		return true;
+	if (a->t->team != NULL)
+		return a->t->team != c->team;
+	return a->verb != VERB_GET || a->t->resource != c->team;
+}
+
+static bool
+is_other_than_itself(const struct asked *a)
+{
+	return !is_general(a) && (strcmp(a->t->name, a->c->name) != 0 ||
+	    a->t->team != a->c->team || !is_kind(a->t, "Worker"));
 }
 
 /* Whom people listen to is for people, whatever an agent was talked into. */
 static bool
-gives_rights(enum verb v, const struct target *t, enum risk risk)
+is_human(const struct asked *a)
 {
-	return (v == VERB_CREATE || v == VERB_UPDATE) && t != NULL &&
-	    t->kind != NULL && strcmp(t->kind->name, "Human") == 0 &&
-	    risk >= RISK_PERMISSION;
+	return !is_general(a) && is_kind(a->t, "Human");
 }
 
-static enum may
-agent_may(const struct caller *c, enum verb v, const struct target *t,
-    enum risk risk, char *why, size_t size)
+static bool
+gives_rights(const struct asked *a)
 {
-	const struct rule *r = &rules[v];
-	enum reach reach = c->role == AGENT_MANAGER ? r->manager :
-	    c->role == AGENT_LEADER ? r->leader : r->worker;
-	char text[192];
+	return !is_general(a) && a->t->gives_rights;
+}
 
-	if (reach == ANYTHING && gives_rights(v, t, risk))
-		return refuse(MAY_PROPOSE, why, size, "an agent gives rights "
-		    "to people only when somebody of tier 1 approves: it may "
-		    "ask in a room");
-	if (reach == ANYTHING)
-		return MAY_NOW;
-	if (reach == ITS_TEAM && (is_general(t) ? is_for_leaders(v, t) :
-	    is_own_team(c, v, t)))
-		return MAY_NOW;
-	if (reach == ITSELF && (is_general(t) || is_itself(c, t)))
-		return MAY_NOW;
-	if (reach == NOTHING)
-		snprintf(text, sizeof text, "a %s may not %s", agent_role_name(
-		    c->role == AGENT_STANDALONE ? AGENT_WORKER : c->role),
-		    r->name);
+/* --- the rules ------------------------------------------------------------ */
+
+enum { NOBODY = 1, TIER_1 = 2, TIER_2 = 4, TIER_3 = 8, MANAGER = 16,
+    LEADER = 32, WORKER = 64, AGENTS = MANAGER | LEADER | WORKER };
+
+#define B(verb)	(1u << VERB_##verb)
+#define EVERY	(~0u)
+#define CHANGES	(B(CREATE) | B(UPDATE) | B(DELETE) | B(RESTART))
+#define PUTS	(B(CREATE) | B(UPDATE) | B(DELETE))
+#define OPEN	(B(VERSION) | B(STATUS))	/* to all we know */
+#define OF_LEADERS (B(LIST) | B(GET) | B(CREATE) | B(UPDATE) | B(WAKE) | \
+    B(SLEEP) | B(READY) | B(RESTART) | B(LOGS))
+#define OF_WORKERS (B(GET) | B(READY))
+
+/*
+ * In words, {verb} and the like stand for what was asked.  The numbers are for
+ * ever: people have them from answers.
+ */
+static const struct rule {
+	int		 number;
+	const char	*name;
+	enum may	 says;
+	unsigned	 who, verbs;
+	bool		(*holds)(const struct asked *);	/* NULL: always */
+	const char	*words;
+} rules[] = {
+	{ 1, "known-only", MAY_NOT, NOBODY, EVERY, NULL,
+	    "nobody that is declared here" },
+	{ 2, "tier-of-verb", MAY_NOT, TIER_2 | TIER_3, EVERY, needs_more,
+	    "to {verb} takes tier {needs}, and you have tier {tier}" },
+	{ 3, "own-teams", MAY_NOT, TIER_2, CHANGES, is_foreign_team,
+	    "tier {tier} may {verb} only the teams in its accessibleTeams, and "
+	    "{target} is not" },
+	{ 4, "own-work", MAY_NOT, TIER_2 | TIER_3, EVERY, is_foreign_work,
+	    "tier {tier} may {verb} only what its accessibleTeams and "
+	    "accessibleWorkers name, and {target} is not" },
+	{ 5, "for-people", MAY_NOT, AGENTS, B(NONE) | B(EXEC) | B(ADMIN), NULL,
+	    "a {role} may not {verb}" },
+	{ 6, "leader-verbs", MAY_NOT, LEADER, ~(OPEN | OF_LEADERS), NULL,
+	    "a leader may not {verb}" },
+	{ 7, "own-team", MAY_NOT, LEADER, OF_LEADERS, is_no_team_of_its,
+	    "a leader may {verb} only who is in its own team" },
+	{ 8, "worker-verbs", MAY_NOT, WORKER, ~(OPEN | OF_WORKERS), NULL,
+	    "a worker may not {verb}" },
+	{ 9, "itself", MAY_NOT, WORKER, OF_WORKERS, is_other_than_itself,
+	    "a worker may {verb} only itself" },
+
+	{ 20, "people-by-people", MAY_PROPOSE, AGENTS, PUTS, is_human,
+	    "an agent declares, changes or deletes people only when somebody of "
+	    "tier 1 approves: it may ask in a room" },
+	{ 21, "rights-by-people", MAY_PROPOSE, AGENTS, PUTS, gives_rights,
+	    "an agent gives rights only when somebody of tier 1 approves: it "
+	    "may ask in a room" },
+	{ 22, "second-person", MAY_PROPOSE, TIER_2, CHANGES, is_grave,
+	    "a change of risk \"{risk}\" by tier 2 needs somebody of tier 1" },
+	{ 30, "asked-first", MAY_ASK, TIER_1, EVERY, deletes,
+	    "What is deleted does not come back." },
+
+	{ 40, "tier-1", MAY_NOW, TIER_1, EVERY, NULL, "" },
+	{ 41, "tier-2", MAY_NOW, TIER_2, EVERY, NULL, "" },
+	{ 42, "tier-3", MAY_NOW, TIER_3, EVERY, NULL, "" },
+	{ 43, "manager", MAY_NOW, MANAGER, EVERY, NULL, "" },
+	{ 44, "leader", MAY_NOW, LEADER, OPEN | OF_LEADERS, NULL, "" },
+	{ 45, "worker", MAY_NOW, WORKER, OPEN | OF_WORKERS, NULL, "" },
+};
+
+static unsigned
+who_is(const struct caller *c)
+{
+	switch (c->is) {
+	case CALLER_PERSON:
+		return c->tier == 1 ? TIER_1 : c->tier == 2 ? TIER_2 : TIER_3;
+	case CALLER_AGENT:
+		return c->role == AGENT_MANAGER ? MANAGER :
+		    c->role == AGENT_LEADER ? LEADER : WORKER;
+	case CALLER_NONE:
+		break;
+	}
+	return NOBODY;
+}
+
+/* One word of a rule's words. */
+static void
+put_word(const struct asked *a, const char *word, size_t n, struct buf *out)
+{
+	const enum agent_role role = a->c->role;
+
+	if (strncmp(word, "verb", n) == 0)
+		buf_puts(out, verbs[a->verb].name);
+	else if (strncmp(word, "needs", n) == 0)
+		buf_printf(out, "%d", verbs[a->verb].tier);
+	else if (strncmp(word, "tier", n) == 0)
+		buf_printf(out, "%d", a->c->tier);
+	else if (strncmp(word, "target", n) == 0)
+		buf_printf(out, "%s/%.64s", a->t->kind->name, a->t->name);
+	else if (strncmp(word, "risk", n) == 0)
+		buf_puts(out, risk_name(deletes(a) ? RISK_DELETE : a->risk));
 	else
-		snprintf(text, sizeof text, "a %s may %s only %s",
-		    reach == ITSELF ? "worker" : "leader", r->name,
-		    reach == ITSELF ? "itself" : "who is in its own team");
-	return refuse(MAY_NOT, why, size, text);
+		buf_puts(out, agent_role_name(role == AGENT_STANDALONE ?
+		    AGENT_WORKER : role));
+}
+
+static void
+put_why(const struct asked *a, const char *words, char *dst, size_t size)
+{
+	struct buf b = { 0 };
+	size_t n;
+
+	while (*words != '\0') {
+		n = strcspn(words, "{");
+		buf_add(&b, words, n);
+		words += n;
+		if (*words == '\0')
+			break;
+		n = strcspn(++words, "}");
+		put_word(a, words, n, &b);
+		words += n + 1;
+	}
+	str_copy(dst, buf_str(&b), size);
+	buf_release(&b);
+}
+
+void
+ops_rule(const struct caller *c, enum verb v, const struct target *t,
+    enum risk risk, struct ruling *out)
+{
+	const struct asked a = { c, v, t, risk };
+	unsigned who = who_is(c);
+
+	memset(out, 0, sizeof *out);
+	for (size_t i = 0; i < NELEM(rules); i++) {
+		const struct rule *r = &rules[i];
+
+		if ((r->who & who) == 0 || (r->verbs & (1u << v)) == 0 ||
+		    (r->holds != NULL && !r->holds(&a)))
+			continue;
+		out->may = r->says;
+		out->number = r->number;
+		out->rule = r->name;
+		put_why(&a, r->words, out->why, sizeof out->why);
+		return;
+	}
+	/* Not to be reached: the last rules take whoever is left. */
+	out->rule = "none";
+	str_copy(out->why, "no rule allows it", sizeof out->why);
+}
+
+bool
+rule_at(size_t i, int *number, const char **name, enum may *says)
+{
+	if (i >= NELEM(rules))
+		return false;
+	*number = rules[i].number;
+	*name = rules[i].name;
+	*says = rules[i].says;
+	return true;
 }
 
 enum may
 ops_may(const struct caller *c, enum verb v, const struct target *t,
     enum risk risk, char *why, size_t size)
 {
+	struct ruling r;
+
+	ops_rule(c, v, t, risk, &r);
 	if (why != NULL && size > 0)
-		why[0] = '\0';
-	switch (c->is) {
-	case CALLER_PERSON:
-		return person_may(c, v, t, risk, why, size);
-	case CALLER_AGENT:
-		return agent_may(c, v, t, risk, why, size);
-	case CALLER_NONE:
-		break;
+		str_copy(why, r.why, size);
+	return r.may;
+}
+
+/* --- who could ------------------------------------------------------------ */
+
+void
+people_each(const struct engine *e, void (*fn)(const struct caller *, void *),
+    void *arg)
+{
+	const struct world_config *wc = engine_world_config(e);
+	const struct resources *rs = engine_resources(e);
+	struct strv users = { 0 };
+	const struct resource *human;
+	struct caller c;
+
+	for (size_t i = 0; wc->admins != NULL && i < wc->admins->n; i++)
+		strv_add_unique(&users, wc->admins->v[i]);
+	for (size_t i = 0; i < resources_n(rs); i++) {
+		const struct resource *r = resources_at(rs, i);
+		char *user;
+
+		if (strcmp(r->kind->name, "Human") != 0 || r->deleting)
+			continue;
+		user = human_user(wc, r);
+		strv_add_unique(&users, user);
+		free(user);
 	}
-	return refuse(MAY_NOT, why, size, "nobody that is declared here");
+	for (size_t i = 0; i < users.n; i++) {
+		int tier = person_tier(wc, rs, users.v[i], &human);
+
+		caller_person(&c, users.v[i], tier, human);
+		if (c.is == CALLER_PERSON)
+			fn(&c, arg);
+		caller_release(&c);
+	}
+	strv_release(&users);
 }

@@ -31,17 +31,14 @@ store_receipt_add(struct store *s, const struct receipt_row *r)
 	    r->outbox);
 }
 
-void
-store_receipts_each(struct store *s, int64_t from_seq, int limit,
-    void (*f)(const struct receipt_row *, void *), void *arg)
+#define RECEIPT	"SELECT seq, prev, hash, content, outbox FROM receipt"
+
+static void
+receipts_give(struct query *q, void (*f)(const struct receipt_row *, void *),
+    void *arg)
 {
-	static const char	from[] =
-	    "SELECT seq, prev, hash, content, outbox FROM receipt"
-	    " WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
-	struct query		*q;
 	struct receipt_row	 r;
 
-	q = db_read(s, from, "ii", from_seq, (int64_t)limit);
 	while (db_next(q)) {
 		r = (struct receipt_row){
 			.seq = db_int(q, 0), .prev = db_text(q, 1),
@@ -51,4 +48,26 @@ store_receipts_each(struct store *s, int64_t from_seq, int limit,
 		f(&r, arg);
 	}
 	db_end(q);
+}
+
+void
+store_receipts_each(struct store *s, int64_t from_seq, int limit,
+    void (*f)(const struct receipt_row *, void *), void *arg)
+{
+	static const char	from[] = RECEIPT
+	    " WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+
+	receipts_give(db_read(s, from, "ii", from_seq, (int64_t)limit), f,
+	    arg);
+}
+
+void
+store_receipts_back(struct store *s, int64_t before_seq, int limit,
+    void (*f)(const struct receipt_row *, void *), void *arg)
+{
+	static const char	back[] = RECEIPT
+	    " WHERE ?1 = 0 OR seq < ?1 ORDER BY seq DESC LIMIT ?2";
+
+	receipts_give(db_read(s, back, "ii", before_seq, (int64_t)limit), f,
+	    arg);
 }

@@ -73,6 +73,36 @@ store_resources_each(struct store *s,
 	"SELECT kind, name, metadata, spec, actor, generation, revision,"	\
 	" at_ms FROM revision"
 
+static void
+revision_give(struct query *q, void (*f)(const struct revision_row *, void *),
+    void *arg)
+{
+	struct revision_row	r = {
+		.kind = db_text(q, 0), .name = db_text(q, 1),
+		.metadata = db_text(q, 2), .spec = db_text(q, 3),
+		.actor = db_text(q, 4), .generation = db_int(q, 5),
+		.revision = db_int(q, 6), .at_ms = db_int(q, 7),
+	};
+
+	f(&r, arg);
+}
+
+int
+store_revision_get(struct store *s, int64_t revision,
+    void (*f)(const struct revision_row *, void *), void *arg)
+{
+	static const char	get[] = REVISION " WHERE revision = ?1";
+	struct query		*q = db_read(s, get, "i", revision);
+	int			 found = 0;
+
+	if (db_next(q)) {
+		revision_give(q, f, arg);
+		found = 1;
+	}
+	db_end(q);
+	return found;
+}
+
 void
 store_revisions_each(struct store *s, const char *kind, const char *name,
     int limit, void (*f)(const struct revision_row *, void *), void *arg)
@@ -83,18 +113,10 @@ store_revisions_each(struct store *s, const char *kind, const char *name,
 	    " WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR name = ?2)"
 	    " ORDER BY revision DESC LIMIT ?3";
 	struct query		*q;
-	struct revision_row	 r;
 
 	q = db_read(s, kind != NULL && name != NULL ? of_one : of_many,
 	    "ssi", kind, name, (int64_t)limit);
-	while (db_next(q)) {
-		r = (struct revision_row){
-			.kind = db_text(q, 0), .name = db_text(q, 1),
-			.metadata = db_text(q, 2), .spec = db_text(q, 3),
-			.actor = db_text(q, 4), .generation = db_int(q, 5),
-			.revision = db_int(q, 6), .at_ms = db_int(q, 7),
-		};
-		f(&r, arg);
-	}
+	while (db_next(q))
+		revision_give(q, f, arg);
 	db_end(q);
 }

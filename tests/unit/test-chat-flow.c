@@ -305,6 +305,58 @@ test_rooms(void **state)
 	assert_null(strstr(body_of(reply_to(h, id)), "restart"));
 }
 
+/* The rule that says no, who could have it done, and nobody is notified. */
+static void
+test_rule_words(void **state)
+{
+	struct house *h = *state;
+	const char *id, *room = "!room:dm/" VIC;
+	const struct json *r;
+
+	ask(h, TEAM);
+	ask(h, WORKER("alice", "m"));
+	ask(h, HUMAN_2 "  accessibleTeams: [web]\n");
+	ask(h, HEAD("Human", "vic") "spec:\n  displayName: Vic\n"
+	    "  matrixUserId: \"" VIC "\"\n  permissionLevel: 3\n"
+	    "  accessibleWorkers: [wim]\n");
+	store_begin(h->store);
+	engine_dm(h->engine, VIC);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, room, VIC, "why", NULL);
+	expect(reply_to(h, id), "refused", "refused you nothing");
+	/* The lead of the team could, and the admin. */
+	id = speak_in(h, room, VIC, "sleep wanda", NULL);
+	r = reply_to(h, id);
+	expect(r, "refused", "rule 4, own-work");
+	expect(r, "refused", "Who could do it: " BOSS ", " JANE ".");
+	assert_int_equal(json_size(json_get(json_get(r, "content"),
+	    "m.mentions")), 0);
+	id = speak_in(h, room, VIC, "sleep alice", NULL);
+	expect(reply_to(h, id), "refused", "Who could do it: " BOSS ".");
+	id = speak_in(h, room, VIC, "why", NULL);
+	expect(reply_to(h, id), "info", "`sleep alice`");
+	expect(reply_to(h, id), "info", "rule 4, own-work");
+	id = speak_in(h, room, VIC, "can-i wake worker wim", NULL);
+	expect(reply_to(h, id), "info", "Yes: wake Worker/wim. Rule 42");
+	id = speak_in(h, room, VIC, "can-i restart wim", NULL);
+	expect(reply_to(h, id), "refused", "worker wim");
+	id = speak_in(h, room, VIC, "can-i fly", NULL);
+	expect(reply_to(h, id), "refused", "no verb");
+	id = speak_in(h, room, VIC, "can-i delete team web", NULL);
+	expect(reply_to(h, id), "info", "No: delete Team/web. Rule 2");
+	expect(reply_to(h, id), "info", BOSS);
+	id = speak_in(h, room, VIC, "who-can sleep worker wim", NULL);
+	expect(reply_to(h, id), "info", BOSS ", " JANE ", " VIC);
+	id = speak_in(h, "!room:worker/wim", VIC, "@hiclaw can-i sleep", NULL);
+	expect(reply_to(h, id), "info", "Yes: put to sleep Worker/wim");
+	/* A word is corrected to one that they may use, with an example. */
+	id = speak_in(h, room, VIC, "wkae wim", NULL);
+	expect(reply_to(h, id), "refused", "Did you mean `wake`?");
+	expect(reply_to(h, id), "refused", "For example: `wake alice`");
+	id = speak_in(h, room, VIC, "rotatee wim", NULL);
+	assert_null(strstr(body_of(reply_to(h, id)), "`rotate`"));
+}
+
 /*
  * The permission matrix: every command for every tier in every kind of room.  o:
  * it is heard, t: not of this tier, r: not in this room, -: not of people whom
@@ -1901,7 +1953,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_address), T(test_dm), T(test_dm_receipt),
-		T(test_refused), T(test_tiers), T(test_rooms), T(test_matrix), T(test_tier_2), T(test_run_of_others),
+		T(test_refused), T(test_tiers), T(test_rooms), T(test_rule_words), T(test_matrix), T(test_tier_2), T(test_run_of_others),
 		T(test_encrypted), T(test_paste), T(test_problems),
 		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
 		T(test_delete), T(test_reaction), T(test_expiry),

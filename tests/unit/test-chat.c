@@ -501,6 +501,38 @@ test_commands(void **state)
 	commands_free(cs);
 }
 
+/* What is not in the list of the makefile is here and nowhere else. */
+static void
+test_installed(void **state)
+{
+	static const struct { const char *dir, *ext; } rows[] = {
+		{ "commands", ".yaml" }, { "templates", ".md" },
+	};
+	char *path = in_tree("Makefile.am"), *makefile;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(makefile = file_read(path, 1 << 20, &err));
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		struct strv files = { 0 };
+		char *dir = in_tree(rows[i].dir);
+
+		assert_int_equal(dir_list(dir, rows[i].ext, &files, &err), 0);
+		for (size_t j = 0; j < files.n; j++) {
+			char *file = xasprintf("\t%s/%s", rows[i].dir,
+			    files.v[j]);
+
+			if (strstr(makefile, file) == NULL)
+				fail_msg("%s is not installed", file + 1);
+			free(file);
+		}
+		strv_release(&files);
+		free(dir);
+	}
+	free(makefile);
+	free(path);
+}
+
 /* The manual has every command, and no other. */
 static void
 test_manual(void **state)
@@ -687,6 +719,7 @@ main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_commands_broken),
 		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_installed),
 		cmocka_unit_test(test_repair_bytes),
 	};
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "hiclaw/file.h"
 #include "hiclaw/log.h"
 #include "hiclaw/loop.h"
 #include "hiclaw/ops.h"
@@ -170,10 +171,11 @@ static const struct {
 	{ VERB_PLAN, NULL, RISK_NONE,			"yyy.y....." },
 	{ VERB_CREATE, "Worker/new", RISK_CREATE,	"yy..y....." },
 	{ VERB_CREATE, "Team/new", RISK_CREATE,		"yy..y....." },
-	{ VERB_CREATE, "Human/new", RISK_CREATE,	"yy..y....." },
+	{ VERB_CREATE, "Human/new", RISK_CREATE,	"yy..p....." },
 	{ VERB_CREATE, "Human/new", RISK_PERMISSION,	"yy..p....." },
-	{ VERB_UPDATE, "Human/three", RISK_UPDATE,	"yy..y....." },
+	{ VERB_UPDATE, "Human/three", RISK_UPDATE,	"yy..p....." },
 	{ VERB_UPDATE, "Human/three", RISK_PERMISSION,	"yy..p....." },
+	{ VERB_DELETE, "Human/three", RISK_DELETE,	"?\?..p....." },
 	{ VERB_UPDATE, "Team/web", RISK_UPDATE,		"yyy.y....." },
 	{ VERB_UPDATE, "Team/web", RISK_RESTART,	"yyy.y....." },
 	{ VERB_UPDATE, "Team/web", RISK_PERMISSION,	"yyp.y....." },
@@ -244,6 +246,104 @@ test_may(void **state)
 	for (enum verb v = VERB_VERSION; v <= VERB_ADMIN; v++)
 		if (!seen[v])
 			fail_msg("no row for \"%s\"", verb_name(v));
+}
+
+/*
+ * What denies stands before what allows, so that it wins, and no number is of two
+ * rules: people have them from answers.  Each is in the manual.
+ */
+static void
+test_rules(void **state)
+{
+	const char *srcdir = getenv("srcdir"), *name;
+	char *path = xasprintf("%s/man/hiclaw-commands.7", srcdir != NULL ?
+	    srcdir : "."), *man, *item;
+	enum may says, before = MAY_NOT;
+	int number, last = 0;
+	struct err err;
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(man = file_read(path, 1 << 20, &err));
+	for (; rule_at(n, &number, &name, &says); n++) {
+		assert_true(number > last);
+		assert_true(says >= before);
+		item = xasprintf(" %d %s", number, name);
+		if (strstr(man, item) == NULL)
+			fail_msg("rule%s is not in the manual", item);
+		free(item);
+		last = number;
+		before = says;
+	}
+	assert_true(n > 10);
+	free(man);
+	free(path);
+}
+
+static void
+test_ruling(void **state)
+{
+	static const struct {
+		const char *who, *target;
+		enum verb verb;
+		enum risk risk;
+		int number;
+		const char *rule;
+	} rows[] = {
+		{ "user:@nobody:x.org", NULL, VERB_STATUS, RISK_NONE, 1,
+		    "known-only" },
+		{ "user:@three:x.org", "Worker/wim", VERB_RESTART, RISK_NONE,
+		    2, "tier-of-verb" },
+		{ "user:@two:x.org", "Team/sea", VERB_UPDATE, RISK_UPDATE, 3,
+		    "own-teams" },
+		{ "user:@two:x.org", "Worker/sid", VERB_GET, RISK_NONE, 4,
+		    "own-work" },
+		{ "agent:default", "Worker/wim", VERB_EXEC, RISK_NONE, 5,
+		    "for-people" },
+		{ "agent:lea", "Team/web", VERB_DELETE, RISK_DELETE, 6,
+		    "leader-verbs" },
+		{ "agent:lea", "Worker/sid", VERB_WAKE, RISK_NONE, 7,
+		    "own-team" },
+		{ "agent:alice", "Worker/alice", VERB_WAKE, RISK_NONE, 8,
+		    "worker-verbs" },
+		{ "agent:alice", "Worker/wim", VERB_GET, RISK_NONE, 9,
+		    "itself" },
+		{ "agent:default", "Human/new", VERB_CREATE, RISK_CREATE, 20,
+		    "people-by-people" },
+		{ "user:@two:x.org", "Team/web", VERB_DELETE, RISK_DELETE, 22,
+		    "second-person" },
+		{ "user:@ann:x.org", "Team/web", VERB_DELETE, RISK_DELETE, 30,
+		    "asked-first" },
+		{ "user:@boss:x.org", NULL, VERB_EXEC, RISK_NONE, 40,
+		    "tier-1" },
+		{ "agent:wim", NULL, VERB_STATUS, RISK_NONE, 45, "worker" },
+	};
+	struct house *h = *state;
+	struct ruling r;
+	struct caller c;
+	struct target t;
+
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		if (rows[i].target != NULL)
+			split_target(h, rows[i].target, &t);
+		caller_find(h->engine, rows[i].who, &c);
+		ops_rule(&c, rows[i].verb, rows[i].target != NULL ? &t : NULL,
+		    rows[i].risk, &r);
+		if (r.number != rows[i].number ||
+		    strcmp(r.rule, rows[i].rule) != 0)
+			fail_msg("row %zu: %d %s: %s", i, r.number, r.rule,
+			    r.why);
+		assert_null(strchr(r.why, '{'));
+		caller_release(&c);
+	}
+	/* Whatever gives rights is not for agents, whatever else it is. */
+	split_target(h, "Team/web", &t);
+	t.gives_rights = true;
+	caller_find(h->engine, "agent:default", &c);
+	ops_rule(&c, VERB_UPDATE, &t, RISK_CREDENTIAL, &r);
+	assert_int_equal(r.may, MAY_PROPOSE);
+	assert_int_equal(r.number, 21);
+	caller_release(&c);
 }
 
 /* The files of commands ask for at least what the rules do. */
@@ -430,7 +530,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_may), T(test_commands), T(test_state),
+		T(test_may), T(test_rules), T(test_ruling), T(test_commands), T(test_state),
 		T(test_state_refused), T(test_change_may),
 		T(test_fields_risk),
 	};

@@ -402,8 +402,8 @@ test_agents(void **state)
 	id = speak_in(h, ADMIN, "@hiclaw_max:x.org", "@hiclaw apply\n"
 	    HEAD("Human", "eve") "spec:\n  displayName: Eve\n"
 	    "  permissionLevel: 1\n", NULL);
-	expect(reply_to(h, id), "question", "An agent gives rights to people "
-	    "only when somebody");
+	expect(reply_to(h, id), "question", "An agent declares, changes or "
+	    "deletes people only when");
 	assert_false(is_declared(h, "Human", "eve"));
 	id = speak_in(h, ADMIN, "@hiclaw_max:x.org",
 	    "@hiclaw apply\n" WORKER("new", "m"), NULL);

@@ -1,0 +1,16 @@
+/* See refusal.c. */
+#ifndef CHAT_REFUSAL_H
+#define CHAT_REFUSAL_H
+
+#include "chat-int.h"
+
+#define COULD_KEPT	50	/* people that `why` can name */
+
+void	 denial_free(struct denial *);
+/* A no that has no rule of ops_may, for `why`. */
+void	 denial_note(struct request *, const char *rule, const char *why);
+/* All who may do that, at most after a question. */
+void	 people_who(struct chat *, enum verb, const struct target *,
+	    enum risk, struct strv *out);
+
+#endif

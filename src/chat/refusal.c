@@ -301,8 +301,9 @@ put_target(const struct target *t, bool has_target, struct text *out)
 void
 cmd_can_i(struct request *q)
 {
-	static const char *const says[] = { "No", "Only when somebody else "
-	    "approves", "Yes, after a question", "Yes" };
+	static const char *const says[] = { "No",
+	    "Only when somebody else approves", "Yes, after a question",
+	    "Yes" };
 	struct text t = { 0 };
 	struct strv could = { 0 };
 	struct target target;

@@ -855,6 +855,67 @@ test_reply(void **state)
 	json_free(e);
 }
 
+/* "Apply" as a reply to that message. */
+static const struct json *
+apply_to(struct house *h, const char *id, const char *target)
+{
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message"), *rel;
+	struct json *c = json_get(e, "content");
+	struct chat_fetched got = { .data = target, .len = strlen(target) };
+	char *what = NULL;
+
+	json_set_str(e, "event_id", id);
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", "Apply");
+	rel = json_set(c, "m.relates_to", json_object());
+	rel = json_set(rel, "m.in_reply_to", json_object());
+	json_set_str(rel, "event_id", "$target");
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_EVENT);
+	free(what);
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	wait_for(h, is_quiet);
+	post(h);
+	json_free(e);
+	return reply_to(h, id);
+}
+
+/* What we or an agent wrote may be applied, too; what an edit spoilt may not. */
+static void
+test_reply_forms(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+
+	apply_to(h, "$notice", "{\"type\":\"m.room.message\",\"content\":"
+	    "{\"msgtype\":\"m.notice\",\"body\":\"As asked:\\n"
+	    "apiVersion: hiclaw.io/v1beta1\\nkind: Worker\\nmetadata: "
+	    "{name: told}\\nspec: {model: m}\",\"formatted_body\":\"<p>As "
+	    "asked:</p><pre><code>apiVersion: hiclaw.io/v1beta1\\nkind: "
+	    "Worker\\nmetadata: {name: told}\\nspec: {model: m}\\n</code>"
+	    "</pre>\"}}");
+	assert_true(is_declared(h, "Worker", "told"));
+	expect(apply_to(h, "$sealed", "{\"type\":\"m.room.encrypted\","
+	    "\"content\":{\"algorithm\":\"m.megolm.v1.aes-sha2\"}}"),
+	    "refused", "is encrypted");
+	expect(apply_to(h, "$spoilt", "{\"type\":\"m.room.message\","
+	    "\"content\":{\"msgtype\":\"m.text\",\"body\":\"x\"},"
+	    "\"unsigned\":{\"m.relations\":{\"m.replace\":{\"content\":{"
+	    "\"msgtype\":\"m.text\",\"body\":\"* x\",\"m.new_content\":"
+	    "{\"msgtype\":\"m.text\",\"body\":\"apiVersion: "
+	    "hiclaw.io/v1beta1\\nkind: Worker\\nmetadata: {name: sp}\\n"
+	    "spec: {model: gpt\\\\_5}\"},\"m.relates_to\":{\"rel_type\":"
+	    "\"m.replace\",\"event_id\":\"$target\"}}}}}}"),
+	    "refused", "backslashes");
+	assert_false(is_declared(h, "Worker", "sp"));
+	/* The same in the edit itself. */
+	id = speak(h, "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+	    "metadata: {name: sp}\nspec: {model: \xe2\x80\x9cm\xe2\x80\x9d}");
+	expect(reply_to(h, id), "question", "a value");
+	edit(h, BOSS, id, "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+	    "metadata: {name: sp}\nspec: {model: gpt\\_5}");
+	assert_false(is_declared(h, "Worker", "sp"));
+}
+
 /* --- tests: questions ---------------------------------------------------- */
 
 static void
@@ -2067,6 +2128,7 @@ main(void)
 		T(test_refused), T(test_tiers), T(test_rooms), T(test_rule_words), T(test_macros), T(test_matrix), T(test_tier_2), T(test_run_of_others),
 		T(test_encrypted), T(test_paste), T(test_problems),
 		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
+		T(test_reply_forms),
 		T(test_delete), T(test_reaction), T(test_expiry),
 		T(test_moved), T(test_edits), T(test_redaction),
 		T(test_member), T(test_prune), T(test_looking), T(test_long),

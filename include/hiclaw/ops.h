@@ -292,6 +292,19 @@ bool	 freeze_end(const struct ops *);	/* false: there was none */
 enum freeze_due { FREEZE_NOTHING, FREEZE_OVER, FREEZE_REMIND };
 enum freeze_due freeze_tick(const struct ops *, int64_t now_ms);
 
+/* --- lockout.c: the last admin stays --------------------------------------- */
+
+/*
+ * The Human of tier 1 after whom none would be left of those whose Matrix ids
+ * are in `seen`; NULL: one is, or none was before.  Pure.
+ */
+const struct resource *lockout_last(const struct world_config *,
+	    const struct resources *before, const struct resources *after,
+	    const struct strv *seen);
+/* 0, or -1: ERR_CONFLICT and who that is.  change_try asks. */
+int	 lockout_check(struct engine *, const struct attempt *, struct err *)
+	    MUST_CHECK;
+
 /* --- sealed.c: secrets that people paste ----------------------------------- */
 
 #define SEALED_MARK	"$sealed."	/* of a reference; an id follows */

@@ -189,6 +189,7 @@ def test_pasted_secret(house):
         "@hiclaw get worker keyed -o yaml").body, 15, what="the worker")
     yaml = house.ask("@hiclaw get worker keyed -o yaml").body
     assert "$sealed." in yaml and KEY not in yaml, yaml
+    house.settle()      # else the paste has something to do, too
     # It is kept as it is by an apply of what was printed ...
     manifest = yaml[yaml.index("apiVersion"):].split("```")[0]
     again = house.admin.ask(house.room, manifest)

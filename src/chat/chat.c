@@ -14,6 +14,7 @@
 
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
+#include "hiclaw/restore.h"
 
 #include "handlers.h"
 #include "refusal.h"
@@ -481,10 +482,18 @@ chat_started(struct chat *c, bool is_first, int64_t away_ms)
 {
 	struct engine_counts counts;
 	char objects[32], age[16];
+	char *restored = store_kv_get(c->store, RESTORED_KEY);
 
 	if (c->commands_wrong != NULL)
 		say_news(c, "commands-broken", FILL(V("what",
 		    c->commands_wrong)));
+	if (restored != NULL) {
+		store_begin(c->store);
+		store_kv_set(c->store, RESTORED_KEY, NULL);
+		say_news(c, "restored", FILL(V("words", restored)));
+		free(restored);
+		return;
+	}
 	if (is_first) {
 		say_news(c, "welcome", FILL(V("name", c->name)));
 		return;

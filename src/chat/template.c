@@ -50,6 +50,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	    "who ledger how" },
 	{ "refused", "what user why who" },
 	{ "reports", "agents do time" },
+	{ "restored", "words" },
 	{ "silent", "agents do ago" },
 	{ "stable", "agent time" },
 	{ "started", "away objects" },

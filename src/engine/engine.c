@@ -577,6 +577,15 @@ engine_dm(struct engine *e, const char *user)
 	return it != NULL ? it->key : NULL;
 }
 
+void
+engine_dms_restore(struct store *store, const struct strv *users)
+{
+	char *text = strv_join(users, "\n");
+
+	store_kv_set(store, DMS_KEY, text);
+	free(text);
+}
+
 /* --- news ----------------------------------------------------------------- */
 
 void

@@ -18,6 +18,7 @@
 static const struct row { const char *name, *names; } rows[] = {
 	{ "answered", "title how was ledger" },
 	{ "declined", "" },
+	{ "commands-broken", "what" },
 	{ "denied", "title number how" },
 	{ "died", "agent why" },
 	{ "done", "title objects took actor approved plan seq" },

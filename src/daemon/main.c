@@ -432,6 +432,7 @@ daemon_open(struct daemon *d, struct err *err)
 	if ((d->engine = engine_new(d->loop, d->store, &ec, err)) == NULL)
 		return -1;
 	cc.commands_dir = c->chat.commands;
+	cc.commands_extra = c->chat.commands_extra;
 	cc.templates_dir = c->chat.templates;
 	cc.homeserver_url = c->homeserver.url;
 	cc.question_ttl_ms = c->chat.question_ttl_s * 1000;

@@ -391,6 +391,8 @@ change_try(struct engine *e, const struct json *action,
 	if (ch->problems.errors > 0)
 		return err_set(err, ERR_USER, "%zu problem%s",
 		    ch->problems.errors, ch->problems.errors == 1 ? "" : "s");
+	if (lockout_check(e, ch, err) == -1)
+		return -1;
 	ch->plan = engine_plan(e, ch->after);
 	bind_repairs(ch->plan, json_get(action, "repairs"));
 	return 0;

@@ -34,6 +34,22 @@ bool	 store_in_transaction(struct store *);
 void	 store_commit(struct store *);	/* no effect when none is open */
 void	 store_rollback(struct store *);
 
+/* --- a copy -------------------------------------------------------------- */
+
+/*
+ * Copy what is committed now to a new file while everything goes on: a step
+ * copies so many pages, and gives 1 until the file is whole and checked (0).  The
+ * copy can be opened with the same key, which is not in it.  Work that was
+ * under way is closed in it.  Free it after that, or to give it up.
+ */
+struct store_backup;
+struct store_backup *store_backup_begin(struct store *, const char *path,
+	    struct err *);
+int	 store_backup_step(struct store_backup *, int pages, struct err *)
+	    MUST_CHECK;
+int	 store_backup_percent(const struct store_backup *);
+void	 store_backup_free(struct store_backup *);
+
 /* --- single values ------------------------------------------------------ */
 
 char	*store_kv_get(struct store *, const char *key);	/* yours, or NULL */

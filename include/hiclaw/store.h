@@ -50,6 +50,19 @@ int	 store_backup_step(struct store_backup *, int pages, struct err *)
 int	 store_backup_percent(const struct store_backup *);
 void	 store_backup_free(struct store_backup *);
 
+struct store_health {
+	const char	*path, *sqlite;		/* the file; SQLite's version */
+	int		 schema;
+	int64_t		 bytes, wal_bytes;
+	int64_t		 free_bytes;		/* on its disk; -1: unknown */
+	bool		 is_checked;		/* else it is too large for now */
+	char		 trouble[256];		/* what the check found, or "" */
+	int64_t		 inbox, outbox;		/* waiting, and due */
+	int64_t		 outbox_since_ms;	/* the oldest of these, or 0 */
+	int64_t		 outbox_lost;		/* given up in the last day */
+};
+void	 store_health(struct store *, int64_t now_ms, struct store_health *);
+
 /* --- single values ------------------------------------------------------ */
 
 char	*store_kv_get(struct store *, const char *key);	/* yours, or NULL */

@@ -15,6 +15,7 @@
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
 
+#include "backup.h"
 #include "handlers.h"
 #include "refusal.h"
 
@@ -73,6 +74,7 @@ chat_free(struct chat *c)
 	map_free(c->deaths);
 	map_free(c->fetching);
 	floods_free(c->floods);
+	backup_free(c->backup);
 	denial_free(c->denied);
 	mending_drop(c);
 	map_free(c->asks);
@@ -349,6 +351,7 @@ take_message(struct chat *c, const struct json *event,
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = q.source = json_str(event, "event_id");
+	q.sent_ms = json_int(event, "origin_server_ts", 0);
 	request_place(&q);
 	if (q.where == IN_NONE) {
 		request_release(&q);
@@ -458,6 +461,7 @@ chat_tick(struct chat *c)
 	passwords_tick(c, now);
 	deaths_tick(c, now);
 	freeze_watch(c, now);
+	backup_tick(c);
 }
 
 void
@@ -471,6 +475,7 @@ chat_started(struct chat *c, bool is_first, int64_t away_ms)
 		return;
 	}
 	proposals_upgraded(c);
+	backup_started(c);
 	if (away_ms < AWAY_MS)
 		return;
 	engine_counts(c->engine, &counts);

@@ -12,6 +12,8 @@ struct request;
 void	cmd_apply(struct request *);
 void	cmd_plan(struct request *);
 void	cmd_diff(struct request *);
+void	cmd_backup(struct request *);
+void	cmd_doctor(struct request *);
 void	cmd_cat(struct request *);
 void	cmd_files(struct request *);
 void	cmd_gateway_grant(struct request *);

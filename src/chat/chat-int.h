@@ -58,6 +58,7 @@ struct chat {
 	struct map		*asks;	/* agent -> struct asks */
 	int64_t			 started_ms;
 	struct floods		*floods;
+	struct watch_lists	*watch;
 	struct backup		*backup;	/* being made, or NULL */
 	struct denial		*denied;	/* the last: see refusal.c */
 	struct mending {		/* a freeze has ended: see cmd-freeze.c */

@@ -18,6 +18,7 @@
 #include "backup.h"
 #include "handlers.h"
 #include "refusal.h"
+#include "watch.h"
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -61,6 +62,7 @@ chat_new(struct store *store, struct engine *engine,
 		return NULL;
 	}
 	c->asks = map_new(free);
+	c->watch = watch_load(store);
 	passwords_load(c);
 	return c;
 }
@@ -75,6 +77,7 @@ chat_free(struct chat *c)
 	map_free(c->fetching);
 	floods_free(c->floods);
 	backup_free(c->backup);
+	watch_free(c->watch);
 	denial_free(c->denied);
 	mending_drop(c);
 	map_free(c->asks);
@@ -462,6 +465,7 @@ chat_tick(struct chat *c)
 	deaths_tick(c, now);
 	freeze_watch(c, now);
 	backup_tick(c);
+	watch_tick(c, now);
 }
 
 void

@@ -11,9 +11,9 @@
 #define WATCHES_MAX	50	/* of one person, of each sort */
 
 /* In chat.watch, kept in the store. */
-struct watch;
-struct watch *watch_load(struct store *);
-void	 watch_free(struct watch *);
+struct watch_lists;
+struct watch_lists *watch_load(struct store *);
+void	 watch_free(struct watch_lists *);
 
 enum watch_sort { WATCHED, MUTED };
 /* "Worker/bob" from now on; until_ms 0: until it is taken back.  ERR_USER: the
@@ -38,6 +38,9 @@ void	 watch_subjects_of_agent(struct chat *, const char *name,
  * room unless it is muted there.
  */
 void	 say_news_of(struct chat *, const struct strv *subjects,
+	    const char *template_name, const struct fill *);
+/* Only the first half of that. */
+void	 watch_tell(struct chat *, const struct strv *subjects,
 	    const char *template_name, const struct fill *);
 /* A run is over: to who watches what it changed, but for who asked for it. */
 void	 watch_run(struct chat *, const struct ending *);

@@ -1,5 +1,5 @@
 /*
- * What keeps the house in order: backups and the doctor.
+ * What keeps the house in order: backups, the doctor, and who hears of what.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -215,12 +215,167 @@ test_doctor_finds(void **state)
 	    "Team/slow (");
 }
 
+/* --- watch and mute -------------------------------------------------------------- */
+
+#define TOM	"@tom:x.org"	/* tier 3 */
+#define TOM_DM	"!room:dm/" TOM
+#define HUMAN_3 HEAD("Human", "tom") "spec:\n  displayName: Tom\n" \
+    "  matrixUserId: \"" TOM "\"\n  permissionLevel: 3\n" \
+    "  accessibleWorkers: [ann]\n"
+
+static const struct json *
+as_tom(struct house *h, const char *line)
+{
+	const char *id;
+
+	store_begin(h->store);
+	engine_dm(h->engine, TOM);
+	house_turn(h);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, TOM_DM, TOM, line, NULL);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	return reply_to(h, id);
+}
+
+/* How often was that said there? */
+static int
+said_in(struct house *h, const char *room, const char *part)
+{
+	const struct json *v;
+	int n = 0;
+
+	post(h);
+	for (v = json_first(h->sent); v != NULL; v = json_next(v))
+		n += strcmp(json_strd(v, "room", ""), room) == 0 &&
+		    json_get(json_get(v, "content"), "m.new_content") ==
+		    NULL && strstr(body_of(v), part) != NULL;
+	return n;
+}
+
+static void
+drift(struct house *h, const char *key)
+{
+	const struct engine_observer *o = chat_observer(h->chat);
+	struct strv did = { 0 };
+
+	strv_add(&did, "name put right");
+	store_begin(h->store);
+	o->drift(o->arg, key, "@eve:x.org", &did);
+	house_turn(h);
+	strv_release(&did);
+}
+
+static void
+people(struct house *h)
+{
+	expect(ask(h, "!hiclaw create worker ann model=m"), "done", "");
+	expect(ask(h, "!hiclaw create worker bob model=m"), "done", "");
+	expect(ask(h, "```yaml\n" HUMAN_3 "```"), "done", "");
+	forget_sent(h);
+}
+
+static void
+test_watch(void **state)
+{
+	struct house *h = *state;
+
+	people(h);
+	expect(as_tom(h, "watch"), "info", "You watch nothing");
+	expect(as_tom(h, "watch ann"), "done", "changes Worker/ann");
+	/* Nobody learns that there is a bob, or that there is not. */
+	expect(as_tom(h, "watch bob"), "refused", "nothing of that name");
+	expect(as_tom(h, "watch rob"), "refused", "nothing of that name");
+	expect(as_tom(h, "watch ann for"), "refused", "For how long?");
+	expect(as_tom(h, "watch"), "info", "Worker/ann");
+	expect(ask(h, "!hiclaw set worker ann model=big"), "done", "");
+	expect(ask(h, "!hiclaw set worker bob model=big"), "done", "");
+	assert_int_equal(said_in(h, "room:dm/" TOM, "set Worker/ann: model: "
+	    "done, by " BOSS), 1);
+	assert_int_equal(said_in(h, "room:dm/" TOM, "bob:"), 0);
+	drift(h, "room:worker/ann");
+	drift(h, "room:worker/bob");
+	assert_int_equal(said_in(h, "room:dm/" TOM, "(You watch "
+	    "Worker/ann.)"), 2);
+	/* ... over a restart, and in the admin room as ever. */
+	house_close(h);
+	house_open(h);
+	drift(h, "room:worker/ann");
+	assert_int_equal(said_in(h, "room:dm/" TOM, "(You watch "
+	    "Worker/ann.)"), 3);
+	assert_int_equal(said_in(h, "room:admin", "@eve:x.org"), 3);
+	/* Who may not see it any more hears nothing. */
+	expect(ask(h, "!hiclaw set human tom accessibleWorkers=bob"), "done",
+	    "");
+	drift(h, "room:worker/ann");
+	assert_int_equal(said_in(h, "room:dm/" TOM, "(You watch "
+	    "Worker/ann.)"), 3);
+	expect(as_tom(h, "unwatch all"), "done", "no longer watched");
+	expect(as_tom(h, "watch"), "info", "You watch nothing");
+}
+
+static void
+test_watch_ends(void **state)
+{
+	struct house *h = *state;
+	int64_t now = clock_ms();
+
+	people(h);
+	clock_set_ms(now);
+	expect(as_tom(h, "watch ann for 2h"), "done", "for 2");
+	clock_set_ms(now + 3 * 3600000);
+	drift(h, "room:worker/ann");
+	assert_int_equal(said_in(h, "room:dm/" TOM, "(You watch"), 0);
+	tick(h, 1);
+	expect(as_tom(h, "watch"), "info", "You watch nothing");
+	/* What is gone is told, and nobody watches it any more. */
+	expect(as_tom(h, "watch ann"), "done", "");
+	ask(h, "!hiclaw delete worker ann");
+	ask(h, "yes");
+	assert_int_equal(said_in(h, "room:dm/" TOM, "Worker/ann is gone."), 1);
+	clock_set_ms(0);
+}
+
+static void
+test_mute(void **state)
+{
+	struct house *h = *state;
+	int64_t now = clock_ms();
+
+	people(h);
+	clock_set_ms(now);
+	expect(as_tom(h, "watch ann"), "done", "");
+	expect(ask(h, "!hiclaw mute ann for 2h"), "done", "No news of "
+	    "Worker/ann here");
+	drift(h, "room:worker/ann");
+	drift(h, "room:worker/bob");
+	assert_int_equal(said_in(h, "room:admin", "@eve:x.org"), 1);
+	assert_int_equal(said_in(h, "room:dm/" TOM, "@eve:x.org"), 1);
+	expect(ask(h, "!hiclaw mute"), "info", "1 left out");
+	house_close(h);
+	house_open(h);
+	drift(h, "room:worker/ann");
+	assert_int_equal(said_in(h, "room:admin", "@eve:x.org"), 1);
+	expect(ask(h, "!hiclaw events worker ann"), "info", "@eve:x.org");
+	/* Its end is told, with what was left out. */
+	clock_set_ms(now + 3 * 3600000);
+	tick(h, 1);
+	assert_int_equal(said_in(h, "room:admin", "2 left out"), 1);
+	drift(h, "room:worker/ann");
+	expect(ask(h, "!hiclaw mute"), "info", "Nothing is muted");
+	expect(ask(h, "!hiclaw mute ann"), "done", "for ");
+	expect(ask(h, "!hiclaw unmute ann"), "done", "no longer muted");
+	expect(ask(h, "!hiclaw unmute ann"), "done", "is not muted");
+	clock_set_ms(0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_backup), T(test_backup_cut_short),
-		T(test_backups_kept), T(test_doctor), T(test_doctor_finds),
+		T(test_backups_kept), T(test_watch),
+		T(test_watch_ends), T(test_mute), T(test_doctor), T(test_doctor_finds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,9 +3,11 @@
  * connection, which only reads and keeps to what was committed when it began; so
  * writing goes on, and the copy is of one moment.
  *
- * Who starts from a copy lives once more what was done since.  So what the copy
+ * Who starts from a copy must not live once more what was done since.  So what it
  * holds of work that is over by then is closed in it: commands that waited, and
- * messages that were not sent; and it gets an epoch of its own, because a
+ * messages that were not sent.  The place where /sync goes on is forgotten, or
+ * every command since would be done again: without one it brings the state of all
+ * rooms, and no messages.  And the copy gets an epoch of its own, because a
  * transaction id that the homeserver knows would swallow a new message.
  */
 #include "store-int.h"
@@ -103,6 +105,7 @@ close_open_work(struct store_backup *b, struct err *e)
 	char *epoch = rand_hex(6);
 	char *sql = xasprintf("PRAGMA journal_mode = DELETE; BEGIN;"
 	    "UPDATE kv SET value = '%s' WHERE key = 'store.epoch';"
+	    "DELETE FROM kv WHERE key = 'feed.token';"
 	    "UPDATE inbox SET json = NULL, room_id = NULL"
 	    " WHERE json IS NOT NULL;"
 	    "UPDATE outbox SET state = %d, file = NULL,"

@@ -194,6 +194,7 @@ test_backup(void **state)
 	int			 n = 0, steps = 0, rc;
 
 	store_kv_set(f->s, "a", "before");
+	store_kv_set(f->s, "feed.token", "s1");
 	store_secret_put(f->s, "s", "sealed");
 	store_inbox_add(f->s, "$waits", "!r", "{}");
 	store_outbox_add(f->s, &(struct outbox_row){ .room = "!r",
@@ -239,6 +240,7 @@ test_backup(void **state)
 	assert_int_equal(rename(path, f->path), 0);
 	reopen(f);
 	take_kv(f->s, "a", "before");
+	take_kv(f->s, "feed.token", NULL);
 	secret = store_secret_get(f->s, "s");
 	assert_string_equal(secret, "sealed");
 	secret_free(secret);

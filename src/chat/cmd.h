@@ -18,6 +18,7 @@ void	cmd_watch(struct request *);
 void	cmd_unwatch(struct request *);
 void	cmd_mute(struct request *);
 void	cmd_unmute(struct request *);
+void	cmd_join_me(struct request *);
 void	cmd_cat(struct request *);
 void	cmd_files(struct request *);
 void	cmd_gateway_grant(struct request *);

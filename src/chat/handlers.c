@@ -36,6 +36,7 @@ const struct handler handlers[] = {
 	{ "hold", cmd_hold, VERB_STATUS },
 	{ "invite", cmd_invite, VERB_ADMIN },
 	{ "join", cmd_join, VERB_ADMIN },
+	{ "join-me", cmd_join_me, VERB_GET },
 	{ "label", cmd_label, VERB_UPDATE },
 	{ "lint", cmd_lint, VERB_VERSION },
 	{ "logs", cmd_logs, VERB_LOGS },

@@ -49,4 +49,9 @@ void	 watch_gone(struct chat *, const char *subject);
 /* Phases of what is watched; mutes that end. */
 void	 watch_tick(struct chat *, int64_t now);
 
+/* cmd-watch.c: "Worker/wim", of the next word or two that name what the sender may
+ * see; yours. */
+int	 subject_take(struct request *, size_t *at, char **subject,
+	    struct err *) MUST_CHECK;
+
 #endif

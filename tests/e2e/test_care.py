@@ -5,7 +5,7 @@ import shutil
 import time
 
 import pytest
-from client import eventually
+from client import eventually, quote
 from conftest import running_stack
 
 WORKER = """
@@ -82,6 +82,43 @@ def test_backup_is_found_by_the_doctor(house):
     time.sleep(1)       # names are by the second
     assert house.ask("@hiclaw backup").state == "done"
     assert "backup: made" in house.ask("@hiclaw doctor").body
+
+
+def test_watch_mute_join_me(house):
+    """A person with one worker hears of it where the two of us talk; the admin room
+    hears nothing while it is muted."""
+    vic = house.new_person("vic")
+    assert house.ask("@hiclaw create human vic permissionLevel=3 "
+                     f'matrixUserId="{vic.me}" accessibleWorkers=ann'
+                     ).state == "done"
+    house.settle()
+    vic.accept()
+    dm = vic.post("/createRoom", {"preset": "trusted_private_chat",
+                                  "is_direct": True,
+                                  "invite": [house.bot]})["room_id"]
+    assert "changes Worker/ann" in vic.ask(dm, "watch ann").body
+    assert house.ask("@hiclaw mute ann for 1h").state == "done"
+    room = house.eyes.resolve("hiclaw_worker_ann")
+    house.admin.put(f"/rooms/{quote(room)}/state/m.room.name/",
+                    {"name": "mine"})
+
+    def heard():
+        vic.accept()
+        return [c["body"] for r in vic.events for _, c, _ in vic.from_bot(r)
+                if "(You watch Worker/ann.)" in c["body"]]
+    eventually(heard, 30, 0.5, "the word about it")
+    house.admin.sync()
+    assert not [c for _, c, _ in house.admin.from_bot(house.room)
+                if "was put right" in c["body"]]
+    assert "1 left out" in house.ask("@hiclaw mute").body
+    assert house.ask("@hiclaw unmute ann").state == "done"
+    # Who left a room comes back by a word, and into no other.
+    vic.post(f"/rooms/{quote(room)}/leave")
+    eventually(lambda: "a new invitation" in vic.ask(dm, "join-me ann").body,
+               20, 1, "an invitation")
+    eventually(lambda: vic.accept() and vic.me in
+               house.eyes.room(room).joined, 20, 0.5, "vic in the room")
+    assert vic.ask(dm, "join-me bob").state == "refused"
 
 
 def test_doctor_finds(house):

@@ -20,6 +20,7 @@ struct config {
 	} homeserver;
 	char	*listen;		/* "127.0.0.1:29301" */
 	char	*database;
+	char	*backups;		/* default: <database>.backups */
 	char	*secrets_key;		/* default: <database>.key */
 	struct strv admins;		/* full Matrix ids */
 	struct {

@@ -60,6 +60,8 @@ struct chat {
 	struct map		*asks;	/* agent -> struct asks */
 	int64_t			 started_ms;
 	struct floods		*floods;
+	struct watch_lists	*watch;
+	struct backup		*backup;	/* being made, or NULL */
 	struct denial		*denied;	/* the last: see refusal.c */
 	struct mending {		/* a freeze has ended: see cmd-freeze.c */
 		int64_t		 since_ms, calm_ms;	/* monotonic, or 0 */
@@ -73,6 +75,7 @@ struct request {
 	const char		*room, *sender;
 	const char		*event;	/* id; of an edit: of what it edits */
 	const char		*answer; /* id of the yes that led here, or NULL */
+	int64_t			 sent_ms;	/* by the homeserver */
 	const char		*source;	/* id, also of an edit its own */
 	enum where		 where;
 	char			*subject;	/* the Team or agent that the

@@ -16,8 +16,10 @@
 #include "hiclaw/log.h"
 #include "hiclaw/restore.h"
 
+#include "backup.h"
 #include "handlers.h"
 #include "refusal.h"
+#include "watch.h"
 
 /* --- life ---------------------------------------------------------------- */
 
@@ -75,6 +77,7 @@ chat_new(struct store *store, struct engine *engine,
 		return NULL;
 	}
 	c->asks = map_new(free);
+	c->watch = watch_load(store);
 	passwords_load(c);
 	return c;
 }
@@ -88,6 +91,8 @@ chat_free(struct chat *c)
 	map_free(c->deaths);
 	map_free(c->fetching);
 	floods_free(c->floods);
+	backup_free(c->backup);
+	watch_free(c->watch);
 	denial_free(c->denied);
 	mending_drop(c);
 	map_free(c->asks);
@@ -366,6 +371,7 @@ take_message(struct chat *c, const struct json *event,
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = q.source = json_str(event, "event_id");
+	q.sent_ms = json_int(event, "origin_server_ts", 0);
 	request_place(&q);
 	if (q.where == IN_NONE) {
 		request_release(&q);
@@ -475,6 +481,8 @@ chat_tick(struct chat *c)
 	passwords_tick(c, now);
 	deaths_tick(c, now);
 	freeze_watch(c, now);
+	backup_tick(c);
+	watch_tick(c, now);
 }
 
 void
@@ -499,6 +507,7 @@ chat_started(struct chat *c, bool is_first, int64_t away_ms)
 		return;
 	}
 	proposals_upgraded(c);
+	backup_started(c);
 	if (away_ms < AWAY_MS)
 		return;
 	engine_counts(c->engine, &counts);

@@ -37,6 +37,8 @@
 
 #include "hiclaw/clock.h"
 
+#include "watch.h"
+
 #define RECEIPT_VERSION	1
 #define CHANGED_MAX	(16 * 1024)	/* bytes: see REPLY_MAX */
 #define HASH_SHOWN	12		/* digits of a plan's hash */
@@ -313,6 +315,7 @@ receipt_send(struct chat *c, const struct ending *end)
 	store_receipt_add(c->store, &row);
 	if (!is_here && has_room)
 		send_copy(c, end);
+	watch_run(c, end);
 	free(prev);
 	free(content);
 	receipt_release(&r);

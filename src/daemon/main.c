@@ -440,6 +440,7 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.live_interval_ms = c->chat.live_interval_ms;
 	cc.rotation_overlap_ms = c->gateway.rotation_overlap_s * 1000;
 	cc.policy = c->chat.policy;
+	cc.backups_dir = c->backups;
 	cc.version = PACKAGE_VERSION;
 	cc.rate = c->chat.rate;
 	cc.life = d->life = life_open(d);

@@ -338,6 +338,7 @@ house_open(struct house *h)
 	cc.rotation_overlap_ms = 600000;
 	cc.version = "9.9";
 	cc.policy = h->policy;
+	cc.backups_dir = h->backups;
 	h->ops = (struct ops){ .engine = h->engine, .store = h->store,
 	    .settled = chat_settled };
 	cc.life = h->life = life_new(&h->ops, h->loop, 0);
@@ -383,6 +384,7 @@ setup(void **state)
 	h->dir = xstrdup(mkdtemp(tmpl));
 	h->commands = in_tree("commands");
 	h->templates = in_tree("templates");
+	h->backups = xasprintf("%s/backups", h->dir);
 	h->sent = json_array();
 	strv_add(&h->admins, BOSS);
 	house_open(h);
@@ -405,6 +407,7 @@ teardown(void **state)
 	free(h->commands);
 	free(h->extra);
 	free(h->templates);
+	free(h->backups);
 	json_free(h->sent);
 	strv_release(&h->admins);
 	json_free(h->providers);

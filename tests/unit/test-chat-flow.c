@@ -1496,6 +1496,47 @@ test_invite(void **state)
 	ask(h, WORKER("solo", "m"));
 	assert_false(engine_edit(h->engine, "room:nothing", NULL, NULL));
 	expect(ask(h, "@hiclaw invite me worker solo"), "info", "not left ");
+	expect(ask(h, "@hiclaw join-me solo"), "done", "you are in it");
+	expect(ask(h, "@hiclaw join-me sulo"), "refused", "sulo");
+	expect(ask(h, "@hiclaw join-me"), "refused", "Which agent or team?");
+}
+
+static bool
+has_left(struct json *observed, void *user)
+{
+	json_set_bool(json_obj(observed, "left"), user, true);
+	json_remove(json_obj(observed, "members"), user);
+	return true;
+}
+
+/* Only where one belongs; what one may not see is not there. */
+static void
+test_join_me(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+
+	expect(ask(h, TEAM), "done", "");
+	expect(ask(h, WORKER("solo", "m")), "done", "");
+	expect(ask(h, HUMAN_2 "  accessibleTeams: [web]\n"), "done", "");
+	store_begin(h->store);
+	engine_dm(h->engine, JANE);
+	house_turn(h);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me wim", NULL);
+	expect(reply_to(h, id), "done", "you are in it");
+	store_begin(h->store);
+	assert_true(engine_edit(h->engine, "room:worker/wim", has_left,
+	    (void *)JANE));
+	house_turn(h);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me worker wim", NULL);
+	expect(reply_to(h, id), "done", "a new invitation is on its way");
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me team web", NULL);
+	expect(reply_to(h, id), "done", "you are in it");
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me solo", NULL);
+	expect(reply_to(h, id), "refused", "nothing of that name");
 }
 
 /* --- gateway, files ------------------------------------------------------ */
@@ -2028,6 +2069,14 @@ test_exec(void **state)
 	    "{\"code\":0,\"output\":\"total 0\\n\"}");
 	expect(r, "info", "Done in ann, exit code 0.");
 	expect(r, "info", "total 0");
+	/* No exit code is no exit code -1. */
+	r = ask_outside(h, "!hiclaw exec ann -- ls -l \"a b\"", question,
+	    "{\"output\":\"so far\\n\",\"timed_out\":true}");
+	expect(r, "info", "not ended after a minute");
+	expect(r, "info", "so far");
+	r = ask_outside(h, "!hiclaw exec ann -- ls -l \"a b\"", question,
+	    "{\"output\":\"so far\\n\",\"cut\":true}");
+	expect(r, "info", "more output than I read");
 	expect(ask(h, "!hiclaw exec ann"), "refused", "hich command?");
 	expect(ask(h, "!hiclaw exec ann -- ps | head"), "refused", "sh -c");
 	/* Begun, and then we are killed: it is not begun again. */
@@ -2134,7 +2183,7 @@ main(void)
 		T(test_member), T(test_prune), T(test_looking), T(test_long),
 		T(test_long_delete),
 		T(test_failed), T(test_restart), T(test_news),
-		T(test_password), T(test_invite),
+		T(test_password), T(test_invite), T(test_join_me),
 		T(test_grant_and_revoke), T(test_grant_in_a_team),
 		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
 		T(test_differences), T(test_many_differences),

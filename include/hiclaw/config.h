@@ -71,6 +71,7 @@ struct config {
 	struct { char *admin_token; } api;	/* secret; or NULL */
 	struct {
 		char	*commands;	/* directories; default: installed */
+		char	*commands_extra;	/* or NULL */
 		char	*templates;
 		int64_t	 question_ttl_s;
 		int64_t	 password_ttl_s;	/* one-time password shown */

@@ -90,9 +90,9 @@ void	 ops_rule(const struct caller *, enum verb, const struct target *,
 	    enum risk, struct ruling *);
 /* The table, in its order; false: no more. */
 bool	 rule_at(size_t, int *number, const char **name, enum may *says);
-/* All people that are declared or configured, admins first. */
+/* All people that are declared or configured, admins first; until fn says false. */
 void	 people_each(const struct engine *,
-	    void (*fn)(const struct caller *, void *arg), void *arg);
+	    bool (*fn)(const struct caller *, void *arg), void *arg);
 
 /* --- change.c: something is to be different ------------------------------ */
 /*

@@ -68,6 +68,13 @@ void	 store_revisions_each(struct store *, const char *kind,
 int	 store_revision_get(struct store *, int64_t revision,
 	    void (*)(const struct revision_row *, void *), void *);
 
+/*
+ * A lost database is made anew: a row of the history with its number, and a
+ * resource without one (with its revision).
+ */
+void	 store_revision_restore(struct store *, const struct revision_row *);
+void	 store_resource_restore(struct store *, const struct resource_row *);
+
 /* --- managed objects ---------------------------------------------------- */
 
 struct object_row {

@@ -48,6 +48,8 @@ struct chat {
 	struct engine_observer	 observer;
 	struct templates	*templates;
 	struct commands		*commands;
+	struct commands		*commands_before;	/* see cmd_reload */
+	char			*commands_wrong;	/* at the start, or NULL */
 	char			*bot;		/* "@hiclaw:domain" */
 	char			*name;		/* "hiclaw" */
 	struct map		*lives;		/* run id -> struct live */
@@ -87,6 +89,7 @@ struct request {
 	struct repairs		 repairs;
 	const char		*doubt;	/* why to ask before applying, or NULL */
 	bool			 is_answered;
+	bool			 is_refused, is_waiting;	/* how */
 	/* what a handler asked outside: see request_query */
 	const struct chat_fetched *fetched;
 	char			**what;
@@ -328,6 +331,11 @@ void	 mending_drop(struct chat *);
 /* True: it will be told in that message. */
 bool	 mending_takes(struct chat *);
 void	 freeze_watch(struct chat *, int64_t now);
+
+/* --- macro.c --------------------------------------------------------------- */
+
+/* The program's commands and those of the operator. */
+struct commands *chat_commands(const struct chat_config *, struct err *);
 
 /* --- dispatch.c, edit.c -------------------------------------------------- */
 

@@ -56,6 +56,8 @@ void	cmd_join(struct request *);
 void	cmd_help(struct request *);
 void	cmd_whoami(struct request *);
 void	cmd_version(struct request *);
+void	cmd_macro(struct request *);
+void	cmd_reload(struct request *);
 void	cmd_can_i(struct request *);
 void	cmd_who_can(struct request *);
 void	cmd_why(struct request *);

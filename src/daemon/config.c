@@ -355,6 +355,8 @@ static const struct setting settings[] = {
 	    "bearer token of the first admin for our REST API"),
 	TEXT("chat", "commands", chat.commands, HICLAW_COMMANDS_DIR,
 	    "directory of the command files", A_PATH),
+	TEXT("chat", "commands_extra", chat.commands_extra, NULL,
+	    "directory of command files of your own, in addition", A_PATH),
 	TEXT("chat", "templates", chat.templates, HICLAW_TEMPLATES_DIR,
 	    "directory of the reply and file templates", A_PATH),
 	NUMBER("chat", "question_ttl", chat.question_ttl_s, 10, 86400, "300",

@@ -330,6 +330,7 @@ house_open(struct house *h)
 	assert_non_null(h->engine);
 	cc.commands_dir = h->commands;
 	cc.templates_dir = h->templates;
+	cc.commands_extra = h->extra;
 	cc.homeserver_url = "http://localhost:8008";
 	cc.question_ttl_ms = 300000;
 	cc.password_ttl_ms = 3600000;
@@ -402,6 +403,7 @@ teardown(void **state)
 	free(cmd);
 	free(h->dir);
 	free(h->commands);
+	free(h->extra);
 	free(h->templates);
 	json_free(h->sent);
 	strv_release(&h->admins);

@@ -34,6 +34,7 @@ struct house {
 	struct ops	 ops;
 	struct life	*life;
 	char		*dir, *commands, *templates;
+	char		*extra;		/* commands of the operator, or NULL */
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
 	int64_t		 deadline, now;
 	int		 events;

@@ -115,13 +115,13 @@ def places(stack):
 
 
 def replies(who, room):
-    """{event: body} of what the bot answered."""
-    who.sync()
+    """{event: body} of what the bot answered: from the server, since a /sync has no
+    more than 100 events of a room."""
     out = {}
-    for e, c, _ in who.from_bot(room):
+    for e in who.history(room):
         mark = e["content"].get(REPLY)
-        if mark and mark.get("for"):
-            out.setdefault(mark["for"], c["body"])
+        if e["sender"] == who.bot and mark and mark.get("for"):
+            out.setdefault(mark["for"], e["content"]["body"])
     return out
 
 

@@ -66,18 +66,11 @@ put_people(const struct strv *people, struct text *out)
 char *
 blast_radius(const struct json *action, const struct attempt *ch)
 {
-	size_t gone = change_deleted(action, ch), out = ch->plan->losses;
-	struct buf b = { 0 };
+	size_t gone = change_deleted(action, ch);
 
-	if (gone > 0)
-		buf_printf(&b, "%zu resource%s deleted", gone,
-		    gone == 1 ? "" : "s");
-	if (out > 0)
-		buf_printf(&b, "%s%zu %s access", b.len > 0 ? "; " : "", out,
-		    out == 1 ? "person loses" : "people lose");
-	if (b.len == 0)
-		return NULL;
-	return buf_take(&b);
+	/* The summary tells of objects and people. */
+	return gone < 2 ? NULL : xasprintf("%zu resources are deleted.",
+	    gone);
 }
 
 /* --- how it stands ------------------------------------------------------------ */

@@ -66,8 +66,8 @@ void	 proposal_approvers(struct chat *, const struct proposal *,
 	    const struct ledger *, struct strv *out);
 /* "@ann, @bob, @cat and 4 more", as pills. */
 void	 put_people(const struct strv *, struct text *out);
-/* What it does to people and things that stay away: "3 resources deleted; 14
- * people lose access", or NULL; yours. */
+/* How many resources go, if more than the one that was named; NULL: no such;
+ * yours. */
 char	*blast_radius(const struct json *action, const struct attempt *);
 
 /* --- proposals.c --- */

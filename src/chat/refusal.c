@@ -328,8 +328,9 @@ cmd_can_i(struct request *q)
 	caller_release(&c);
 	text_printf(&t, "**%s**: %s", says[r.may], verb_name(verb));
 	put_target(&target, has, &t);
-	text_printf(&t, ". Rule %d, %s%s%s.", r.number, r.rule,
-	    r.why[0] != '\0' ? ": " : "", r.why);
+	text_printf(&t, ". Rule %d, %s%s%s%s", r.number, r.rule,
+	    r.why[0] != '\0' ? ": " : "", r.why,
+	    str_ends(r.why, ".") ? "" : ".");
 	if (r.may < MAY_ASK) {
 		people_who(q->chat, verb, has ? &target : NULL,
 		    risk_of(verb), &could);

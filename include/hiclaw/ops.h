@@ -142,7 +142,8 @@ enum may change_may(const struct engine *, const struct caller *,
  */
 enum risk change_risk(const struct json *action, const struct attempt *);
 /* How many resources and members it takes away. */
-size_t	 change_deleted(const struct json *action, const struct attempt *);
+size_t	 change_deleted(const struct engine *, const struct json *action,
+	    const struct attempt *);
 
 /* How a change is shown: lines of a plan, of names on a line. */
 #define STEPS_SHOWN	12	/* lines in a plan: one phone screen */

@@ -283,6 +283,7 @@ int64_t	 store_proposal_of(struct store *, const char *sender,
 void	 store_proposals_open(struct store *, int64_t due_ms,
 	    void (*)(const struct proposal_row *, void *), void *);
 void	 store_proposal_waits(struct store *, int64_t id, bool waits);
+void	 store_proposal_expires(struct store *, int64_t id, int64_t ms);
 /* Closes it; true for the one caller who found it open. */
 bool	 store_proposal_close(struct store *, int64_t id, const char *how);
 /* Of a closed one: the run that it became. */

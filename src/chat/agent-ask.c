@@ -184,23 +184,22 @@ command_action(const struct request *q, enum risk risk)
 	return o;
 }
 
-/* It acts without a plan: wait, or let it be dispatched. */
-static bool
-must_wait(struct request *q)
+bool
+command_waits(struct request *q)
 {
 	enum risk risk = command_risk(q->command);
 	const struct policy_rule *rule = policy_rule(q->chat->policy,
-	    ASKER_AGENT, risk);
+	    asker_kind(q), risk);
 	struct policy_rule by_people;
 	struct json *o;
 
-	if (rule->mode == POLICY_RUN)
+	if (rule->mode == POLICY_RUN || q->is_approved)
 		return false;
 	/* An agent cannot confirm anything. */
 	o = policy_rule_json(rule);
 	policy_rule_read(o, &by_people);
 	json_free(o);
-	if (by_people.mode == POLICY_CONFIRM) {
+	if (q->is_agent && by_people.mode == POLICY_CONFIRM) {
 		by_people.mode = POLICY_APPROVE;
 		by_people.by_tier1 = true;
 		by_people.count = 1;
@@ -233,13 +232,14 @@ may_ask(struct request *q)
 }
 
 static enum chat_need
-take_asked(struct request *q, const struct chat_fetched *fetched,
-    char **what)
+take_asked(struct request *q, const struct json *content,
+    const struct chat_fetched *fetched, char **what)
 {
 	const char *near;
 	size_t used;
 	struct err err;
 
+	pasted_message(q, content);
 	if (words_split(q->in.line, &q->words, &err) == -1)
 		return CHAT_DONE;
 	request_match(q, &used, &near);
@@ -248,7 +248,7 @@ take_asked(struct request *q, const struct chat_fetched *fetched,
 	if (!may_ask(q))
 		return CHAT_DONE;
 	if (acts(q->command) && !is_among(deciding, NELEM(deciding),
-	    q->command) && must_wait(q))
+	    q->command) && command_waits(q))
 		return CHAT_DONE;
 	return dispatch(q, fetched, what);
 }
@@ -265,14 +265,15 @@ agent_spoke(struct chat *c, const struct json *event,
 		return CHAT_DONE;
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
-	q.event = json_str(event, "event_id");
+	q.event = q.source = json_str(event, "event_id");
 	request_place(&q);
 	request_asker(&q);
 	if (q.where != IN_NONE && q.tier != 0 &&
 	    (fetched != NULL || !is_too_much(c, q.sender)))
 		input_read(event, &names, &q.in);
 	if (q.in.is_message && q.in.is_addressed && q.in.edit_of == NULL)
-		need = take_asked(&q, fetched, what);
+		need = take_asked(&q, json_get(event, "content"), fetched,
+		    what);
 	request_release(&q);
 	return need;
 }
@@ -295,7 +296,7 @@ command_carry_out(struct request *q, const struct proposal *p)
 	as.room = room != NULL ? room : p->room;
 	as.event = event != NULL ? event : q->event;
 	request_place(&as);
-	as.in.is_message = as.in.is_addressed = true;
+	as.in.is_message = as.in.is_addressed = as.is_approved = true;
 	as.in.line = xstrdup(json_strd(p->action, "line", ""));
 	request_asker(&as);
 	note = xasprintf("%s: asked by %s, approved by %s (proposal %lld)",

@@ -154,6 +154,24 @@ say_nothing_to_do(struct request *q, const struct strv *notes)
 	text_release(&list);
 }
 
+static bool
+may_hear_of(struct request *q, const struct json *action,
+    const struct attempt *ch, char *why, size_t size)
+{
+	struct target t;
+
+	if (str_equal(json_str(action, "do"), "state"))
+		return true;
+	for (size_t i = 0; i < ch->put_n; i++) {
+		target_find(engine_resources(q->chat->engine),
+		    ch->put[i]->kind, ch->put[i]->name, &t);
+		if (request_may(q, VERB_GET, &t, RISK_NONE, why, size) ==
+		    MAY_NOT)
+			return false;
+	}
+	return true;
+}
+
 void
 change_decide(struct request *q, const struct json *action,
     const struct attempt *ch, const struct strv *notes)
@@ -162,7 +180,11 @@ change_decide(struct request *q, const struct json *action,
 	char why[256] = "";
 
 	if (plan_is_empty(ch->plan)) {
-		say_nothing_to_do(q, notes);
+		/* That it is so already is for who may read it. */
+		if (may_hear_of(q, action, ch, why, sizeof why))
+			say_nothing_to_do(q, notes);
+		else
+			say_may_not(q, why);
 		return;
 	}
 	if (request_may_change(q, action, ch, why, sizeof why) == MAY_NOT) {

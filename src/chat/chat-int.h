@@ -82,6 +82,7 @@ struct request {
 						 * room is of, or NULL */
 	int			 tier;	/* 0: unknown */
 	bool			 is_agent;	/* of ours: see request_caller */
+	bool			 is_approved;	/* others approved this command */
 	const struct resource	*human;	/* or NULL */
 	struct input		 in;
 	struct words		 words;
@@ -216,6 +217,8 @@ enum chat_need agent_spoke(struct chat *, const struct json *event,
 /* What an agent asked for and the sender approved: as if that one had typed
  * it. */
 struct proposal;
+/* It acts without a plan, and the policy has it wait: it was asked. */
+bool	 command_waits(struct request *);
 void	 command_carry_out(struct request *, const struct proposal *);
 /* A command that decides: number and more in its words. */
 void	 decision_command(struct request *, enum verdict);

@@ -208,7 +208,7 @@ cmd_restart(struct request *q)
 		    "%s\" starts it", a->name,
 		    agent_state(a) == AGENT_SLEEPING ? "asleep" : "stopped",
 		    a->name);
-	else
+	else if (!command_waits(q))
 		restart(q, a);
 	agents_release(&as);
 }

@@ -84,7 +84,7 @@ cmd_rotate(struct request *q)
 		say_usage(q, err.msg);
 	else if (at < q->words.v.n)
 		say_usage(q, "one agent at a time");
-	else
+	else if (!command_waits(q))
 		rotate(q, a, words_flag(&q->words, "storage") != NULL);
 	agents_release(&as);
 }

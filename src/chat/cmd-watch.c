@@ -115,14 +115,13 @@ take_duration(struct request *q, size_t at, int64_t *ms, struct err *e)
 	else if (at == v->n)
 		return 0;
 	for (from = at; at < v->n; at++) {
-		size_t digits = strspn(v->v[at], "0123456789");
+		const char *word = v->v[at];
 
-		buf_puts(&b, v->v[at]);
 		/* The first letter of "minutes" is the unit. */
-		if (at > from && digits == 0 && b.len > 0)
-			b.len -= strlen(v->v[at]) - 1;
-		if (b.data != NULL)
-			b.data[b.len] = '\0';
+		if (at == from || strspn(word, "0123456789") > 0)
+			buf_puts(&b, word);
+		else if (word[0] != '\0')
+			buf_putc(&b, word[0]);
 	}
 	*ms = duration_ms(buf_str(&b));
 	buf_release(&b);

@@ -111,18 +111,12 @@ must_wait(struct request *q, const struct proposal *p, const struct ledger *l)
 	const char *window;
 	int64_t until;
 
+	/* A freeze is for all, a window for what is no waking and sleeping. */
+	if (engine_frozen(q->chat->engine) != NULL)
+		return true;
 	return !has_override(l) && policy_is_frozen(q->chat->policy,
 	    clock_ms(), &until, &window) &&
 	    !str_equal(json_str(p->action, "do"), "state");
-}
-
-static void
-set_waits(struct request *q, struct proposal *p, bool waits)
-{
-	if (p->waits == waits)
-		return;
-	p->waits = waits;
-	store_proposal_waits(q->chat->store, p->id, waits);
 }
 
 /* The tally after a decision.  attempt NULL: it is tried when that matters. */
@@ -143,7 +137,7 @@ settle(struct request *q, const struct choice *ch, struct proposal *p,
 			    "approved by all who have to; it starts.");
 		proposal_start(q, p, attempt != NULL ? attempt : &own);
 	} else {
-		set_waits(q, p, l.tally == TALLY_READY);
+		proposal_waits(q->chat, p, l.tally == TALLY_READY);
 		proposal_show(q->chat, p);
 		how = l.tally == TALLY_READY ? xstrdup("approved; it starts "
 		    "when the freeze window ends.") :

@@ -22,8 +22,8 @@
  * here: the lines before would be carried out twice.
  */
 static const char *const asking[] = {
-	"audit-verify", "cat", "exec", "files", "gateway-status",
-	"logs", "rollback", "undo",
+	"audit-verify", "cat", "doctor", "exec", "files",
+	"gateway-status", "logs", "rollback", "undo",
 };
 
 bool
@@ -145,7 +145,7 @@ put_word(const char *word, struct buf *out)
 		buf_putc(out, ' ');
 	buf_putc(out, '"');
 	for (; *word != '\0'; word++) {
-		if (*word == '"' || *word == '\\')
+		if (quote_len(word) > 0 || *word == '\\')
 			buf_putc(out, '\\');
 		buf_putc(out, *word);
 	}

@@ -64,9 +64,10 @@ put_people(const struct strv *people, struct text *out)
 /* --- what it does ------------------------------------------------------------ */
 
 char *
-blast_radius(const struct json *action, const struct attempt *ch)
+blast_radius(const struct engine *e, const struct json *action,
+    const struct attempt *ch)
 {
-	size_t gone = change_deleted(action, ch);
+	size_t gone = change_deleted(e, action, ch);
 
 	/* The summary tells of objects and people. */
 	return gone < 2 ? NULL : xasprintf("%zu resources are deleted.",

@@ -68,10 +68,12 @@ void	 proposal_approvers(struct chat *, const struct proposal *,
 void	 put_people(const struct strv *, struct text *out);
 /* How many resources go, if more than the one that was named; NULL: no such;
  * yours. */
-char	*blast_radius(const struct json *action, const struct attempt *);
+char	*blast_radius(const struct engine *, const struct json *action,
+	    const struct attempt *);
 
 /* --- proposals.c --- */
 
+enum policy_asker asker_kind(const struct request *);
 /* Both messages say how it stands. */
 void	 proposal_show(struct chat *, const struct proposal *);
 /* Closes it, and its messages tell how; false if somebody was faster. */
@@ -83,6 +85,8 @@ bool	 proposal_close(struct chat *, const struct proposal *,
  */
 void	 proposal_start(struct request *q, struct proposal *,
 	    struct attempt *);
+/* Approved, and its time has not come; or that is over. */
+void	 proposal_waits(struct chat *, struct proposal *, bool waits);
 /* Try it against what is declared now; false: it was not the same any more, was
  * closed or replaced, and that was said. */
 bool	 proposal_try(struct request *q, struct proposal *,

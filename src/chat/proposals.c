@@ -206,7 +206,7 @@ set_teams(struct json *action, const struct attempt *ch)
 static void
 set_word(struct chat *c, struct json *action, const struct attempt *ch)
 {
-	size_t n = change_deleted(action, ch);
+	size_t n = change_deleted(c->engine, action, ch);
 
 	json_remove(action, "word");
 	if (!policy_asks_word(c->policy, n))
@@ -231,7 +231,7 @@ kept_action(struct chat *c, const struct json *action,
 	json_set(kept, "show", change_show(c->engine, ch->plan, notes));
 	json_set_str(kept, "risk", risk_name(change_risk(action, ch)));
 	json_remove(kept, "blast");
-	if ((blast = blast_radius(action, ch)) != NULL)
+	if ((blast = blast_radius(c->engine, action, ch)) != NULL)
 		json_set_str(kept, "blast", blast);
 	free(blast);
 	set_teams(kept, ch);
@@ -370,7 +370,7 @@ proposal_ask(struct request *q, const struct json *action,
 
 /* --- the rule ------------------------------------------------------------------------ */
 
-static enum policy_asker
+enum policy_asker
 asker_kind(const struct request *q)
 {
 	if (q->is_agent)
@@ -618,6 +618,28 @@ approved_how(const struct proposal *p, const struct json *ledger)
 	return buf_take(&b);
 }
 
+/* A command is given by who approved it, the last of those who could. */
+static void
+carry_out(struct request *q, struct proposal *p)
+{
+	struct request as = { .chat = q->chat, .sender = q->sender,
+	    .event = q->event };
+	struct ledger l;
+	int64_t last = 0;
+
+	ledger_read(q->chat, p, &l);
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].verdict == VERDICT_APPROVE &&
+		    l.v[i].at_ms >= last && policy_entitled(&p->rule,
+		    &l.votes[i].voter) == IS_ENTITLED) {
+			as.sender = l.v[i].user;
+			as.event = l.v[i].event;
+			last = l.v[i].at_ms;
+		}
+	command_carry_out(&as, p);
+	ledger_release(&l);
+}
+
 void
 proposal_start(struct request *q, struct proposal *p, struct attempt *ch)
 {
@@ -633,7 +655,7 @@ proposal_start(struct request *q, struct proposal *p, struct attempt *ch)
 	/* One row says that it is open; who changes it starts the run. */
 	if (proposal_close(c, p, "approved", how)) {
 		if (str_equal(json_str(p->action, "do"), "command"))
-			command_carry_out(q, p);
+			carry_out(q, p);
 		else {
 			run = change_run(&on, p->action, ch, NULL, ledger);
 			store_proposal_run(c->store, p->id, run);
@@ -662,6 +684,20 @@ expire(struct chat *c, struct proposal *p)
 	    V("how", "not enough approvals came in time.")));
 }
 
+void
+proposal_waits(struct chat *c, struct proposal *p, bool waits)
+{
+	if (p->waits == waits)
+		return;
+	p->waits = waits;
+	store_proposal_waits(c->store, p->id, waits);
+	/* It outlived its time while it waited, and has it again. */
+	if (!waits) {
+		p->expires_ms = clock_ms() + p->rule.ttl_ms;
+		store_proposal_expires(c->store, p->id, p->expires_ms);
+	}
+}
+
 /* The freeze window is over: what was approved starts, if it is still that. */
 static void
 wait_is_over(struct chat *c, struct proposal *p)
@@ -674,8 +710,7 @@ wait_is_over(struct chat *c, struct proposal *p)
 	ledger_read(c, p, &l);
 	if (l.tally != TALLY_READY) {
 		/* Somebody is no approver any more. */
-		store_proposal_waits(c->store, p->id, false);
-		p->waits = false;
+		proposal_waits(c, p, false);
 		proposal_show(c, p);
 	} else {
 		if (proposal_try(&on, p, &ch))

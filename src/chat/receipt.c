@@ -26,7 +26,8 @@
  * When `deleted` is that long, both are in it, as {"changed", "deleted"}.
  *
  * There is one chain, in the admin room.  A run that was asked for elsewhere
- * gets a copy there without seq, prev and hash.  The row in the store and the
+ * gets a copy there without seq, prev and hash, and without the resources: who is
+ * in that room need not be one who may read them.  The row in the store and the
  * message are written in one transaction with the end of the run.
  */
 #include "chat-int.h"
@@ -284,11 +285,15 @@ receipt_queue(struct chat *c, const char *room, const struct ending *end,
 static void
 send_copy(struct chat *c, const struct ending *end)
 {
+	static const char *const not_here[] = { "changed", "changed_sha256",
+	    "deleted", "before", "base" };
 	struct receipt r = { 0 };
 
 	receipt_fill(c, end, &r);
 	free(r.attached);
 	r.attached = NULL;
+	for (size_t i = 0; i < NELEM(not_here); i++)
+		json_remove(r.o, not_here[i]);
 	receipt_queue(c, end->room, end, &r, true);
 	receipt_release(&r);
 }

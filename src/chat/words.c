@@ -107,6 +107,14 @@ read_dashes(const char *s, struct buf *word)
 	return p;
 }
 
+size_t
+quote_len(const char *s)
+{
+	const struct mark *m = quote_at(s);
+
+	return m != NULL && m->means == '"' ? strlen(m->bytes) : 0;
+}
+
 /* From inside an open quote to behind its end, or to the end of the line. */
 static const char *
 read_quoted(const char *p, char kind, struct buf *word)
@@ -116,9 +124,16 @@ read_quoted(const char *p, char kind, struct buf *word)
 	for (; *p != '\0'; p++) {
 		if ((m = quote_at(p)) != NULL && m->means == kind)
 			return p + strlen(m->bytes);
-		if (*p == '\\' && kind == '"' && p[1] != '\0' &&
-		    (p[1] == '"' || p[1] == '\\'))
-			p++;
+		if (*p == '\\' && kind == '"') {
+			size_t n = p[1] == '\\' ? 1 : quote_len(p + 1);
+
+			/* What is escaped is itself. */
+			if (n > 0) {
+				buf_add(word, p + 1, n);
+				p += n;
+				continue;
+			}
+		}
 		buf_putc(word, *p);
 	}
 	return p;

@@ -47,6 +47,8 @@ size_t	blank_len(const char *s);
 /* Bytes of a mark at s that has no width and no meaning here (zero-width space,
  * BOM, soft hyphen, directions), or 0.  Joiners are none: emoji have them. */
 size_t	ghost_len(const char *s);
+/* Bytes of the double quote at s, straight or curly; or 0. */
+size_t	quote_len(const char *s);
 /* Bytes of the dash at s: -, en, em, minus, figure, horizontal bar; or 0. */
 size_t	dash_len(const char *s);
 

@@ -462,18 +462,34 @@ change_risk(const struct json *action, const struct attempt *ch)
 	return risk;
 }
 
-size_t
-change_deleted(const struct json *action, const struct attempt *ch)
+/* Agents that there are and will not be: members of teams as well. */
+static size_t
+agents_lost(const struct engine *e, const struct attempt *ch)
 {
-	size_t n = 0, named;
+	const struct world_config *wc = engine_world_config(e);
+	struct agents now = { 0 }, then = { 0 };
+	size_t n = 0;
+
+	agents_list(wc, engine_resources(e), &now);
+	agents_list(wc, ch->after, &then);
+	for (size_t i = 0; i < now.n; i++)
+		n += agents_find(&then, now.v[i].name) == NULL;
+	agents_release(&now);
+	agents_release(&then);
+	return n;
+}
+
+size_t
+change_deleted(const struct engine *e, const struct json *action,
+    const struct attempt *ch)
+{
+	size_t n = 0, more;
 
 	for (size_t i = 0; i < ch->plan->resources_n; i++)
 		n += ch->plan->resources[i].verb == STEP_DELETE;
-	if (!str_equal(json_str(action, "do"), "delete"))
-		return n;
-	/* Members of teams as well. */
-	named = json_size(json_get(action, "names"));
-	return named > n ? named : n;
+	more = str_equal(json_str(action, "do"), "delete") ?
+	    json_size(json_get(action, "names")) : agents_lost(e, ch);
+	return more > n ? more : n;
 }
 
 static void

@@ -24,6 +24,7 @@
 #define VALUE_MIN	16	/* of a field whose name means a secret */
 #define SECRET_MAX	16384	/* of a private key */
 #define FOUND_MAX	64	/* in one text; what is more is cut out */
+#define PEM_HEAD_MAX	64
 #define FRESH		"-"
 
 /* --- finding them ----------------------------------------------------------- */
@@ -131,14 +132,20 @@ jwt_len(const char *p)
 static size_t
 pem_len(const char *p)
 {
+	char head[PEM_HEAD_MAX + 1];
 	const char *eol, *end;
+	size_t n = 0;
 
 	if (!str_starts(p, "-----BEGIN "))
 		return 0;
-	eol = p + strcspn(p, "\n");
-	end = strstr(p, "PRIVATE KEY");
-	if (end == NULL || end > eol)
+	/* "-----BEGIN ENCRYPTED PRIVATE KEY-----" and the like: no longer line
+	 * is looked through, however often one begins. */
+	while (n < PEM_HEAD_MAX && p[n] != '\0' && p[n] != '\n')
+		n++;
+	str_copy(head, p, n + 1);
+	if (strstr(head, "PRIVATE KEY") == NULL)
 		return 0;
+	eol = p + n;
 	end = strstr(eol, "-----END ");
 	if (end == NULL)	/* cut off: all of it */
 		return strlen(p);

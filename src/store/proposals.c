@@ -146,6 +146,15 @@ store_proposal_waits(struct store *s, int64_t id, bool waits)
 	db_write(s, set, "ii", id, (int64_t)waits);
 }
 
+void
+store_proposal_expires(struct store *s, int64_t id, int64_t ms)
+{
+	static const char	set[] =
+	    "UPDATE proposal SET expires_ms = ?2 WHERE id = ?1";
+
+	db_write(s, set, "ii", id, ms);
+}
+
 bool
 store_proposal_close(struct store *s, int64_t id, const char *how)
 {

@@ -49,7 +49,7 @@ COLUMN = {1: 0, 2: 1, 3: 2, 0: 3}
 
 def table():
     """{(command, room kind, tier): letter}"""
-    lines = DATA.read_text().splitlines()
+    lines = DATA.read_text().splitlines()[1:]   # behind the legend
     kinds = lines[0].split(": ")[1].split()
     for line in lines[1:]:
         name, cells = line[:16].strip(), line[16:].split()

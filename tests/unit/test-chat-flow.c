@@ -485,6 +485,8 @@ test_matrix(void **state)
 	struct err err;
 
 	cs = commands_load(h->commands, handler_names(), &err);
+	buf_puts(&b, "# o: heard, t: not of this tier, r: not in this room, "
+	    "-: of nobody that is declared (tier 0)\n");
 	buf_puts(&b, "# command        tier 1 2 3 0, in each of:");
 	for (int w = IN_NONE + 1; w < WHERES; w++)
 		buf_printf(&b, " %s", where_name((enum where)w));

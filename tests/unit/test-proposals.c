@@ -409,8 +409,49 @@ test_agents(void **state)
 	    "@hiclaw apply\n" WORKER("new", "m"), NULL);
 	expect(reply_to(h, id), "question", "Proposal 3");
 	assert_false(is_declared(h, "Worker", "new"));
+	/* A key in its words goes nowhere. */
+	speak_in(h, ADMIN, "@hiclaw_max:x.org", "@hiclaw set worker wim "
+	    "env.GH_TOKEN=ghp_0123456789abcdefghijklmnopqrstuvWXYZ", NULL);
+	assert_null(said(h, "ghp_0123"));
 	says(h, ADMIN, BOB, "@hiclaw approve 3");
 	assert_true(is_declared(h, "Worker", "new"));
+}
+
+/* Commands without a plan wait by the same policy, and run once, by who approved. */
+static void
+test_commands_wait(void **state)
+{
+	struct house *h = *state;
+
+	open_with(h, "{\"rules\":[{\"asker\":\"tier1\",\"risk\":[\"restart\"],"
+	    "\"mode\":\"approve\"}]}");
+	expect(ask(h, "@hiclaw restart wim"), "question", "Proposal 1");
+	expect(ask(h, "@hiclaw approve 1"), "refused", "your own approval");
+	says(h, ADMIN, BOB, "@hiclaw approve 1");
+	assert_string_equal(closed(h, 1), "approved");
+	/* Nothing runs agents in this house: so it was tried, by him. */
+	assert_non_null(said(h, "There is no container of wim"));
+}
+
+/* What was approved while all is frozen starts when it thaws, and not before. */
+static void
+test_frozen(void **state)
+{
+	struct house *h = *state;
+
+	open_with(h, TWO_OF_THREE);
+	says(h, JANES, JANE, WEB("second"));
+	says(h, ADMIN, BOSS, "@hiclaw hold 1");
+	tap(h, BOB, 1, YES);
+	tap(h, CAT, 1, YES);
+	says(h, ADMIN, BOSS, "@hiclaw freeze");
+	says(h, ADMIN, BOSS, "@hiclaw unhold 1");
+	assert_int_equal(runs(h), 0);
+	assert_string_equal(closed(h, 1), "");
+	says(h, ADMIN, BOSS, "@hiclaw thaw");
+	chat_tick(h->chat);
+	assert_true(wait_for(h, is_quiet));
+	assert_int_equal(runs(h), 1);
 }
 
 /* Who asked and may not any more has it not done, whoever approves. */
@@ -795,7 +836,7 @@ main(void)
 		T(test_two_of_three), T(test_veto), T(test_hold),
 		T(test_stranger), T(test_expires), T(test_world_moves),
 		T(test_edited), T(test_taken_back), T(test_window),
-		T(test_typed), T(test_agents), T(test_rights_gone),
+		T(test_typed), T(test_agents), T(test_rights_gone), T(test_commands_wait), T(test_frozen),
 		T(test_schedules),
 	};
 

@@ -274,9 +274,9 @@ news_drift(void *arg, const char *key, const char *sender,
 	what = short_ids(c->engine, line);
 	free(line);
 	if (!mending_takes(c))
-		say_news(c, "drift", FILL(V("object", title),
+		drift_noted(c, say_news(c, "drift", FILL(V("object", title),
 		    V("who", sender != NULL ? sender : "somebody"),
-		    V("did", what)));
+		    V("did", what))), key, engine_drifted(c->engine, key));
 	line = xasprintf("%s: changed by %s; put back (%s)", title,
 	    sender != NULL ? sender : "somebody", what);
 	log_object(c, key, "drift", line);
@@ -290,6 +290,8 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 {
 	struct chat *c = arg;
 	char *title, age[16], *line;
+	struct object_view o;
+	int64_t message;
 
 	store_begin(c->store);
 	if (is_container(key)) {
@@ -297,9 +299,11 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 		return;
 	}
 	title = object_title(key);
-	say_news(c, "fight", FILL(V("object", title),
+	message = say_news(c, "fight", FILL(V("object", title),
 	    V("who", sender != NULL ? sender : "somebody"),
 	    V("wait", clock_age((int64_t)wait_s * 1000, age))));
+	drift_noted(c, message, key, engine_object(c->engine, key, &o) ?
+	    o.observed : NULL);
 	line = xasprintf("%s: %s keeps changing it; waiting %d s", title,
 	    sender != NULL ? sender : "somebody", wait_s);
 	log_object(c, key, "drift", line);

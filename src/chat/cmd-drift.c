@@ -241,8 +241,8 @@ adopt_topic(struct adopting *a, const char *topic)
 	    a->chat->engine), kind_find("Team"), a->subject);
 	struct json *spec;
 
-	if (team == NULL || str_equal(json_str(team->spec, "description"),
-	    topic))
+	if (team == NULL || strcmp(json_strd(team->spec, "description", ""),
+	    topic) == 0)
 		return;
 	spec = push_doc(a, team);
 	if (topic[0] != '\0')

@@ -25,6 +25,8 @@ struct chat_config {
 					 * any number */
 	/* chat.policy: see policy.h; borrowed until chat_new returns; or NULL */
 	const struct json *policy;
+	const char	*backups_dir;		/* made when missing; or NULL */
+	const char	*commands_extra;	/* a directory, or NULL */
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
 struct chat *chat_new(struct store *, struct engine *,

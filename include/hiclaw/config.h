@@ -20,6 +20,7 @@ struct config {
 	} homeserver;
 	char	*listen;		/* "127.0.0.1:29301" */
 	char	*database;
+	char	*backups;		/* default: <database>.backups */
 	char	*secrets_key;		/* default: <database>.key */
 	struct strv admins;		/* full Matrix ids */
 	struct {
@@ -71,6 +72,7 @@ struct config {
 	struct { char *admin_token; } api;	/* secret; or NULL */
 	struct {
 		char	*commands;	/* directories; default: installed */
+		char	*commands_extra;	/* or NULL */
 		char	*templates;
 		int64_t	 question_ttl_s;
 		int64_t	 password_ttl_s;	/* one-time password shown */

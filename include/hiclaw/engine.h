@@ -167,6 +167,8 @@ int	 engine_query(struct engine *, const char *kind,
 /* The bot keeps a DM with this person from now on; gives the object's key
  * ("room:dm/@x:d"), usable as the room of an outbox row. */
 const char *engine_dm(struct engine *, const char *user);
+/* A database made anew: with these people it has DMs already. */
+void	engine_dms_restore(struct store *, const struct strv *users);
 
 /* --- news from outside -------------------------------------------------- */
 

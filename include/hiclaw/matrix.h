@@ -182,4 +182,23 @@ struct json *room_create_body(const struct json *desired, const char *bot,
 /* Observed form from an array of state events; yours. */
 struct json *room_from_state(const struct json *events, const char *instance);
 
+/* --- lockout.c: nobody is locked out by what we send ---------------------- */
+
+/* One write that takes power or membership away; forms as above. */
+struct room_write {
+	const char	*bot;
+	const struct json *desired, *observed;
+	const struct json *power;	/* the content to be sent, or NULL */
+	const char	*kick;		/* who is to be put out, or NULL */
+	bool		 joined;	/* an invitation is not enough */
+};
+/*
+ * After it the controller is above everybody in the room, and if somebody runs
+ * the room now (a person, joined, at 75 or more) and somebody is to, one who is
+ * to is in.  0, or -1: ERR_CONFLICT with the reason.  Pure.
+ */
+int	room_may_write(const struct room_write *, struct err *) MUST_CHECK;
+/* The person is in the room, or has been and left by their own will. */
+bool	room_has_been_in(const struct json *observed, const char *user);
+
 #endif

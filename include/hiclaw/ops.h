@@ -90,9 +90,9 @@ void	 ops_rule(const struct caller *, enum verb, const struct target *,
 	    enum risk, struct ruling *);
 /* The table, in its order; false: no more. */
 bool	 rule_at(size_t, int *number, const char **name, enum may *says);
-/* All people that are declared or configured, admins first. */
+/* All people that are declared or configured, admins first; until fn says false. */
 void	 people_each(const struct engine *,
-	    void (*fn)(const struct caller *, void *arg), void *arg);
+	    bool (*fn)(const struct caller *, void *arg), void *arg);
 
 /* --- change.c: something is to be different ------------------------------ */
 /*
@@ -291,6 +291,19 @@ bool	 freeze_end(const struct ops *);	/* false: there was none */
 /* Each second: is its time over, or is it to be told of again? */
 enum freeze_due { FREEZE_NOTHING, FREEZE_OVER, FREEZE_REMIND };
 enum freeze_due freeze_tick(const struct ops *, int64_t now_ms);
+
+/* --- lockout.c: the last admin stays --------------------------------------- */
+
+/*
+ * The Human of tier 1 after whom none would be left of those whose Matrix ids
+ * are in `seen`; NULL: one is, or none was before.  Pure.
+ */
+const struct resource *lockout_last(const struct world_config *,
+	    const struct resources *before, const struct resources *after,
+	    const struct strv *seen);
+/* 0, or -1: ERR_CONFLICT and who that is.  change_try asks. */
+int	 lockout_check(struct engine *, const struct attempt *, struct err *)
+	    MUST_CHECK;
 
 /* --- sealed.c: secrets that people paste ----------------------------------- */
 

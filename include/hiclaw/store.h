@@ -34,6 +34,35 @@ bool	 store_in_transaction(struct store *);
 void	 store_commit(struct store *);	/* no effect when none is open */
 void	 store_rollback(struct store *);
 
+/* --- a copy -------------------------------------------------------------- */
+
+/*
+ * Copy what is committed now to a new file while everything goes on: a step
+ * copies so many pages, and gives 1 until the file is whole and checked (0).  The
+ * copy can be opened with the same key, which is not in it.  Work that was
+ * under way is closed in it.  Free it after that, or to give it up.
+ */
+struct store_backup;
+struct store_backup *store_backup_begin(struct store *, const char *path,
+	    struct err *);
+int	 store_backup_step(struct store_backup *, int pages, struct err *)
+	    MUST_CHECK;
+int	 store_backup_percent(const struct store_backup *);
+void	 store_backup_free(struct store_backup *);
+
+struct store_health {
+	const char	*path, *sqlite;		/* the file; SQLite's version */
+	int		 schema;
+	int64_t		 bytes, wal_bytes;
+	int64_t		 free_bytes;		/* on its disk; -1: unknown */
+	bool		 is_checked;		/* else it is too large for now */
+	char		 trouble[256];		/* what the check found, or "" */
+	int64_t		 inbox, outbox;		/* waiting, and due */
+	int64_t		 outbox_since_ms;	/* the oldest of these, or 0 */
+	int64_t		 outbox_lost;		/* given up in the last day */
+};
+void	 store_health(struct store *, int64_t now_ms, struct store_health *);
+
 /* --- single values ------------------------------------------------------ */
 
 char	*store_kv_get(struct store *, const char *key);	/* yours, or NULL */
@@ -67,6 +96,13 @@ void	 store_revisions_each(struct store *, const char *kind,
 /* One by its number; 1 if found. */
 int	 store_revision_get(struct store *, int64_t revision,
 	    void (*)(const struct revision_row *, void *), void *);
+
+/*
+ * A lost database is made anew: a row of the history with its number, and a
+ * resource without one (with its revision).
+ */
+void	 store_revision_restore(struct store *, const struct revision_row *);
+void	 store_resource_restore(struct store *, const struct resource_row *);
 
 /* --- managed objects ---------------------------------------------------- */
 

@@ -95,10 +95,21 @@ struct object {
 	char		*owner;		/* "Team/frontend"; "" for the house */
 	char		*desired;	/* canonical JSON with $refs */
 	struct strv	 deps;		/* keys that must be there first */
+	bool		 is_shared;	/* with other worlds */
 };
 struct world;
 struct world *world_compile(const struct world_config *,
 	    const struct resources *);
+/*
+ * The same world, sooner: what was compiled before and would not differ is taken
+ * from there.  A memory is of one configuration, of which only the restarts, the
+ * rotations, the direct chats and the period may have changed since.
+ */
+struct world_memo;
+struct world_memo *world_memo_new(void);
+void	 world_memo_free(struct world_memo *);
+struct world *world_compile_again(const struct world_config *,
+	    const struct resources *, struct world_memo *);
 void	 world_free(struct world *);
 size_t	 world_n(const struct world *);
 const struct object *world_at(const struct world *, size_t);	/* by key */

@@ -48,6 +48,8 @@ struct chat {
 	struct engine_observer	 observer;
 	struct templates	*templates;
 	struct commands		*commands;
+	struct commands		*commands_before;	/* see cmd_reload */
+	char			*commands_wrong;	/* at the start, or NULL */
 	char			*bot;		/* "@hiclaw:domain" */
 	char			*name;		/* "hiclaw" */
 	struct map		*lives;		/* run id -> struct live */
@@ -58,6 +60,8 @@ struct chat {
 	struct map		*asks;	/* agent -> struct asks */
 	int64_t			 started_ms;
 	struct floods		*floods;
+	struct watch_lists	*watch;
+	struct backup		*backup;	/* being made, or NULL */
 	struct denial		*denied;	/* the last: see refusal.c */
 	struct mending {		/* a freeze has ended: see cmd-freeze.c */
 		int64_t		 since_ms, calm_ms;	/* monotonic, or 0 */
@@ -71,6 +75,7 @@ struct request {
 	const char		*room, *sender;
 	const char		*event;	/* id; of an edit: of what it edits */
 	const char		*answer; /* id of the yes that led here, or NULL */
+	int64_t			 sent_ms;	/* by the homeserver */
 	const char		*source;	/* id, also of an edit its own */
 	enum where		 where;
 	char			*subject;	/* the Team or agent that the
@@ -87,6 +92,7 @@ struct request {
 	struct repairs		 repairs;
 	const char		*doubt;	/* why to ask before applying, or NULL */
 	bool			 is_answered;
+	bool			 is_refused, is_waiting;	/* how */
 	/* what a handler asked outside: see request_query */
 	const struct chat_fetched *fetched;
 	char			**what;
@@ -337,6 +343,11 @@ void	 mending_drop(struct chat *);
 /* True: it will be told in that message. */
 bool	 mending_takes(struct chat *);
 void	 freeze_watch(struct chat *, int64_t now);
+
+/* --- macro.c --------------------------------------------------------------- */
+
+/* The program's commands and those of the operator. */
+struct commands *chat_commands(const struct chat_config *, struct err *);
 
 /* --- dispatch.c, edit.c -------------------------------------------------- */
 

@@ -14,11 +14,29 @@
 
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
+#include "hiclaw/restore.h"
 
+#include "backup.h"
 #include "handlers.h"
 #include "refusal.h"
+#include "watch.h"
 
 /* --- life ---------------------------------------------------------------- */
+
+/* Whatever is wrong with those of the operator, the program's are there. */
+static struct commands *
+start_commands(struct chat *c, struct err *e)
+{
+	struct chat_config own = c->cfg;
+	struct commands *cs = chat_commands(&c->cfg, e);
+
+	if (cs != NULL || own.commands_extra == NULL)
+		return cs;
+	log_error("chat", "chat.commands_extra is left out: %s", e->msg);
+	c->commands_wrong = xstrdup(e->msg);
+	own.commands_extra = NULL;
+	return chat_commands(&own, e);
+}
 
 struct chat *
 chat_new(struct store *store, struct engine *engine,
@@ -47,8 +65,7 @@ chat_new(struct store *store, struct engine *engine,
 	};
 	c->templates = templates_load(cfg->templates_dir, e);
 	if (c->templates != NULL)
-		c->commands = commands_load(cfg->commands_dir,
-		    handler_names(), e);
+		c->commands = start_commands(c, e);
 	if (c->commands == NULL) {
 		chat_free(c);
 		return NULL;
@@ -60,6 +77,7 @@ chat_new(struct store *store, struct engine *engine,
 		return NULL;
 	}
 	c->asks = map_new(free);
+	c->watch = watch_load(store);
 	passwords_load(c);
 	return c;
 }
@@ -73,12 +91,16 @@ chat_free(struct chat *c)
 	map_free(c->deaths);
 	map_free(c->fetching);
 	floods_free(c->floods);
+	backup_free(c->backup);
+	watch_free(c->watch);
 	denial_free(c->denied);
 	mending_drop(c);
 	map_free(c->asks);
 	policy_free(c->policy);
 	json_free(c->passwords);
 	commands_free(c->commands);
+	commands_free(c->commands_before);
+	free(c->commands_wrong);
 	templates_free(c->templates);
 	free(c->bot);
 	free(c->name);
@@ -352,6 +374,7 @@ take_message(struct chat *c, const struct json *event,
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = q.source = json_str(event, "event_id");
+	q.sent_ms = json_int(event, "origin_server_ts", 0);
 	request_place(&q);
 	if (q.where == IN_NONE) {
 		request_release(&q);
@@ -461,6 +484,8 @@ chat_tick(struct chat *c)
 	passwords_tick(c, now);
 	deaths_tick(c, now);
 	freeze_watch(c, now);
+	backup_tick(c);
+	watch_tick(c, now);
 }
 
 void
@@ -468,12 +493,24 @@ chat_started(struct chat *c, bool is_first, int64_t away_ms)
 {
 	struct engine_counts counts;
 	char objects[32], age[16];
+	char *restored = store_kv_get(c->store, RESTORED_KEY);
 
+	if (c->commands_wrong != NULL)
+		say_news(c, "commands-broken", FILL(V("what",
+		    c->commands_wrong)));
+	if (restored != NULL) {
+		store_begin(c->store);
+		store_kv_set(c->store, RESTORED_KEY, NULL);
+		say_news(c, "restored", FILL(V("words", restored)));
+		free(restored);
+		return;
+	}
 	if (is_first) {
 		say_news(c, "welcome", FILL(V("name", c->name)));
 		return;
 	}
 	proposals_upgraded(c);
+	backup_started(c);
 	if (away_ms < AWAY_MS)
 		return;
 	engine_counts(c->engine, &counts);

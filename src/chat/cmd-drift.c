@@ -103,6 +103,8 @@ drift_noted(struct chat *c, int64_t message, const char *key,
 	struct err err;
 	char *text;
 
+	if (message == 0)		/* muted: nobody can reply */
+		goto out;
 	for (size_t n = json_size(kept); v != NULL; v = json_next(v))
 		if (n-- < NOTICES_KEPT)
 			json_push(all, json_copy(v));
@@ -124,6 +126,7 @@ drift_noted(struct chat *c, int64_t message, const char *key,
 	free(text);
 	json_free(desired);
 	json_free(found);
+out:
 	json_free(all);
 	json_free(kept);
 }

@@ -216,6 +216,16 @@ say_result(struct request *q, const struct agent *a,
 		    output[0] == '\0' ? ", no output" : "",
 		    json_bool(answer, "cut", false) ?
 		    "; only the beginning of the output" : "");
+	else if (json_bool(answer, "timed_out", false))
+		text_printf(&t, "In %s, it had **not ended after a minute**, "
+		    "so I stopped waiting%s. It may go on in there.\n",
+		    a->name, output[0] == '\0' ? "; it has said nothing" :
+		    "; what it said so far:");
+	else if (code < 0)
+		text_printf(&t, "In %s, the exit code is **not known**%s.\n",
+		    a->name, json_bool(answer, "cut", false) ?
+		    ": there was more output than I read, and this is its "
+		    "beginning" : "");
 	else
 		text_printf(&t, "In %s, **exit code %lld**%s%s.\n", a->name,
 		    (long long)code, output[0] == '\0' ? ", no output" : "",

@@ -464,7 +464,7 @@ next_name(struct request *q, const struct json *workers, const char *last)
 {
 	size_t len = strlen(last), digits;
 	long number = 1;
-	char *name, tail[16];
+	char *name, tail[24];
 
 	for (digits = 0; digits < len && last[len - digits - 1] >= '0' &&
 	    last[len - digits - 1] <= '9';)

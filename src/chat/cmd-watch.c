@@ -72,8 +72,8 @@ find_named(struct request *q, size_t *at, char **subject, struct err *e)
 }
 
 /* Nobody learns that something is there which they may not see. */
-static int
-take_subject(struct request *q, size_t *at, char **subject, struct err *e)
+int
+subject_take(struct request *q, size_t *at, char **subject, struct err *e)
 {
 	struct target t;
 	char why[256], *slash;
@@ -204,7 +204,7 @@ set(struct request *q, enum watch_sort sort)
 		list(q, sort);
 		return;
 	}
-	if (take_subject(q, &at, &subject, &err) == -1 ||
+	if (subject_take(q, &at, &subject, &err) == -1 ||
 	    take_duration(q, at, &ms, &err) == -1) {
 		say_usage(q, err.msg);
 		free(subject);

@@ -15,6 +15,7 @@
 #define COMMAND_FILE_MAX	16384	/* bytes: a page of help fits ten times */
 #define COMMANDS_MAX		200	/* more nobody can choose from */
 #define NAME_WORDS_MAX		4
+#define MACRO			"macro"	/* the handler of those */
 
 struct commands {
 	struct command	**v;
@@ -53,6 +54,19 @@ static const struct field flag_rows[] = {
 	{ .name = NULL }
 };
 
+static const struct field argument_rows[] = {
+	{ .name = "name", .type = FIELD_STRING, .required = true,
+	    .pattern = "[a-z][a-z0-9_]{0,23}",
+	    .help = "what it is called in {{...}}" },
+	{ .name = "type", .type = FIELD_STRING, .required = true,
+	    .values = argument_types, .help = "what it may be" },
+	{ .name = "required", .type = FIELD_BOOL,
+	    .help = "is missed when it is not there" },
+	{ .name = "many", .type = FIELD_BOOL, .help = "may be several" },
+	{ .name = "help", .type = FIELD_STRING, .help = "one line" },
+	{ .name = NULL }
+};
+
 static const struct field command_rows[] = {
 	{ .name = "name", .type = FIELD_STRING, .required = true,
 	    .pattern = WORD_PATTERN, .help = "what people type" },
@@ -67,7 +81,15 @@ static const struct field command_rows[] = {
 	    .max = 3, .help = "lowest tier that may use it" },
 	{ .name = "risk", .type = FIELD_STRING, .values = risks,
 	    .help = "what it can do at worst" },
-	{ .name = "handler", .type = FIELD_STRING, .required = true },
+	{ .name = "handler", .type = FIELD_STRING,
+	    .help = "what of the program it does" },
+	{ .name = "run", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .max = MACRO_STEPS_MAX, .help = "or: these commands, in order" },
+	{ .name = "template", .type = FIELD_TEXT,
+	    .help = "or: apply this manifest" },
+	{ .name = "arguments", .type = FIELD_LIST, .item = FIELD_OBJECT,
+	    .fields = argument_rows, .max = ARGUMENTS_MAX,
+	    .help = "what follows the name, in order" },
 	{ .name = "manifest", .type = FIELD_BOOL,
 	    .help = "works on a manifest in the message" },
 	{ .name = "reply", .type = FIELD_BOOL,
@@ -91,6 +113,14 @@ command_free(struct command *c)
 	for (size_t i = 0; i < c->flags_n; i++)
 		free(c->flags[i].name);
 	free(c->flags);
+	for (size_t i = 0; i < c->arguments_n; i++) {
+		free(c->arguments[i].name);
+		free(c->arguments[i].help);
+	}
+	free(c->arguments);
+	strv_release(&c->run);
+	free(c->template);
+	free(c->text);
 	strv_release(&c->flags_help);
 	strv_release(&c->aliases);
 	strv_release(&c->examples);
@@ -145,6 +175,34 @@ read_flags(struct command *c, const struct json *list)
 	}
 }
 
+static enum argument_type
+type_of(const char *word)
+{
+	size_t i = 0;
+
+	while (argument_types[i + 1] != NULL &&
+	    strcmp(argument_types[i], word) != 0)
+		i++;
+	return (enum argument_type)i;
+}
+
+static void
+read_arguments(struct command *c, const struct json *list)
+{
+	const struct json *v;
+	struct argument *a;
+
+	c->arguments = xcalloc(json_size(list) + 1, sizeof *c->arguments);
+	for (v = json_first(list); v != NULL; v = json_next(v)) {
+		a = &c->arguments[c->arguments_n++];
+		a->name = xstrdup(json_strd(v, "name", "?"));
+		a->help = xstrdup(json_strd(v, "help", ""));
+		a->type = type_of(json_strd(v, "type", "string"));
+		a->required = json_bool(v, "required", false);
+		a->many = json_bool(v, "many", false);
+	}
+}
+
 static unsigned
 read_rooms(const struct json *list)
 {
@@ -186,23 +244,34 @@ command_read(const struct json *o, const char *file)
 	read_list(&c->aliases, json_get(o, "aliases"));
 	read_list(&c->examples, json_get(o, "examples"));
 	read_flags(c, json_get(o, "flags"));
+	read_arguments(c, json_get(o, "arguments"));
+	read_list(&c->run, json_get(o, "run"));
+	if (json_str(o, "template") != NULL)
+		c->template = xstrdup(json_str(o, "template"));
 	c->rooms = read_rooms(json_get(o, "rooms"));
 	c->about = read_about(json_str(o, "about"));
 	return c;
 }
 
-/* The line on which a key of the file stands, for messages. */
+/* "file:line:column: ..." of a key of the file. */
 static int
-line_of(const char *text, const char *key)
+wrong_at(const struct command *c, const char *text, const char *key,
+    struct err *e, const char *what)
 {
-	size_t n = strlen(key);
-	int line = 1;
+	char *start = xasprintf("\n%s:", key);
+	int line, column;
 
-	for (; *text != '\0'; text += strcspn(text, "\n"),
-	    text += *text == '\n', line++)
-		if (str_starts(text, key) && text[n] == ':')
-			return line;
-	return 1;
+	if (str_starts(text, start + 1)) {
+		line = column = 1;
+	} else {
+		position_of(text, start, &line, &column);
+		/* Found at the end of the line before. */
+		line += strstr(text, start) != NULL;
+		column = 1;
+	}
+	free(start);
+	return err_set(e, ERR_BROKEN, "%s:%d:%d: %s", c->file, line, column,
+	    what);
 }
 
 static int
@@ -210,6 +279,8 @@ find_handler(struct command *c, const char *handler, const char *text,
     const char *const *handlers, struct err *e)
 {
 	const char *near;
+	char *what;
+	int rc;
 
 	for (size_t i = 0; handlers[i] != NULL; i++)
 		if (strcmp(handlers[i], handler) == 0) {
@@ -217,10 +288,36 @@ find_handler(struct command *c, const char *handler, const char *text,
 			return 0;
 		}
 	near = str_nearest(handler, handlers);
-	return err_set(e, ERR_BROKEN, "%s:%d: no handler \"%.60s\"%s%s%s",
-	    c->file, line_of(text, "handler"), handler,
+	what = xasprintf("no handler \"%.60s\"%s%s%s", handler,
 	    near != NULL ? "; did you mean \"" : "",
 	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	rc = wrong_at(c, text, "handler", e, what);
+	free(what);
+	return rc;
+}
+
+/* One of three: a handler, lines, a manifest. */
+static int
+find_deed(struct command *c, const struct json *o, const char *text,
+    const char *const *handlers, struct err *e)
+{
+	const char *handler = json_str(o, "handler");
+	int n = (handler != NULL) + (c->run.n > 0) + (c->template != NULL);
+
+	if (n == 0)
+		return wrong_at(c, text, "name", e, "it does nothing: it needs "
+		    "a handler, run or template");
+	if (n > 1)
+		return wrong_at(c, text, handler != NULL ? "handler" :
+		    "template", e, "handler, run and template: only one of "
+		    "these");
+	if (handler != NULL && strcmp(handler, MACRO) == 0)
+		return wrong_at(c, text, "handler", e, "a macro has run or "
+		    "template instead");
+	if (handler == NULL)
+		c->text = xstrdup(text);
+	return find_handler(c, handler != NULL ? handler : MACRO, text,
+	    handlers, e);
 }
 
 static int
@@ -228,54 +325,76 @@ add_word(struct commands *cs, struct command *c, const char *key,
     const char *word, const char *text, struct err *e)
 {
 	const struct command *other = map_find(cs->by_word, word);
+	char *what;
+	int rc;
 
-	if (other != NULL)
-		return err_set(e, ERR_BROKEN, "%s:%d: \"%s\" is taken by %s",
-		    c->file, line_of(text, key), word, other->file);
+	if (other != NULL) {
+		what = xasprintf("\"%s\" is taken by %s", word, other->file);
+		rc = wrong_at(c, text, key, e, what);
+		free(what);
+		return rc;
+	}
 	map_set(cs->by_word, word, c);
 	strv_add(&cs->words, word);
 	return 0;
 }
 
 static int
-add_command(struct commands *cs, const char *dir, const char *name,
+wrong_file(const char *file, const struct problems *problems, struct err *e)
+{
+	const struct problem *p = NULL;
+
+	for (size_t i = 0; i < problems->n && p == NULL; i++)
+		if (!problems->v[i].is_warning)
+			p = &problems->v[i];
+	if (p == NULL)
+		return err_set(e, ERR_BROKEN, "%s: cannot be read", file);
+	return err_set(e, ERR_BROKEN, "%s:%d:%d: %s%s%s", file, p->line,
+	    p->column, p->path != NULL ? p->path : "",
+	    p->path != NULL ? ": " : "", p->what);
+}
+
+int
+commands_add(struct commands *cs, const char *file, const char *text,
+    const char *const *handlers, struct err *e)
+{
+	struct problems problems = { 0 };
+	struct json *o;
+	struct command *c;
+	int rc;
+
+	if (cs->n == COMMANDS_MAX)
+		return err_set(e, ERR_BROKEN, "%s: more than %d commands",
+		    file, COMMANDS_MAX);
+	o = table_decode(command_rows, text, strlen(text), &problems);
+	if (o == NULL) {
+		wrong_file(file, &problems, e);
+		problems_release(&problems);
+		return -1;
+	}
+	c = command_read(o, file);
+	cs->v = xreallocarray(cs->v, cs->n + 1, sizeof *cs->v);
+	cs->v[cs->n++] = c;
+	rc = find_deed(c, o, text, handlers, e);
+	if (rc == 0)
+		rc = add_word(cs, c, "name", c->name, text, e);
+	for (size_t i = 0; rc == 0 && i < c->aliases.n; i++)
+		rc = add_word(cs, c, "aliases", c->aliases.v[i], text, e);
+	json_free(o);
+	problems_release(&problems);
+	return rc;
+}
+
+static int
+add_file(struct commands *cs, const char *dir, const char *name,
     const char *const *handlers, struct err *e)
 {
 	char *path = xasprintf("%s/%s", dir, name);
 	char *text = file_read(path, COMMAND_FILE_MAX, e);
-	struct problems problems = { 0 };
-	struct json *o = NULL;
-	struct command *c = NULL;
 	int rc = -1;
 
-	if (text == NULL)
-		goto out;
-	o = table_decode(command_rows, text, strlen(text), &problems);
-	if (o == NULL) {
-		const struct problem *p = NULL;
-
-		for (size_t i = 0; i < problems.n && p == NULL; i++)
-			if (!problems.v[i].is_warning)
-				p = &problems.v[i];
-		err_set(e, ERR_BROKEN, "%s:%d: %s%s%s", path,
-		    p != NULL ? p->line : 0,
-		    p != NULL && p->path != NULL ? p->path : "",
-		    p != NULL && p->path != NULL ? ": " : "",
-		    p != NULL ? p->what : "cannot be read");
-		goto out;
-	}
-	c = command_read(o, path);
-	cs->v[cs->n++] = c;
-	if (find_handler(c, json_strd(o, "handler", ""), text, handlers,
-	    e) == -1 || add_word(cs, c, "name", c->name, text, e) == -1)
-		goto out;
-	for (size_t i = 0; i < c->aliases.n; i++)
-		if (add_word(cs, c, "aliases", c->aliases.v[i], text, e) == -1)
-			goto out;
-	rc = 0;
-out:
-	json_free(o);
-	problems_release(&problems);
+	if (text != NULL)
+		rc = commands_add(cs, path, text, handlers, e);
 	free(text);
 	free(path);
 	return rc;
@@ -305,29 +424,54 @@ command_cmp(const void *a, const void *b)
 	return d != 0 ? d : strcmp(x->name, y->name);
 }
 
-struct commands *
-commands_load(const char *dir, const char *const *handlers, struct err *e)
+int
+commands_check(struct commands *cs, const char *const *handlers,
+    struct err *e)
 {
-	struct commands *cs = xcalloc(1, sizeof *cs);
+	for (size_t i = 0; i < cs->n; i++)
+		if (command_is_macro(cs->v[i]) &&
+		    macro_check(cs, cs->v[i], handlers, e) == -1)
+			return -1;
+	if (cs->n > 0)
+		qsort(cs->v, cs->n, sizeof *cs->v, command_cmp);
+	return 0;
+}
+
+int
+commands_more(struct commands *cs, const char *dir,
+    const char *const *handlers, struct err *e)
+{
 	struct strv names = { 0 };
 	int rc = dir_list(dir, ".yaml", &names, e);
 
-	cs->by_word = map_new(NULL);
-	cs->v = xcalloc(names.n + 1, sizeof *cs->v);
-	if (rc == 0 && names.n == 0)
-		rc = err_set(e, ERR_BROKEN, "%s: no command in it", dir);
-	if (rc == 0 && names.n > COMMANDS_MAX)
-		rc = err_set(e, ERR_BROKEN, "%s: more than %d commands", dir,
-		    COMMANDS_MAX);
 	for (size_t i = 0; rc == 0 && i < names.n; i++)
-		rc = add_command(cs, dir, names.v[i], handlers, e);
+		rc = add_file(cs, dir, names.v[i], handlers, e);
 	strv_release(&names);
-	if (rc == -1) {
-		commands_free(cs);
-		return NULL;
-	}
-	qsort(cs->v, cs->n, sizeof *cs->v, command_cmp);
+	return rc == 0 ? commands_check(cs, handlers, e) : -1;
+}
+
+struct commands *
+commands_empty(void)
+{
+	struct commands *cs = xcalloc(1, sizeof *cs);
+
+	cs->by_word = map_new(NULL);
 	return cs;
+}
+
+struct commands *
+commands_load(const char *dir, const char *const *handlers, struct err *e)
+{
+	struct commands *cs = commands_empty();
+	int rc;
+
+	rc = commands_more(cs, dir, handlers, e);
+	if (rc == 0 && cs->n == 0)
+		rc = err_set(e, ERR_BROKEN, "%s: no command in it", dir);
+	if (rc == 0)
+		return cs;
+	commands_free(cs);
+	return NULL;
 }
 
 const char *

@@ -15,6 +15,7 @@
 #include "hiclaw/clock.h"
 
 #include "container.h"
+#include "watch.h"
 
 #define HOMESERVER	"matrix"	/* without it nothing can be said */
 
@@ -33,6 +34,20 @@ log_object(struct chat *c, const char *key, const char *kind,
 	if (engine_object(c->engine, key, &o) && o.owner[0] != '\0')
 		subject = o.owner;
 	store_log_add(c->store, subject, kind, text);
+}
+
+/* News of an object go where its owner's are heard; gives the outbox id, or 0. */
+static int64_t
+say_of(struct chat *c, const char *key, const char *template,
+    const struct fill *fill)
+{
+	struct strv subjects = { 0 };
+	int64_t message;
+
+	watch_subjects(c, key, &subjects);
+	message = say_news_of(c, &subjects, template, fill);
+	strv_release(&subjects);
+	return message;
 }
 
 /* --- agents that die -------------------------------------------------------- */
@@ -123,7 +138,7 @@ news_death(struct chat *c, const char *key, const char *did)
 	if (d->n == 1 || (!d->is_fight && d->last_ms - d->told_ms >=
 	    QUIET_MS)) {
 		d->told_ms = d->last_ms;
-		say_news(c, "died", FILL(V("agent", agent_of(key)),
+		say_of(c, key, "died", FILL(V("agent", agent_of(key)),
 		    V("why", why != NULL ? why : did)));
 	}
 	line = xasprintf("%s died: %s; started again", agent_of(key),
@@ -151,9 +166,9 @@ tell_dying(struct dying *d)
 		text_pre(&words, NULL, d->words);
 	}
 	store_begin(c->store);
-	say_news(c, "dying", FILL(V("agent", agent_of(d->key)), V("why", why),
-	    V("count", count), V("wait", clock_age(d->wait_ms, age)),
-	    B("words", &words)));
+	say_of(c, d->key, "dying", FILL(V("agent", agent_of(d->key)),
+	    V("why", why), V("count", count),
+	    V("wait", clock_age(d->wait_ms, age)), B("words", &words)));
 	line = xasprintf("%s keeps dying: %s, %s times; the pauses grow",
 	    agent_of(d->key), why, count);
 	log_object(c, d->key, "died", line);
@@ -239,8 +254,8 @@ deaths_tick(struct chat *c, int64_t now)
 			continue;
 		if (stable == 1 && d->is_fight) {
 			store_begin(c->store);
-			say_news(c, "stable", FILL(V("agent", agent_of(key)),
-			    V("time", clock_age(now - d->last_ms, age))));
+			say_of(c, key, "stable", FILL(
+			    V("agent", agent_of(key)), V("time", clock_age(now - d->last_ms, age))));
 			log_object(c, key, "died", "is stable again");
 		}
 		map_remove(c->deaths, key);
@@ -274,7 +289,7 @@ news_drift(void *arg, const char *key, const char *sender,
 	what = short_ids(c->engine, line);
 	free(line);
 	if (!mending_takes(c))
-		drift_noted(c, say_news(c, "drift", FILL(V("object", title),
+		drift_noted(c, say_of(c, key, "drift", FILL(V("object", title),
 		    V("who", sender != NULL ? sender : "somebody"),
 		    V("did", what))), key, engine_drifted(c->engine, key));
 	line = xasprintf("%s: changed by %s; put back (%s)", title,
@@ -299,7 +314,7 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 		return;
 	}
 	title = object_title(key);
-	message = say_news(c, "fight", FILL(V("object", title),
+	message = say_of(c, key, "fight", FILL(V("object", title),
 	    V("who", sender != NULL ? sender : "somebody"),
 	    V("wait", clock_age((int64_t)wait_s * 1000, age))));
 	drift_noted(c, message, key, engine_object(c->engine, key, &o) ?
@@ -353,6 +368,7 @@ news_gone(void *arg, const char *kind, const char *name)
 
 	store_begin(c->store);
 	store_log_add(c->store, subject, "gone", "nothing is left of it");
+	watch_gone(c, subject);
 	free(subject);
 }
 
@@ -419,6 +435,24 @@ some_names(const struct strv *names)
 	return buf_take(&b);
 }
 
+/* A line about several is said whoever of them is muted. */
+static void
+say_of_agents(struct chat *c, const struct strv *names, const char *template,
+    const struct fill *fill)
+{
+	struct strv subjects = { 0 };
+
+	for (size_t i = 0; i < names->n; i++)
+		watch_subjects_of_agent(c, names->v[i], &subjects);
+	if (names->n == 1)
+		say_news_of(c, &subjects, template, fill);
+	else {
+		watch_tell(c, &subjects, template, fill);
+		say_news(c, template, fill);
+	}
+	strv_release(&subjects);
+}
+
 static void
 news_silent(void *arg, const struct strv *names, int64_t since_ms)
 {
@@ -427,7 +461,7 @@ news_silent(void *arg, const struct strv *names, int64_t since_ms)
 	bool is_one = names->n == 1;
 
 	store_begin(c->store);
-	say_news(c, "silent", FILL(V("agents", agents),
+	say_of_agents(c, names, "silent", FILL(V("agents", agents),
 	    V("do", is_one ? "does not report" : "do not report"),
 	    V("ago", since_ms > 0 ? clock_age(clock_ms() - since_ms, age) :
 	    "some time")));
@@ -443,7 +477,7 @@ news_reports(void *arg, const struct strv *names, int64_t since_ms)
 	char age[16], *agents = some_names(names);
 
 	store_begin(c->store);
-	say_news(c, "reports", FILL(V("agents", agents),
+	say_of_agents(c, names, "reports", FILL(V("agents", agents),
 	    V("do", names->n == 1 ? "reports" : "report"),
 	    V("time", clock_age(clock_ms() - since_ms, age))));
 	for (size_t i = 0; i < names->n; i++)

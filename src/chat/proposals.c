@@ -360,7 +360,7 @@ proposal_ask(struct request *q, const struct json *action,
 	send_messages(q, p, ch != NULL ? ch->plan : NULL);
 	log_info("chat", "%s: number %lld waits: %s by %s", q->room,
 	    (long long)p->id, json_strd(action, "title", ""), q->sender);
-	q->is_answered = true;
+	q->is_answered = q->is_waiting = true;
 	proposal_free(p);
 	free(text);
 	free(rule_text);

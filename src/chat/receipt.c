@@ -16,6 +16,8 @@
  *    "changed": [each changed resource after the change],
  *    "deleted": [{"kind", "name"}...],
  *    "before": [{"kind", "name", "revision"}...]: what undo goes back to,
+ *    "base": the newest revision of all before the change: the order in which
+ *    changes were made (runs may end in another),
  *    "hash": SHA-256, in hex, of the canonical JSON of all the above}
  *
  * When `changed` is longer than CHANGED_MAX it is the attachment of the same
@@ -34,6 +36,8 @@
 #include <string.h>
 
 #include "hiclaw/clock.h"
+
+#include "watch.h"
 
 #define RECEIPT_VERSION	1
 #define CHANGED_MAX	(16 * 1024)	/* bytes: see REPLY_MAX */
@@ -105,12 +109,12 @@ set_lists(struct receipt *r, const struct json *resources)
 	json_free(changed);
 }
 
-/* Who approved it, when somebody had to. */
+/* Its place among the changes; who approved it, when somebody had to. */
 static void
-set_approvals(struct receipt *r, const struct json *resources)
+set_ledger(struct receipt *r, const struct json *resources)
 {
 	static const char *const keys[] = { "proposal", "approved",
-	    "override" };
+	    "override", "base" };
 
 	for (size_t i = 0; i < NELEM(keys); i++)
 		if (json_get(resources, keys[i]) != NULL)
@@ -140,7 +144,7 @@ receipt_fill(struct chat *c, const struct ending *end, struct receipt *r)
 	json_set_int(r->o, "run", end->run);
 	json_set_str(r->o, "result", end->why != NULL ? "failed" : "done");
 	json_set(r->o, "objects", count_objects(end));
-	set_approvals(r, resources);
+	set_ledger(r, resources);
 	set_lists(r, resources);
 	if (json_len(json_get(resources, "before")) <= CHANGED_MAX)
 		json_set(r->o, "before", json_copy(json_get(resources,
@@ -311,6 +315,7 @@ receipt_send(struct chat *c, const struct ending *end)
 	store_receipt_add(c->store, &row);
 	if (!is_here && has_room)
 		send_copy(c, end);
+	watch_run(c, end);
 	free(prev);
 	free(content);
 	receipt_release(&r);

@@ -45,17 +45,22 @@ struct could {
 	const struct json *action;
 	const struct attempt *ch;
 	struct strv	*out;
+	size_t		 left;		/* rules that may still be asked */
 };
+#define ASKED_MOST	5000	/* a few ms; admins are asked first */
 
-static void
+static bool
 add_if_could(const struct caller *c, void *arg)
 {
 	struct could *w = arg;
 	enum may may = w->action != NULL ? change_may(w->engine, c, w->action,
 	    w->ch, NULL, 0) : ops_may(c, w->verb, w->t, w->risk, NULL, 0);
+	size_t n = w->ch != NULL ? w->ch->plan->resources_n + 1 : 1;
 
 	if (may >= MAY_ASK)
 		strv_add(w->out, c->user);
+	w->left -= n < w->left ? n : w->left;
+	return w->left > 0 && w->out->n < COULD_KEPT;
 }
 
 void
@@ -63,7 +68,7 @@ people_who(struct chat *c, enum verb verb, const struct target *t,
     enum risk risk, struct strv *out)
 {
 	struct could w = { .engine = c->engine, .verb = verb, .t = t,
-	    .risk = risk, .out = out };
+	    .risk = risk, .out = out, .left = ASKED_MOST };
 
 	people_each(c->engine, add_if_could, &w);
 }
@@ -97,7 +102,7 @@ request_may_change(const struct request *q, const struct json *action,
     const struct attempt *ch, char *why, size_t whysize)
 {
 	struct could w = { .engine = q->chat->engine, .action = action,
-	    .ch = ch };
+	    .ch = ch, .left = ASKED_MOST };
 	struct caller c;
 	struct ruling r;
 
@@ -301,8 +306,10 @@ put_target(const struct target *t, bool has_target, struct text *out)
 void
 cmd_can_i(struct request *q)
 {
-	static const char *const says[] = { "No", "Only when somebody else "
-	    "approves", "Yes, after a question", "Yes" };
+	static const char *const says[] = {
+	    [MAY_NOT] = "No",
+	    [MAY_PROPOSE] = "Only when somebody else approves",
+	    [MAY_ASK] = "Yes, after a question", [MAY_NOW] = "Yes" };
 	struct text t = { 0 };
 	struct strv could = { 0 };
 	struct target target;

@@ -4,7 +4,7 @@
 
 #include "chat-int.h"
 
-#define COULD_KEPT	50	/* people that `why` can name */
+#define COULD_KEPT	50	/* people that are looked for, and kept */
 
 void	 denial_free(struct denial *);
 /* A no that has no rule of ops_may, for `why`. */

@@ -247,6 +247,8 @@ say(struct request *q, enum reply_state state, const struct text *t)
 	    .state = state };
 
 	q->is_answered = true;
+	q->is_refused |= state == REPLY_REFUSED || state == REPLY_FAILED;
+	q->is_waiting |= state == REPLY_QUESTION;
 	return reply_send(q->chat, q->room, &r, t);
 }
 

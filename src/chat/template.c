@@ -18,6 +18,7 @@
 static const struct row { const char *name, *names; } rows[] = {
 	{ "answered", "title how was ledger" },
 	{ "declined", "" },
+	{ "commands-broken", "what" },
 	{ "denied", "title number how" },
 	{ "died", "agent why" },
 	{ "done", "title objects took actor approved plan seq" },
@@ -49,6 +50,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	    "who ledger how" },
 	{ "refused", "what user why who" },
 	{ "reports", "agents do time" },
+	{ "restored", "words" },
 	{ "silent", "agents do ago" },
 	{ "stable", "agent time" },
 	{ "started", "away objects" },

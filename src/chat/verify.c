@@ -43,9 +43,8 @@ problem_cmp(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-/* The hash that a receipt has to have: of all of it but that. */
-static void
-hash_of(const struct json *receipt, char out[SHA256_HEX])
+void
+receipt_hash(const struct json *receipt, char out[SHA256_HEX])
 {
 	struct json *o = json_copy(receipt);
 	char *text;
@@ -79,7 +78,7 @@ check_row(struct proof *p, size_t i)
 		    (long long)r->seq);
 		return;
 	}
-	hash_of(o, hash);
+	receipt_hash(o, hash);
 	if (strcmp(hash, r->hash) != 0 || !str_equal(json_str(o, "hash"),
 	    r->hash) || json_int(o, "seq", -1) != r->seq)
 		add(p, r->seq, "receipt %lld was changed in the database: its "

@@ -6,6 +6,10 @@
 #define CHAT_VERIFY_H
 
 #include "hiclaw/json.h"
+#include "hiclaw/secure.h"
+
+/* The hash that a receipt has to have: of all of it but that. */
+void	 receipt_hash(const struct json *receipt, char out[SHA256_HEX]);
 
 /* A receipt as the database has it. */
 struct verify_row {

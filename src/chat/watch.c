@@ -19,16 +19,16 @@ static const char *const keys[] = {
 	[WATCHED] = "chat.watched", [MUTED] = "chat.muted",
 };
 
-struct watch {
+struct watch_lists {
 	struct json	*lists[NELEM(keys)];
 	struct json	*phases;	/* subject -> word, as last seen */
 	int64_t		 looked_ms;
 };
 
-struct watch *
+struct watch_lists *
 watch_load(struct store *store)
 {
-	struct watch *w = xcalloc(1, sizeof *w);
+	struct watch_lists *w = xcalloc(1, sizeof *w);
 	struct err err;
 
 	for (size_t i = 0; i < NELEM(keys); i++) {
@@ -47,7 +47,7 @@ watch_load(struct store *store)
 }
 
 void
-watch_free(struct watch *w)
+watch_free(struct watch_lists *w)
 {
 	if (w == NULL)
 		return;
@@ -320,7 +320,7 @@ is_muted(struct chat *c, const struct strv *subjects)
 }
 
 void
-say_news_of(struct chat *c, const struct strv *subjects,
+watch_tell(struct chat *c, const struct strv *subjects,
     const char *template_name, const struct fill *fill)
 {
 	struct text t = { 0 };
@@ -328,9 +328,17 @@ say_news_of(struct chat *c, const struct strv *subjects,
 	store_begin(c->store);
 	template_fill(c->templates, template_name, fill, &t);
 	tell_watchers(c, subjects, &t, NULL);
-	if (!is_muted(c, subjects))
-		say_news(c, template_name, fill);
 	text_release(&t);
+}
+
+int64_t
+say_news_of(struct chat *c, const struct strv *subjects,
+    const char *template_name, const struct fill *fill)
+{
+	watch_tell(c, subjects, template_name, fill);
+	if (is_muted(c, subjects))
+		return 0;
+	return say_news(c, template_name, fill);
 }
 
 /* --- runs ----------------------------------------------------------------------- */
@@ -509,7 +517,7 @@ end_them(struct chat *c, enum watch_sort sort, int64_t now)
 void
 watch_tick(struct chat *c, int64_t now)
 {
-	struct watch *w = c->watch;
+	struct watch_lists *w = c->watch;
 	struct strv subjects = { 0 };
 
 	/* The clock may be set back. */

@@ -11,9 +11,9 @@
 #define WATCHES_MAX	50	/* of one person, of each sort */
 
 /* In chat.watch, kept in the store. */
-struct watch;
-struct watch *watch_load(struct store *);
-void	 watch_free(struct watch *);
+struct watch_lists;
+struct watch_lists *watch_load(struct store *);
+void	 watch_free(struct watch_lists *);
 
 enum watch_sort { WATCHED, MUTED };
 /* "Worker/bob" from now on; until_ms 0: until it is taken back.  ERR_USER: the
@@ -35,9 +35,12 @@ void	 watch_subjects_of_agent(struct chat *, const char *name,
 	    struct strv *out);
 /*
  * One line of news about these: to who watches one of them, and to the admin
- * room unless it is muted there.
+ * room unless it is muted there; gives the outbox id of that, or 0.
  */
-void	 say_news_of(struct chat *, const struct strv *subjects,
+int64_t	 say_news_of(struct chat *, const struct strv *subjects,
+	    const char *template_name, const struct fill *);
+/* Only the first half of that. */
+void	 watch_tell(struct chat *, const struct strv *subjects,
 	    const char *template_name, const struct fill *);
 /* A run is over: to who watches what it changed, but for who asked for it. */
 void	 watch_run(struct chat *, const struct ending *);
@@ -45,5 +48,10 @@ void	 watch_run(struct chat *, const struct ending *);
 void	 watch_gone(struct chat *, const char *subject);
 /* Phases of what is watched; mutes that end. */
 void	 watch_tick(struct chat *, int64_t now);
+
+/* cmd-watch.c: "Worker/wim", of the next word or two that name what the sender may
+ * see; yours. */
+int	 subject_take(struct request *, size_t *at, char **subject,
+	    struct err *) MUST_CHECK;
 
 #endif

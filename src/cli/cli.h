@@ -47,8 +47,9 @@ struct verb {
 	const char	*examples;	/* lines, each "command" */
 	const char	*options;	/* letters that it takes: see main.c */
 	size_t		 args_min, args_max;
-	int		(*run)(struct cli *);	/* NULL: join, which reads its
-					 * own words and needs no token */
+	int		(*run)(struct cli *);
+	/* Instead, for those that read their own words and need no token. */
+	int		(*main)(int argc, char **argv);
 };
 extern const struct verb verbs[];	/* ends with name NULL */
 

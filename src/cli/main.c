@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hiclaw/transcript.h"
+
 #include "join.h"
 
 #define KINDS	"workers, teams, humans, managers"
@@ -21,56 +23,58 @@ const struct verb verbs[] = {
 	    "hiclaw apply -f team.yaml\n"
 	    "cat *.yaml | hiclaw apply -f - --no-wait\n"
 	    "hiclaw apply -f all.yaml --prune -l app=shop",
-	    "fdwWtypl", 0, 0, cmd_apply },
+	    "fdwWtypl", 0, 0, cmd_apply, NULL },
 	{ "plan", "-f FILE", "show what apply would change", NULL,
-	    "hiclaw plan -f team.yaml", "fopl", 0, 0, cmd_plan },
+	    "hiclaw plan -f team.yaml", "fopl", 0, 0, cmd_plan, NULL },
 	{ "get", "KIND [NAME]", "list resources, or show one", "Kinds: "
 	    KINDS " (or singular, or short), or all.  -o is json, yaml, name "
 	    "or wide.",
 	    "hiclaw get workers\nhiclaw get workers --team frontend -o wide\n"
 	    "hiclaw get team frontend -o yaml > team.yaml",
-	    "oT", 1, 2, cmd_get },
+	    "oT", 1, 2, cmd_get, NULL },
 	{ "describe", "KIND NAME", "show one with all that is declared", NULL,
-	    "hiclaw describe worker alice", "", 2, 2, cmd_describe },
+	    "hiclaw describe worker alice", "", 2, 2, cmd_describe, NULL },
 	{ "delete", "KIND NAME...", "delete with all it has", "On a terminal "
 	    "it asks first.", "hiclaw delete worker alice bob\n"
-	    "hiclaw delete team frontend -y", "y", 2, 1000, cmd_delete },
+	    "hiclaw delete team frontend -y", "y", 2, 1000, cmd_delete, NULL },
 	{ "wake", "NAME...", "have an agent run", NULL, "hiclaw wake alice",
-	    "nT", 0, 1000, cmd_wake },
+	    "nT", 0, 1000, cmd_wake, NULL },
 	{ "sleep", "NAME...", "put an agent to sleep, keep its data", NULL,
-	    "hiclaw sleep alice bob", "nT", 0, 1000, cmd_sleep },
+	    "hiclaw sleep alice bob", "nT", 0, 1000, cmd_sleep, NULL },
 	{ "ensure-ready", "NAME...", "wake an agent unless it runs", NULL,
 	    "hiclaw ensure-ready alice --wait", "nTwt", 0, 1000,
-	    cmd_ensure_ready },
+	    cmd_ensure_ready, NULL },
 	{ "restart", "NAME...", "start an agent's container anew", NULL,
-	    "hiclaw restart alice", "n", 0, 1000, cmd_restart },
+	    "hiclaw restart alice", "n", 0, 1000, cmd_restart, NULL },
 	{ "logs", "NAME", "the last lines that an agent's container wrote",
-	    NULL, "hiclaw logs alice --tail 20", "nL", 0, 1, cmd_logs },
+	    NULL, "hiclaw logs alice --tail 20", "nL", 0, 1, cmd_logs, NULL },
 	{ "join", "[URL CODE] --home DIR [-- COMMAND]", "run an agent here, "
-	    "for a controller elsewhere", NULL, "", "", 0, 0, NULL },
+	    "for a controller elsewhere", NULL, "", "", 0, 0, NULL, cli_join },
+	{ "transcript", "run FILE...", "test what a bot says and who may "
+	    "do what", NULL, "", "", 0, 0, NULL, transcript_main },
 	{ "status", "", "how the controller is", NULL, "hiclaw status -o json",
-	    "o", 0, 0, cmd_status },
+	    "o", 0, 0, cmd_status, NULL },
 	{ "version", "", "of this command and of the controller", NULL,
-	    "hiclaw version", "o", 0, 0, cmd_version },
+	    "hiclaw version", "o", 0, 0, cmd_version, NULL },
 	/* as the original has them */
 	{ "worker wake", "--name NAME", "as wake", NULL,
-	    "hiclaw worker wake --name alice", "nT", 0, 1, cmd_wake },
+	    "hiclaw worker wake --name alice", "nT", 0, 1, cmd_wake, NULL },
 	{ "worker sleep", "--name NAME", "as sleep", NULL,
-	    "hiclaw worker sleep --name alice", "nT", 0, 1, cmd_sleep },
+	    "hiclaw worker sleep --name alice", "nT", 0, 1, cmd_sleep, NULL },
 	{ "worker ensure-ready", "--name NAME", "as ensure-ready", NULL,
 	    "hiclaw worker ensure-ready --name alice", "nTwt", 0, 1,
-	    cmd_ensure_ready },
+	    cmd_ensure_ready, NULL },
 	{ "worker status", "--name NAME | --team TEAM", "how agents fare",
 	    NULL, "hiclaw worker status --name alice\n"
 	    "hiclaw worker status --team frontend", "nTo", 0, 1,
-	    cmd_worker_status },
+	    cmd_worker_status, NULL },
 	{ "worker report-ready", "[--name NAME]", "say that an agent is ready",
 	    "For agents: the name comes from HICLAW_WORKER_CR_NAME, "
 	    "HICLAW_WORKER_NAME or\nHICLAW_MANAGER_NAME.  With --heartbeat it "
 	    "goes on, once a minute.",
 	    "hiclaw worker report-ready --heartbeat --interval 60s", "nHi", 0,
-	    1, cmd_report_ready },
-	{ NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL }
+	    1, cmd_report_ready, NULL },
+	{ NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL }
 };
 
 /* --- options ------------------------------------------------------------- */
@@ -444,10 +448,11 @@ run(struct cli *c, int argc, char **argv)
 	}
 	if ((c->verb = find_verb(argc, argv, &used)) == NULL)
 		return unknown_verb(c, argc, argv);
-	if (c->verb->run == NULL && strcmp(argv[0], "help") == 0)
-		return cli_join(2, (char *[]){ argv[1], "--help", NULL });
-	if (c->verb->run == NULL)
-		return cli_join(argc - 1, argv + 1);
+	if (c->verb->main != NULL && strcmp(argv[0], "help") == 0)
+		return c->verb->main(2, (char *[]){ argv[1], (char []){
+		    "--help" }, NULL });
+	if (c->verb->main != NULL)
+		return c->verb->main(argc - 1, argv + 1);
 	if (strcmp(argv[0], "help") == 0) {
 		print_help(c->verb);
 		return DONE;

@@ -208,6 +208,9 @@ static const struct setting settings[] = {
 	TEXT(NULL, "secrets_key", secrets_key, NULL,
 	    "key file that seals secrets; default: the database's name + .key",
 	    A_PATH),
+	TEXT(NULL, "backups", backups, NULL,
+	    "directory for backups; default: the database's name + .backups",
+	    A_PATH),
 	{ NULL, AT(admins), false, { .name = "admins", .type = FIELD_LIST,
 	    .item = FIELD_STRING, .pattern = "@[^: ]+:[^ ]+", .min = 0,
 	    .max = 1000, .help = "Matrix ids of those who may do everything",
@@ -355,6 +358,8 @@ static const struct setting settings[] = {
 	    "bearer token of the first admin for our REST API"),
 	TEXT("chat", "commands", chat.commands, HICLAW_COMMANDS_DIR,
 	    "directory of the command files", A_PATH),
+	TEXT("chat", "commands_extra", chat.commands_extra, NULL,
+	    "directory of command files of your own, in addition", A_PATH),
 	TEXT("chat", "templates", chat.templates, HICLAW_TEMPLATES_DIR,
 	    "directory of the reply and file templates", A_PATH),
 	NUMBER("chat", "question_ttl", chat.question_ttl_s, 10, 86400, "300",
@@ -824,6 +829,8 @@ config_load(struct config *c, const char *path, struct err *err)
 	}
 	if (c->secrets_key == NULL)
 		c->secrets_key = xasprintf("%s.key", c->database);
+	if (c->backups == NULL)
+		c->backups = xasprintf("%s.backups", c->database);
 	strip_slashes(c->homeserver.url);
 	if (!str_equal(c->storage.url, "file:///"))
 		strip_slashes(c->storage.url);

@@ -91,11 +91,18 @@ void	asking_free(void *);
 
 /*
  * history.c: all of a room's history that bears on receipts, newest first, as a
- * JSON array of {"id", "sender", "at"} with "receipt", "replaces" (an event id)
- * and "redacted_by" where there are such.  In a pool thread.
+ * JSON array of {"id", "sender", "at"} with "receipt", "url", "replaces" (an event
+ * id) and "redacted_by" where there are such.  In a pool thread.
  */
 int	history_read(const struct mx *, const char *room, struct buf *out,
 	    struct err *);
+
+/*
+ * restore.c: make a lost database anew from the receipts in the room (an id or an
+ * alias), and say so on standard output; an exit status.  Neither loop nor engine.
+ * is_forced: also when some of them are missing or do not fit.
+ */
+int	restore_from_room(struct daemon *, const char *room, bool is_forced);
 
 /* memory.c: give back what only starting needed. */
 void	memory_settle(void);

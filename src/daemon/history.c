@@ -11,8 +11,8 @@
 #define PAGES_MAX	4000		/* a million events */
 #define BYTES_MAX	((size_t)64 << 20)
 
-/* {"id", "sender", "at"} and what of these there is: "receipt", "replaces" (an
- * event id), "redacted_by" (a Matrix id).  NULL: it says nothing of receipts. */
+/* {"id", "sender", "at"} and what of these there is: "receipt", "url" (of its
+ * attachment), "replaces" (an event id), "redacted_by" (a Matrix id).  NULL: it says nothing of receipts. */
 static struct json *
 digest(const struct json *event)
 {
@@ -34,6 +34,8 @@ digest(const struct json *event)
 	json_set_str(o, "sender", json_str(event, "sender"));
 	json_set_int(o, "at", json_int(event, "origin_server_ts", 0));
 	json_set(o, "receipt", json_copy(receipt));
+	if (receipt != NULL)
+		json_set_str(o, "url", json_str(content, "url"));
 	json_set_str(o, "replaces", replaces);
 	json_set_str(o, "redacted_by", json_str(because, "sender"));
 	return o;

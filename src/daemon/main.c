@@ -36,6 +36,10 @@ static const char usage_text[] =
 "Modes (default: run in the foreground until SIGTERM)\n"
 "      --check-config       check settings and registration, then exit\n"
 "      --print-config       print the settings in force, secrets masked\n"
+"      --restore-from-room ROOM [--force]\n"
+"                           make a lost database anew from the receipts in the\n"
+"                           admin room (an alias or id), then exit; --force: also\n"
+"                           when receipts are missing or do not fit\n"
 "      --prepare-gateway    write what Envoy needs to start, print the path of\n"
 "                           its bootstrap file, then exit\n"
 "      --generate-registration --domain NAME --url URL [--prefix WORD]\n"
@@ -56,13 +60,15 @@ static const char usage_text[] =
 "Settings: hiclaw-controller.conf(5).  Commands in chat: hiclaw-commands(7).\n";
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_PREPARE, MODE_REGISTRATION, MODE_CRDS,
-    MODE_SCHEMA, MODE_EXPLAIN, MODE_FAULTS };
+    MODE_SCHEMA, MODE_EXPLAIN, MODE_FAULTS, MODE_RESTORE };
 enum { OPT_CHECK = 256, OPT_PRINT, OPT_PREPARE, OPT_REGISTRATION, OPT_DOMAIN, OPT_URL,
-    OPT_PREFIX, OPT_CRDS, OPT_SCHEMA, OPT_EXPLAIN, OPT_FAULTS };
+    OPT_PREFIX, OPT_CRDS, OPT_SCHEMA, OPT_EXPLAIN, OPT_FAULTS,
+    OPT_RESTORE, OPT_FORCE };
 
 struct options {
 	enum mode	 mode;
-	const char	*config, *domain, *url, *prefix, *explain;
+	const char	*config, *domain, *url, *prefix, *explain, *room;
+	bool		 is_forced;
 };
 
 static const struct option long_options[] = {
@@ -77,6 +83,8 @@ static const struct option long_options[] = {
 	{ "print-crds", no_argument, NULL, OPT_CRDS },
 	{ "print-schema", no_argument, NULL, OPT_SCHEMA },
 	{ "explain", required_argument, NULL, OPT_EXPLAIN },
+	{ "restore-from-room", required_argument, NULL, OPT_RESTORE },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "list-faults", no_argument, NULL, OPT_FAULTS },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
@@ -106,6 +114,11 @@ parse_options(int argc, char **argv, struct options *o)
 			o->mode = MODE_EXPLAIN;
 			o->explain = optarg;
 			break;
+		case OPT_RESTORE:
+			o->mode = MODE_RESTORE;
+			o->room = optarg;
+			break;
+		case OPT_FORCE: o->is_forced = true; break;
 		case OPT_FAULTS: o->mode = MODE_FAULTS; break;
 		case 'V':
 			puts("hiclaw-controller " PACKAGE_VERSION);
@@ -117,6 +130,11 @@ parse_options(int argc, char **argv, struct options *o)
 			fputs("Try: hiclaw-controller --help\n", stderr);
 			exit(EX_USAGE);
 		}
+	if (o->is_forced && o->mode != MODE_RESTORE) {
+		fputs("hiclaw-controller: --force goes with "
+		    "--restore-from-room\n", stderr);
+		exit(EX_USAGE);
+	}
 	if (optind < argc) {
 		fprintf(stderr, "hiclaw-controller: unexpected argument "
 		    "\"%s\"\nTry: hiclaw-controller --help\n", argv[optind]);
@@ -414,6 +432,7 @@ daemon_open(struct daemon *d, struct err *err)
 	if ((d->engine = engine_new(d->loop, d->store, &ec, err)) == NULL)
 		return -1;
 	cc.commands_dir = c->chat.commands;
+	cc.commands_extra = c->chat.commands_extra;
 	cc.templates_dir = c->chat.templates;
 	cc.homeserver_url = c->homeserver.url;
 	cc.question_ttl_ms = c->chat.question_ttl_s * 1000;
@@ -421,6 +440,7 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.live_interval_ms = c->chat.live_interval_ms;
 	cc.rotation_overlap_ms = c->gateway.rotation_overlap_s * 1000;
 	cc.policy = c->chat.policy;
+	cc.backups_dir = c->backups;
 	cc.version = PACKAGE_VERSION;
 	cc.rate = c->chat.rate;
 	cc.life = d->life = life_open(d);
@@ -527,6 +547,19 @@ run(struct daemon *d)
 }
 
 static int
+restore(struct daemon *d, const char *room, bool is_forced)
+{
+	int rc;
+
+	umask(077);
+	mx_fill(d);
+	rc = restore_from_room(d, room, is_forced);
+	free(d->mx.bot);
+	free(d->mx.device);
+	return rc;
+}
+
+static int
 with_config(const struct options *o, struct daemon *d)
 {
 	enum log_level level;
@@ -551,6 +584,8 @@ with_config(const struct options *o, struct daemon *d)
 		    d->cfg.homeserver.domain);
 		return EX_OK;
 	}
+	if (o->mode == MODE_RESTORE)
+		return restore(d, o->room, o->is_forced);
 	return o->mode == MODE_PREPARE ? prepare_gateway(d) : run(d);
 }
 

@@ -121,6 +121,7 @@ struct engine {
 	struct engine_observer	 obs[OBSERVERS_MAX];
 	size_t			 obs_n;
 	struct resources	*resources;	/* declared now */
+	struct world_memo	*memo;		/* of these, and of plans */
 	uint64_t		 version;	/* of these */
 	struct resources	*deleting;	/* gone, objects still there */
 	struct strv		 dms;

@@ -145,6 +145,7 @@ engine_new(struct loop *loop, struct store *store,
 	e->store = store;
 	e->cfg = *cfg;
 	e->resources = resources_new();
+	e->memo = world_memo_new();
 	e->deleting = resources_new();
 	e->items = map_new(item_free);
 	e->owners = map_new(NULL);
@@ -188,6 +189,7 @@ engine_free(struct engine *e)
 	timer_free(e->timer);
 	timer_free(e->rotation_timer);
 	timer_free(e->period_timer);
+	world_memo_free(e->memo);
 	json_free(e->rotations);
 	json_free(e->restarts);
 	json_free(e->left);
@@ -347,7 +349,7 @@ engine_plan(struct engine *e, const struct resources *after)
 	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
 		item_view(it, &views[n++]);
 	qsort(views, n, sizeof *views, view_cmp);
-	world = world_compile(&e->cfg.world, after);
+	world = world_compile_again(&e->cfg.world, after, e->memo);
 	in.before = e->resources;
 	in.after = after;
 	in.world = world;
@@ -427,7 +429,8 @@ is_same(const struct item *it, const struct object *o)
 void
 engine_sync(struct engine *e)
 {
-	struct world *w = world_compile(&e->cfg.world, e->resources);
+	struct world *w = world_compile_again(&e->cfg.world, e->resources,
+	    e->memo);
 	struct map *todo = map_new(NULL);
 	struct item *it;
 	const char *key;
@@ -575,6 +578,15 @@ engine_dm(struct engine *e, const char *user)
 	it = item_find(e, key);
 	free(key);
 	return it != NULL ? it->key : NULL;
+}
+
+void
+engine_dms_restore(struct store *store, const struct strv *users)
+{
+	char *text = strv_join(users, "\n");
+
+	store_kv_set(store, DMS_KEY, text);
+	free(text);
 }
 
 /* --- news ----------------------------------------------------------------- */

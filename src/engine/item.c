@@ -15,6 +15,8 @@
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
 
+#define NEWS_RETRY_MS	1000	/* of what failed, after somebody touched it */
+
 struct item *
 item_find(const struct engine *e, const char *key)
 {
@@ -641,6 +643,20 @@ items_check(struct engine *e)
 	}
 }
 
+/*
+ * It could not be done, and now somebody has changed something there: the reason
+ * may be gone (who had to come has come).  Not at once, so that nobody keeps us
+ * busy with it.
+ */
+static void
+try_sooner(struct item *it)
+{
+	int64_t soon = clock_mono_ms() + NEWS_RETRY_MS;
+
+	if (it->state == OBJECT_FAILED && it->retry_ms > soon)
+		it->retry_ms = soon;
+}
+
 void
 item_absorb(struct engine *e, struct item *it, const struct json *event)
 {
@@ -663,6 +679,8 @@ item_absorb(struct engine *e, struct item *it, const struct json *event)
 		item_set_observed(e, it, observed);
 		if (was_settled && it->desired != NULL && !is_settled(e, it))
 			drift_found(e, it, json_str(event, "sender"));
+		if (json_str(event, "sender") != NULL)
+			try_sooner(it);
 		item_touch(e, it);
 	}
 	json_free(observed);

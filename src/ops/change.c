@@ -391,6 +391,8 @@ change_try(struct engine *e, const struct json *action,
 	if (ch->problems.errors > 0)
 		return err_set(err, ERR_USER, "%zu problem%s",
 		    ch->problems.errors, ch->problems.errors == 1 ? "" : "s");
+	if (lockout_check(e, ch, err) == -1)
+		return -1;
 	ch->plan = engine_plan(e, ch->after);
 	bind_repairs(ch->plan, json_get(action, "repairs"));
 	return 0;
@@ -606,6 +608,22 @@ change_show(const struct engine *e, const struct plan *plan,
 	return o;
 }
 
+static void
+base_one(const struct revision_row *row, void *arg)
+{
+	*(int64_t *)arg = row->revision;
+}
+
+/* The newest revision of all: changes are in the order of these. */
+static int64_t
+base_of(struct store *store)
+{
+	int64_t base = 0;
+
+	store_revisions_each(store, NULL, NULL, 1, base_one, &base);
+	return base;
+}
+
 /*
  * What the receipt will carry: each resource after the change, and "before": the
  * revision that each had (0: there was none), which undo takes it back to.
@@ -676,11 +694,12 @@ change_start(const struct ops *ops, const struct attempt *ch,
 {
 	struct json *resources = change_resources(engine_resources(
 	    ops->engine), ch, show, answer, request->ledger);
-	char *text = json_canonical(resources);
 	struct run_request rq = *request;
+	char *text;
 	int64_t run;
 
-	rq.resources = text;
+	json_set_int(resources, "base", base_of(ops->store));
+	rq.resources = text = json_canonical(resources);
 	sealed_bind(ops->store, ch);
 	log_change(ops->store, rq.actor, ch);
 	run = engine_apply(ops->engine, ch->plan, ch->after, &rq);

@@ -501,7 +501,7 @@ ops_may(const struct caller *c, enum verb v, const struct target *t,
 /* --- who could ------------------------------------------------------------ */
 
 void
-people_each(const struct engine *e, void (*fn)(const struct caller *, void *),
+people_each(const struct engine *e, bool (*fn)(const struct caller *, void *),
     void *arg)
 {
 	const struct world_config *wc = engine_world_config(e);
@@ -509,6 +509,7 @@ people_each(const struct engine *e, void (*fn)(const struct caller *, void *),
 	struct strv users = { 0 };
 	const struct resource *human;
 	struct caller c;
+	bool goes_on = true;
 
 	for (size_t i = 0; wc->admins != NULL && i < wc->admins->n; i++)
 		strv_add_unique(&users, wc->admins->v[i]);
@@ -522,12 +523,12 @@ people_each(const struct engine *e, void (*fn)(const struct caller *, void *),
 		strv_add_unique(&users, user);
 		free(user);
 	}
-	for (size_t i = 0; i < users.n; i++) {
+	for (size_t i = 0; i < users.n && goes_on; i++) {
 		int tier = person_tier(wc, rs, users.v[i], &human);
 
 		caller_person(&c, users.v[i], tier, human);
 		if (c.is == CALLER_PERSON)
-			fn(&c, arg);
+			goes_on = fn(&c, arg);
 		caller_release(&c);
 	}
 	strv_release(&users);

@@ -641,6 +641,10 @@ docker_container_absorb(struct json *observed, const struct json *event)
 	}
 	if (strcmp(type, "container") != 0)
 		return false;
+	/* Of the one before, which we took away while it was in hand. */
+	if (json_str(event, "id") != NULL && json_str(observed, "id") != NULL &&
+	    strcmp(json_str(event, "id"), json_str(observed, "id")) != 0)
+		return false;
 	if (json_bool(event, "gone", false))
 		return absorb_gone(observed);
 	return absorb_state(observed, event);

@@ -9,9 +9,9 @@
 #include "hiclaw/clock.h"
 
 #define LOGS_MS		20000
-#define LOG_LINES_MAX	1000
+#define LOG_LINES_MAX	2000
 #define LOG_LINE_MAX	2000
-#define LOGS_MAX	(256U << 10)	/* of all lines */
+#define LOGS_MAX	(256U << 10)	/* of all lines: the newest of them */
 #define EXEC_MS		60000
 #define EXEC_MAX	(64U << 10)
 #define EXEC_WORDS_MAX	256
@@ -19,31 +19,56 @@
 
 /* --- logs ----------------------------------------------------------------- */
 
-/* Lines of two streams, in the order in which they end. */
+/* Lines of two streams, in the order in which they end; the newest stay. */
 struct saying {
 	struct docker_frames	 frames;
 	struct buf		 part[3];	/* begun, by stream */
-	struct json		*lines;
-	size_t			 bytes;
+	struct said { char *text; int stream; } ring[LOG_LINES_MAX];
+	size_t			 first, n, bytes;
 	bool			 is_raw;	/* of a terminal: no frames */
 };
 
-static int
+static void
+forget_oldest(struct saying *s)
+{
+	struct said *l = &s->ring[s->first];
+
+	s->bytes -= strlen(l->text);
+	free(l->text);
+	s->first = (s->first + 1) % LOG_LINES_MAX;
+	s->n--;
+}
+
+static void
 say_line(struct saying *s, int stream)
 {
 	struct buf *b = &s->part[stream];
 	char *text = docker_clean(buf_str(b), b->len, LOG_LINE_MAX);
-	struct json *o;
 
 	s->bytes += strlen(text);
-	o = json_push(s->lines, json_object());
-	json_set_str(o, "stream", stream == 2 ? "stderr" : "stdout");
-	json_set_str(o, "text", text);
-	free(text);
+	while (s->n > 0 && (s->n == LOG_LINES_MAX || s->bytes > LOGS_MAX))
+		forget_oldest(s);
+	s->ring[(s->first + s->n++) % LOG_LINES_MAX] =
+	    (struct said){ text, stream };
 	buf_reset(b);
 	b->overflow = false;
-	return s->bytes > LOGS_MAX || json_size(s->lines) >= LOG_LINES_MAX ?
-	    -1 : 0;
+}
+
+/* Takes them all. */
+static struct json *
+take_lines(struct saying *s)
+{
+	struct json *lines = json_array(), *o;
+
+	for (; s->n > 0; forget_oldest(s)) {
+		const struct said *l = &s->ring[s->first];
+
+		o = json_push(lines, json_object());
+		json_set_str(o, "stream", l->stream == 2 ? "stderr" :
+		    "stdout");
+		json_set_str(o, "text", l->text);
+	}
+	return lines;
 }
 
 static int
@@ -54,8 +79,7 @@ say(void *arg, int stream, const char *p, size_t n)
 
 	while ((end = memchr(p, '\n', n)) != NULL) {
 		buf_add(&s->part[stream], p, (size_t)(end - p));
-		if (say_line(s, stream) == -1)
-			return -1;
+		say_line(s, stream);
 		n -= (size_t)(end + 1 - p);
 		p = end + 1;
 	}
@@ -77,16 +101,17 @@ int
 docker_logs(struct docker *d, const char *id, int tail, struct json **lines,
     struct err *e)
 {
-	struct saying s = { .lines = json_array() };
+	struct saying *s = xcalloc(1, sizeof *s);	/* too large to stack */
 	struct docker_req q = { .method = "GET", .path = NULL,
-	    .chunk = logs_chunk, .arg = &s, .timeout_ms = LOGS_MS };
+	    .chunk = logs_chunk, .arg = s, .timeout_ms = LOGS_MS };
 	struct docker_res res;
+	struct json *all;
 	int rv;
 
 	if (tail < 1 || tail > LOG_LINES_MAX)
 		tail = LOG_LINES_MAX;
-	for (size_t i = 0; i < NELEM(s.part); i++)
-		buf_init(&s.part[i], 2 * LOG_LINE_MAX);
+	for (size_t i = 0; i < NELEM(s->part); i++)
+		buf_init(&s->part[i], 2 * LOG_LINE_MAX);
 	q.path = xasprintf("/containers/%s/logs?stdout=1&stderr=1&tail=%d",
 	    id, tail);
 	rv = docker_call(d, &q, &res, e);
@@ -96,14 +121,16 @@ docker_logs(struct docker *d, const char *id, int tail, struct json **lines,
 		docker_res_release(&res);
 	}
 	for (int i = 1; i <= 2; i++) {
-		if (rv == 0 && s.part[i].len > 0)
-			say_line(&s, i);
-		buf_release(&s.part[i]);
+		if (rv == 0 && s->part[i].len > 0)
+			say_line(s, i);
+		buf_release(&s->part[i]);
 	}
-	buf_release(&s.part[0]);
-	*lines = rv == 0 ? s.lines : NULL;
+	buf_release(&s->part[0]);
+	all = take_lines(s);
+	free(s);
+	*lines = rv == 0 ? all : NULL;
 	if (rv == -1)
-		json_free(s.lines);
+		json_free(all);
 	return rv;
 }
 

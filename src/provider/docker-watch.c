@@ -50,11 +50,13 @@ tell_seen(struct listening *l, const char *id, const struct json *inspect)
 	if (inspect == NULL) {
 		event = json_object();
 		json_set_str(event, "type", "container");
+		json_set_str(event, "id", id);
 		json_set_bool(event, "gone", true);
 		tell(l, id, event);
 		return;
 	}
 	event = docker_seen(inspect);
+	json_set_str(event, "id", id);
 	/* Another event comes when it has become what it becomes. */
 	if (docker_is_passing(json_str(event, "state")) ||
 	    !docker_is_ours(inspect, l->d->instance))

@@ -12,6 +12,7 @@
 struct matrix_ctx {
 	const struct mx	*mx;
 	char		*templates;	/* directory, or NULL */
+	char		*our_url;	/* for words about it */
 };
 
 /* Is the user one of our agents, by its name? */

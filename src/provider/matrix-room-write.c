@@ -85,6 +85,19 @@ write_marker(struct room_job *j, struct err *e)
 	return 0;
 }
 
+/* Refused where it would lock somebody out.  From the admin room commands are
+ * given, so there it has to be somebody who has come. */
+static int
+may_write(const struct room_job *j, const struct json *power,
+    const char *kick, struct err *e)
+{
+	const struct room_write w = { .bot = j->mx->bot,
+	    .desired = j->w->desired, .observed = j->obs, .power = power,
+	    .kick = kick, .joined = str_equal(j->w->key, "room:admin") };
+
+	return room_may_write(&w, e);
+}
+
 /*
  * The whole event, ours over what is there: keys that we do not know, such as
  * Synapse's "historical", stay as they are.
@@ -101,7 +114,10 @@ write_power(struct room_job *j, struct err *e)
 	all = json_is(have, JSON_OBJECT) ? json_copy(have) : json_object();
 	for (v = json_first(ours); v != NULL; v = json_next(v))
 		json_set(all, json_key(v), json_copy(v));
-	rv = mx_put_state(j->mx, room_id(j), "m.room.power_levels", "", all, e);
+	rv = may_write(j, all, NULL, e);
+	if (rv == 0)
+		rv = mx_put_state(j->mx, room_id(j), "m.room.power_levels", "",
+		    all, e);
 	json_free(ours);
 	json_free(d);
 	if (rv == -1) {
@@ -321,7 +337,8 @@ write_member(struct room_job *j, const struct change *c, struct err *e)
 
 	if (c->to != NULL)
 		return add_member(j, user, c->from, str_equal(c->to, "join"), e);
-	if (member_post(j, "kick", user, KICK_REASON, NULL, e) == -1)
+	if (may_write(j, NULL, user, e) == -1 ||
+	    member_post(j, "kick", user, KICK_REASON, NULL, e) == -1)
 		return -1;
 	note(j, "removed %s", user);
 	return 0;

@@ -549,36 +549,68 @@ explain_remote(const struct room_job *j, const struct change *c, struct err *e)
 		    "to those (homeserver.federate)", user);
 }
 
+/* What came of one difference; false: the homeserver is in trouble, stop. */
+static bool
+take_failure(struct room_job *j, const struct change *c, struct err *one,
+    int *rv, struct err *e)
+{
+	if (is_remote(j, c) && one->kind != ERR_BROKEN) {
+		explain_remote(j, c, one);
+		j->out->has_answer = true;
+	} else if (!was_refused(one)) {
+		*e = *one;
+		*rv = -1;
+		j->out->has_answer = false;
+		return false;
+	}
+	if (*rv == 0 || e->kind == ERR_RETRY)
+		*e = *one;
+	*rv = -1;
+	return true;
+}
+
+static bool
+takes_away(const struct change *c)
+{
+	return str_starts(c->what, "power") ||
+	    (str_starts(c->what, "member ") && c->to == NULL);
+}
+
 /*
  * One difference that cannot be written must not keep back the others, unless
- * the homeserver is in trouble.
+ * the homeserver is in trouble.  What takes something from people comes once
+ * more after all else if it was refused: it may have locked somebody out only
+ * because those who come in their place had not been asked in.
  */
 static int
 mend_room(struct room_job *j, struct err *e)
 {
 	struct changes ch = {0};
 	struct err one = {0};
-	bool power_done = false;
+	const struct change *c;
+	bool power_done = false, goes_on = true;
+	size_t i, held_n = 0;
+	size_t *held;
 	int rv = 0;
-	size_t i;
 
 	room_diff(j->w->desired, j->obs, &ch);
-	for (i = 0; i < ch.n; i++) {
-		if (room_write_change(j, &ch.v[i], &power_done, &one) == 0)
+	held = xreallocarray(NULL, ch.n + 1, sizeof(*held));
+	for (i = 0; i < ch.n && goes_on; i++) {
+		c = &ch.v[i];
+		if (room_write_change(j, c, &power_done, &one) == 0)
 			continue;
-		if (is_remote(j, &ch.v[i]) && one.kind != ERR_BROKEN) {
-			explain_remote(j, &ch.v[i], &one);
-			j->out->has_answer = true;
-		} else if (!was_refused(&one)) {
-			*e = one;
-			rv = -1;
-			j->out->has_answer = false;
-			break;
-		}
-		if (rv == 0 || e->kind == ERR_RETRY)
-			*e = one;
-		rv = -1;
+		if (takes_away(c) && one.kind == ERR_CONFLICT)
+			held[held_n++] = i;
+		else
+			goes_on = take_failure(j, c, &one, &rv, e);
 	}
+	power_done = false;
+	for (i = 0; i < held_n && goes_on; i++) {
+		c = &ch.v[held[i]];
+		if (room_write_change(j, c, &power_done, &one) == -1)
+			goes_on = take_failure(j, c, &one, &rv, e);
+	}
+	free(held);
 	changes_release(&ch);
 	return rv;
 }

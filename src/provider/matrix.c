@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hiclaw/clock.h"
 #include "hiclaw/secure.h"
 #include "matrix-int.h"
 
@@ -233,6 +234,7 @@ matrix_open(const struct provider_env *env, void **ctx, struct err *e)
 	c = xcalloc(1, sizeof(*c));
 	c->mx = env->matrix;
 	c->templates = xstrdup(env->templates_dir);
+	c->our_url = xstrdup(env->gateway.controller_url);
 	*ctx = c;
 	return 0;
 }
@@ -245,7 +247,49 @@ matrix_close(void *arg)
 	if (c == NULL)
 		return;
 	free(c->templates);
+	free(c->our_url);
 	free(c);
+}
+
+/* How do we stand with the homeserver, both ways? */
+static int
+health(struct matrix_ctx *c, struct json *answer, struct err *e)
+{
+	struct mx_answer a = {0};
+	int64_t began = clock_mono_ms();
+	const struct json *v, *newest = NULL;
+	bool is_config;
+	int rv;
+
+	rv = mx_call(c->mx, "GET", "/_matrix/client/versions", "", NULL, &a,
+	    e);
+	if (rv == -1)
+		goto out;
+	json_set_int(answer, "ms", clock_mono_ms() - began);
+	v = json_first(json_get(a.body, "versions"));
+	for (; v != NULL; v = json_next(v))
+		newest = v;
+	json_set_str(answer, "version", json_value_str(newest));
+	if (mx_hello(c->mx, c->our_url, &is_config, e) == -1)
+		json_set_str(answer, "trouble", e->msg);
+out:
+	mx_answer_release(&a);
+	return rv;
+}
+
+static int
+matrix_query(void *ctx, const struct json *question, struct json **answer,
+    struct err *e)
+{
+	if (strcmp(json_strd(question, "op", ""), "health") != 0)
+		return err_set(e, ERR_USER, "the homeserver can be asked for "
+		    "its health");
+	*answer = json_object();
+	if (health(ctx, *answer, e) == 0)
+		return 0;
+	json_free(*answer);
+	*answer = NULL;
+	return -1;
 }
 
 static const struct object_secret human_secrets[] = {
@@ -279,5 +323,6 @@ const struct provider provider_matrix = {
 	.kinds = kinds,
 	.open = matrix_open,
 	.close = matrix_close,
+	.query = matrix_query,
 	.observe = NULL,	/* events and one /sync tell everything */
 };

@@ -265,6 +265,12 @@ db_key(struct store *s)
 	return s->key;
 }
 
+const char *
+db_path(struct store *s)
+{
+	return s->path;
+}
+
 /* --- transactions --------------------------------------------------------- */
 
 void

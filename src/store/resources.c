@@ -6,6 +6,19 @@
 
 #include "hiclaw/clock.h"
 
+static void
+put(struct store *s, const struct resource_row *r, int64_t revision)
+{
+	static const char	row[] =
+	    "INSERT OR REPLACE INTO resource (kind, name, metadata, spec,"
+	    " generation, revision, created_ms, updated_ms, deleting)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+	db_write(s, row, "ssssiiiii", r->kind, r->name, r->metadata, r->spec,
+	    r->generation, revision, r->created_ms, r->updated_ms,
+	    (int64_t)r->deleting);
+}
+
 int64_t
 store_resource_put(struct store *s, const struct resource_row *r,
     const char *actor)
@@ -13,18 +26,12 @@ store_resource_put(struct store *s, const struct resource_row *r,
 	static const char	history[] =
 	    "INSERT INTO revision (kind, name, metadata, spec, generation,"
 	    " actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-	static const char	put[] =
-	    "INSERT OR REPLACE INTO resource (kind, name, metadata, spec,"
-	    " generation, revision, created_ms, updated_ms, deleting)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 	int64_t			revision;
 
 	db_write(s, history, "ssssisi", r->kind, r->name, r->metadata,
 	    r->spec, r->generation, actor, clock_ms());
 	revision = db_last_id(s);
-	db_write(s, put, "ssssiiiii", r->kind, r->name, r->metadata, r->spec,
-	    r->generation, revision, r->created_ms, r->updated_ms,
-	    (int64_t)r->deleting);
+	put(s, r, revision);
 	return revision;
 }
 
@@ -119,4 +126,22 @@ store_revisions_each(struct store *s, const char *kind, const char *name,
 	while (db_next(q))
 		revision_give(q, f, arg);
 	db_end(q);
+}
+
+void
+store_revision_restore(struct store *s, const struct revision_row *r)
+{
+	static const char	add[] =
+	    "INSERT INTO revision (revision, kind, name, metadata, spec,"
+	    " generation, actor, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+	    " ?8)";
+
+	db_write(s, add, "issssisi", r->revision, r->kind, r->name,
+	    r->metadata, r->spec, r->generation, r->actor, r->at_ms);
+}
+
+void
+store_resource_restore(struct store *s, const struct resource_row *r)
+{
+	put(s, r, r->revision);
 }

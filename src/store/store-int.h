@@ -39,6 +39,7 @@ int64_t	 db_read_int(struct store *, const char *sql, const char *types, ...);
 char	*db_read_text(struct store *, const char *sql, const char *types, ...);
 
 const unsigned char *db_key(struct store *);
+const char *db_path(struct store *);
 /* Log why and exit with EX_IOERR, before harm is done. */
 void	 db_die(struct store *, const char *what) __attribute__((noreturn));
 

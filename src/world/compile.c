@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "world-int.h"
+#include "files-int.h"
 
 struct world {
 	struct object	*v;	/* by key once compiled */
 	size_t		 n, cap;
+	struct part	**parts; /* whose objects are in v as well */
+	size_t		 parts_n, parts_cap;
 };
 
 /* --- canonical JSON ------------------------------------------------------- */
@@ -122,19 +124,61 @@ jw_done(struct buf *b)
 
 /* --- the set of objects --------------------------------------------------- */
 
-struct object *
-world_add(struct world *w, char *key, const char *owner, char *desired)
+static struct object *
+world_room(struct world *w)
 {
-	struct object *o;
-
 	if (w->n == w->cap) {
 		w->cap = w->cap == 0 ? 64 : w->cap * 2;
 		w->v = xreallocarray(w->v, w->cap, sizeof(w->v[0]));
 	}
-	o = &w->v[w->n++];
+	return &w->v[w->n++];
+}
+
+struct object *
+world_add(struct world *w, char *key, const char *owner, char *desired)
+{
+	struct object *o = world_room(w);
+
 	*o = (struct object){ .key = key, .owner = xstrdup(owner),
 	    .desired = desired };
 	return o;
+}
+
+static void
+add_part(struct world *w, struct part *part)
+{
+	if (w->parts_n == w->parts_cap) {
+		w->parts_cap = w->parts_cap == 0 ? 64 : w->parts_cap * 2;
+		w->parts = xreallocarray(w->parts, w->parts_cap,
+		    sizeof(w->parts[0]));
+	}
+	w->parts[w->parts_n++] = part;
+}
+
+struct part *
+world_share(struct world *w, size_t from)
+{
+	struct part *part = part_new(&w->v[from], w->n - from);
+
+	for (size_t i = from; i < w->n; i++)
+		w->v[i].is_shared = true;
+	add_part(w, part);
+	return part;
+}
+
+void
+world_take(struct world *w, struct part *part)
+{
+	size_t n;
+	const struct object *v = part_objects(part, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct object *o = world_room(w);
+
+		*o = v[i];
+		o->is_shared = true;
+	}
+	add_part(w, part_ref(part));
 }
 
 static int
@@ -167,18 +211,27 @@ world_find(const struct world *w, const char *key)
 }
 
 void
+object_release(struct object *o)
+{
+	free(o->key);
+	free(o->owner);
+	free(o->desired);
+	strv_release(&o->deps);
+}
+
+void
 world_free(struct world *w)
 {
 	size_t i;
 
 	if (w == NULL)
 		return;
-	for (i = 0; i < w->n; i++) {
-		free(w->v[i].key);
-		free(w->v[i].owner);
-		free(w->v[i].desired);
-		strv_release(&w->v[i].deps);
-	}
+	for (i = 0; i < w->n; i++)
+		if (!w->v[i].is_shared)
+			object_release(&w->v[i]);
+	for (i = 0; i < w->parts_n; i++)
+		part_unref(w->parts[i]);
+	free(w->parts);
 	free(w->v);
 	free(w);
 }
@@ -225,6 +278,13 @@ add_human(struct world *w, const struct person *p, const struct resource *r,
 struct world *
 world_compile(const struct world_config *cfg, const struct resources *rs)
 {
+	return world_compile_again(cfg, rs, NULL);
+}
+
+struct world *
+world_compile_again(const struct world_config *cfg, const struct resources *rs,
+    struct world_memo *memo)
+{
 	const struct kind *human = kind_find("human");
 	struct world *w = xcalloc(1, sizeof(*w));
 	const struct resource *r;
@@ -240,12 +300,14 @@ world_compile(const struct world_config *cfg, const struct resources *rs)
 			add_human(w, map_find(c.by_human, r->name), r, &b);
 	buf_release(&b);
 	if (cfg->storage.provider != NULL)
-		files_add(w, &c);
+		files_add(w, &c, memo);
 	if (cfg->gateway.provider != NULL)
 		grants_add(w, &c);
 	storage_add(w, &c);
 	containers_add(w, &c);
 	topology_add(w, &c);
+	if (memo != NULL)
+		memo_turn(memo, c.agents.n);
 	census_release(&c);
 	qsort(w->v, w->n, sizeof(w->v[0]), object_cmp);
 	return w;

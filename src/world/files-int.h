@@ -72,6 +72,21 @@ const char *home_heartbeat(const struct home *);
 /* The leader of the agent's team, or NULL. */
 const struct agent *home_leader(const struct home *);
 
+/* --- memo.c: homes compiled before; a NULL memory has none ------------------ */
+
+struct part *part_new(const struct object *, size_t n);	/* takes them over */
+const struct object *part_objects(const struct part *, size_t *n);
+struct part *part_ref(struct part *);
+void	 part_unref(struct part *);
+/* What a home says that is not in its agent's resource; yours. */
+char	*memo_print(const struct home *);
+struct part *memo_find(struct world_memo *, const struct agent *,
+	    const char *print);
+void	 memo_keep(struct world_memo *, const struct agent *,
+	    const char *print, struct part *);
+/* A compile of so many agents is done. */
+void	 memo_turn(struct world_memo *, size_t agents);
+
 /* Makers of files: false when the agent gets no such file. */
 bool	 make_agents_md(struct home *, struct made *);
 bool	 make_heartbeat_md(struct home *, struct made *);

@@ -456,26 +456,45 @@ add_skills(struct filing *f)
 }
 
 static void
-add_home(struct world *w, struct census *c, const struct map *shown,
-    const struct agent *a, const char *bucket)
+make_home(struct filing *f, const char *bucket)
 {
-	char *owner = owner_of(a->resource);
-	char *path = xasprintf("agents/%s", a->runtime);
+	char *path = xasprintf("agents/%s", f->h.agent->runtime);
+
+	add_tree(f->w, path, f->owner, NULL, false, bucket);
+	strv_addf(&f->keys, "tree:%s", path);
+	add_package(f);
+	add_skills(f);
+	add_files(f);
+	container_add(f->w, &f->h, f->owner, &f->keys, &f->restarts);
+	strv_release(&f->keys);
+	strv_release(&f->restarts);
+	buf_release(&f->b);
+	free(f->package);
+	free(path);
+}
+
+static void
+add_home(struct world *w, struct census *c, const struct map *shown,
+    const struct agent *a, const char *bucket, struct world_memo *memo)
+{
+	char *owner = owner_of(a->resource), *print = NULL;
 	struct filing f = { .w = w, .owner = owner };
+	struct part *part = NULL;
+	size_t from = world_n(w);
 
 	home_init(&f.h, c, shown, a);
-	add_tree(w, path, owner, NULL, false, bucket);
-	strv_addf(&f.keys, "tree:%s", path);
-	add_package(&f);
-	add_skills(&f);
-	add_files(&f);
-	container_add(w, &f.h, owner, &f.keys, &f.restarts);
+	if (memo != NULL && a->role != AGENT_MANAGER) {
+		print = memo_print(&f.h);
+		part = memo_find(memo, a, print);
+	}
+	if (part != NULL)
+		world_take(w, part);
+	else
+		make_home(&f, bucket);
+	if (part == NULL && print != NULL)
+		memo_keep(memo, a, print, world_share(w, from));
 	home_release(&f.h);
-	strv_release(&f.keys);
-	strv_release(&f.restarts);
-	buf_release(&f.b);
-	free(f.package);
-	free(path);
+	free(print);
 	free(owner);
 }
 
@@ -526,7 +545,7 @@ shown_names(const struct census *c)
 }
 
 void
-files_add(struct world *w, struct census *c)
+files_add(struct world *w, struct census *c, struct world_memo *memo)
 {
 	char *bucket = world_bucket(c->cfg);
 	struct map *shown = shown_names(c);
@@ -534,7 +553,7 @@ files_add(struct world *w, struct census *c)
 
 	add_shared(w, c, bucket);
 	for (i = 0; i < c->agents.n; i++)
-		add_home(w, c, shown, &c->agents.v[i], bucket);
+		add_home(w, c, shown, &c->agents.v[i], bucket, memo);
 	map_free(shown);
 	free(bucket);
 }

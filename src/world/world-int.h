@@ -64,10 +64,15 @@ const struct resource *agent_team(const struct agent *);
 /* A new object; key and desired are taken over.  Borrowed until the next. */
 struct object *world_add(struct world *, char *key, const char *owner,
 	    char *desired);
+void	 object_release(struct object *);
+/* The objects from this one on are shared from now on; the world's hold of them,
+ * borrowed.  And those of a part that is there already. */
+struct part *world_share(struct world *, size_t from);
+void	 world_take(struct world *, struct part *);
 /* "Team/frontend"; yours. */
 char	*owner_of(const struct resource *);
 void	 topology_add(struct world *, struct census *);
-void	 files_add(struct world *, struct census *);
+void	 files_add(struct world *, struct census *, struct world_memo *);
 void	 grants_add(struct world *, const struct census *);
 void	 storage_add(struct world *, const struct census *);
 void	 containers_add(struct world *, const struct census *);

@@ -2,6 +2,7 @@
 with certificates on both sides, and what nobody wants any more."""
 import base64
 import json
+import struct
 import subprocess
 import time
 
@@ -161,6 +162,29 @@ def test_delete_in_progress(engine, shell):
     answer = shell.attempt("remove", "container:alice")
     assert answer["err"]["kind"] == "retry"
     assert all("force=1&v=1" in p for p in sent(engine, "DELETE"))
+
+
+# --- logs -----------------------------------------------------------------
+
+def frames(lines):
+    """As the engine sends them: stream, length, text."""
+    return b"".join(struct.pack(">BxxxL", 2 if i % 2 else 1, len(t)) + t
+                    for i, t in enumerate(lines))
+
+
+def test_newest_lines_stay(engine, shell):
+    """There is a limit to what is read of a log: what goes is the oldest."""
+    engine.on("GET", f"/containers/{NAME}/json", 200, inspect())
+    engine.on("GET", "/containers/abc/logs", 200, frames(
+        f"line {i} {'x' * 400}\n".encode() for i in range(1500)))
+    lines = shell.query(op="logs", name="alice", tail=2000)["lines"]
+    assert lines[-1]["text"].startswith("line 1499 ")
+    assert 500 < len(lines) < 700
+    assert sum(len(x["text"]) for x in lines) <= 256 * 1024
+    first = int(lines[0]["text"].split()[1])
+    assert [int(x["text"].split()[1]) for x in lines] == \
+        list(range(first, 1500))
+    assert {x["stream"] for x in lines} == {"stdout", "stderr"}
 
 
 # --- pulls ----------------------------------------------------------------

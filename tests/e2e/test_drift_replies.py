@@ -5,7 +5,7 @@ import time
 import pytest
 import stack as stacks
 from client import eventually, quote
-from expect import healthy_end
+from conftest import healthy_end
 from stack import DOMAIN
 
 TEAM = """

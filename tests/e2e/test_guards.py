@@ -1,5 +1,6 @@
 """Guards: freeze, floods, pasted secrets, drift that is adopted or ignored, and
 nobody locks the controller or the last admin out."""
+import json
 import time
 
 import pytest
@@ -188,6 +189,7 @@ def test_pasted_secret(house):
         "@hiclaw get worker keyed -o yaml").body, 15, what="the worker")
     yaml = house.ask("@hiclaw get worker keyed -o yaml").body
     assert "$sealed." in yaml and KEY not in yaml, yaml
+    house.settle()      # else the paste has something to do, too
     # It is kept as it is by an apply of what was printed ...
     manifest = yaml[yaml.index("apiVersion"):].split("```")[0]
     again = house.admin.ask(house.room, manifest)
@@ -227,3 +229,77 @@ def test_no_secret(house):
     house.admin.answer(house.room, sent)
     time.sleep(1)
     assert not redacted(house, sent)
+
+
+# --- nobody is locked out ----------------------------------------------------
+
+HUMAN = """
+apiVersion: hiclaw.io/v1beta1
+kind: Human
+metadata: {name: second}
+spec: {displayName: S, matrixUserId: "@stranger:%s", permissionLevel: %d}
+"""
+
+
+@pytest.fixture
+def alone(template):
+    """A stack whose settings a test may change."""
+    yield from running_stack(template, {"api": {"admin_token": REST_TOKEN}})
+
+
+def with_admins(s, *names):
+    """The controller again, with these in its settings."""
+    s.controller.stop()
+    settings = json.loads(s.controller.config.read_text())
+    settings["admins"] = [f"@{n}:{DOMAIN}" for n in names]
+    s.controller.config.write_text(json.dumps(settings))
+    s.controller.start()
+
+
+def test_last_admin(alone):
+    """Who of tier 1 is the last to be here is not taken away by anybody."""
+    s = alone
+    s.apply(HUMAN % (DOMAIN, 1))
+    second = s.person("stranger")
+    eventually(lambda: second.me in s.eyes.room(s.room).inside, 20,
+               what="the invitation")
+    second.accept()
+    with_admins(s, "tpyo")
+    # The second one has come, so the first one goes.
+    eventually(lambda: s.admin.me not in s.eyes.room(s.room).inside, 20,
+               what="the old admin out")
+    for text in ("@hiclaw delete human second", HUMAN % (DOMAIN, 2)):
+        reply = second.ask(s.room, text)
+        assert reply.state == "refused" and "last admin" in reply.body \
+            and "@tpyo" in reply.body, reply
+    rest = Rest(f"http://127.0.0.1:{s.ctl_port}", REST_TOKEN)
+    status, body = rest.ask("DELETE", "/humans/second")
+    assert status == 409 and "last admin" in body["message"], body
+    assert s.eyes.room(s.room).power["users"][second.me] == 100
+    # With another one who has come there is no harm in it.
+    with_admins(s, "admin")
+    eventually(lambda: s.admin.me in s.eyes.room(s.room).inside, 20,
+               what="the invitation")
+    s.admin.accept()
+    s.apply(HUMAN % (DOMAIN, 2))
+    assert second.me not in s.eyes.room(s.room).inside
+
+
+def test_admin_stays_until_another_has_come(alone):
+    """A slip of the pen in the settings puts nobody out of the admin room."""
+    s = alone
+    with_admins(s, "newboss")
+    eventually(lambda: f"@newboss:{DOMAIN}" in s.eyes.room(s.room).inside,
+               20, what="the invitation")
+    eventually(lambda: "the last person who can run this room" in
+               s.controller.log.read_text(), 20, what="the refusal")
+    s.settle()
+    room = s.eyes.room(s.room)
+    assert s.admin.me in room.joined
+    assert room.power["users"] == {s.admin.me: 100}
+    boss = s.new_person("newboss")
+    boss.accept()
+    eventually(lambda: s.admin.me not in s.eyes.room(s.room).inside, 20,
+               what="the old admin out")
+    assert s.eyes.room(s.room).power["users"] == {boss.me: 100}
+    assert boss.ask(s.room, "@hiclaw status").state == "info"

@@ -3,13 +3,15 @@
  * object, as its content), through everything that is pure in chat: the input
  * pipeline, the repairs, the words, the registry, the answers, the rendering.
  *
- * Beyond not crashing: repairing twice is repairing once, what was repaired is
- * still text, and no text of a person becomes markup.
+ * Beyond not crashing: repairing twice is repairing once, a repair that nobody
+ * is asked about changes no meaning, what was repaired is still text, and no
+ * text of a person becomes markup.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/api.h"
 #include "hiclaw/json.h"
 
 #include "../../src/chat/commands.h"
@@ -42,6 +44,51 @@ load(void)
 	free(path);
 }
 
+/* What is declared, as one text; NULL if there are problems. */
+static char *
+meaning(const char *text)
+{
+	struct resource **v = NULL;
+	struct problems ps = { 0 };
+	struct buf b = { 0 };
+	size_t n = 0;
+	bool ok = manifest_decode(text, strlen(text), &v, &n, &ps) == 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json *o = resource_json(v[i]);
+		char *line = json_canonical(o);
+
+		buf_puts(&b, line);
+		buf_putc(&b, '\n');
+		free(line);
+		json_free(o);
+		resource_unref(v[i]);
+	}
+	free(v);
+	problems_release(&ps);
+	if (ok)
+		return buf_take(&b);
+	buf_release(&b);
+	return NULL;
+}
+
+/*
+ * What is a manifest before and after means the same, unless somebody is asked
+ * first.
+ */
+static void
+check_meaning(const char *before, const char *after, const struct repairs *log)
+{
+	char *a, *b;
+
+	if (log->n == 0 || log->has_value || (a = meaning(before)) == NULL)
+		return;
+	b = meaning(after);
+	demand(b == NULL || strcmp(a, b) == 0);
+	free(a);
+	free(b);
+}
+
 static void
 check_repairs(const char *text)
 {
@@ -55,6 +102,7 @@ check_repairs(const char *text)
 	demand(log.n <= REPAIRS_MAX);
 	demand(!utf8_valid(text, strlen(text), &bad) ||
 	    utf8_valid(once, strlen(once), &bad));
+	check_meaning(text, once, &log);
 	repair_advice(once);
 	repairs_release(&log);
 	repairs_release(&again);

@@ -346,6 +346,7 @@ house_open(struct house *h)
 	assert_non_null(h->engine);
 	cc.commands_dir = h->commands;
 	cc.templates_dir = h->templates;
+	cc.commands_extra = h->extra;
 	cc.homeserver_url = "http://localhost:8008";
 	cc.question_ttl_ms = 300000;
 	cc.password_ttl_ms = 3600000;
@@ -353,6 +354,7 @@ house_open(struct house *h)
 	cc.rotation_overlap_ms = 600000;
 	cc.version = "9.9";
 	cc.policy = h->policy;
+	cc.backups_dir = h->backups;
 	h->ops = (struct ops){ .engine = h->engine, .store = h->store,
 	    .settled = chat_settled };
 	cc.life = h->life = life_new(&h->ops, h->loop, 0);
@@ -398,6 +400,7 @@ setup(void **state)
 	h->dir = xstrdup(mkdtemp(tmpl));
 	h->commands = in_tree("commands");
 	h->templates = in_tree("templates");
+	h->backups = xasprintf("%s/backups", h->dir);
 	h->sent = json_array();
 	strv_add(&h->admins, BOSS);
 	house_open(h);
@@ -418,7 +421,9 @@ teardown(void **state)
 	free(cmd);
 	free(h->dir);
 	free(h->commands);
+	free(h->extra);
 	free(h->templates);
+	free(h->backups);
 	json_free(h->sent);
 	strv_release(&h->admins);
 	json_free(h->providers);

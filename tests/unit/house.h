@@ -33,7 +33,8 @@ struct house {
 	struct json	*policy;	/* chat.policy, or NULL */
 	struct ops	 ops;
 	struct life	*life;
-	char		*dir, *commands, *templates;
+	char		*dir, *commands, *templates, *backups;
+	char		*extra;		/* commands of the operator, or NULL */
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
 	int64_t		 deadline, now;
 	int		 events;

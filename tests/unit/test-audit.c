@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "hiclaw/restore.h"
 #include "hiclaw/secure.h"
 
 #include "../../src/chat/verify.h"
@@ -406,6 +407,270 @@ test_audit(void **state)
 	assert_int_equal(files, 2);
 }
 
+/* --- a lost database -------------------------------------------------------------- */
+
+/* What history_read would give of a chain: newest first. */
+struct told { struct json *list; char prev[SHA256_HEX]; int64_t seq; };
+
+static void
+tell(struct told *t, const char *more)
+{
+	struct json *o = json_must(more), *list = json_array(), *v;
+	char id[16], *text;
+	const struct json *x;
+
+	json_set_int(o, "seq", ++t->seq);
+	json_set_int(o, "at", t->seq * 1000);
+	json_set_str(o, "prev", t->prev);
+	json_set_str(o, "instance", "me");
+	json_set_str(o, "actor", "@a:x.org");
+	receipt_hash(o, t->prev);
+	json_set_str(o, "hash", t->prev);
+	snprintf(id, sizeof id, "$%lld", (long long)t->seq);
+	text = json_canonical(o);
+	v = json_push(list, event_json(id, BOT, text));
+	json_set_str(v, "url", "mxc://x/y");
+	for (x = json_first(t->list); x != NULL; x = json_next(x))
+		json_push(list, json_copy(x));
+	json_free(t->list);
+	t->list = list;
+	free(text);
+	json_free(o);
+}
+
+#define DOC(name, model) "{\"kind\":\"Worker\",\"metadata\":{\"name\":\"" name \
+    "\"},\"spec\":{\"model\":\"" model "\"}}"
+#define WAS(name, n) "\"before\":[{\"kind\":\"Worker\",\"name\":\"" name \
+    "\",\"revision\":" #n "}]"
+
+static const struct restore_revision *
+now_of(const struct restore *r, const char *name)
+{
+	for (size_t i = 0; i < r->revisions_n; i++)
+		if (r->revisions[i].is_now &&
+		    strcmp(r->revisions[i].name, name) == 0)
+			return &r->revisions[i];
+	return NULL;
+}
+
+static const char *
+model_of(const struct restore_revision *v)
+{
+	return v != NULL ? json_str(v->spec, "model") : NULL;
+}
+
+static void
+read_told(struct restore *r, struct told *t)
+{
+	restore_read(r, t->list, BOT, "me");
+	json_free(t->list);
+}
+
+static void
+test_restore(void **state)
+{
+	struct restore r;
+	struct told t = { 0 };
+
+	(void)state;
+	tell(&t, "{\"base\":0,\"changed\":[" DOC("ann", "1") "],"
+	    WAS("ann", 0) "}");
+	/* Asked for before what is told of first. */
+	tell(&t, "{\"base\":12,\"changed\":[" DOC("ann", "3") "],"
+	    WAS("ann", 12) "}");
+	tell(&t, "{\"base\":7,\"changed\":[" DOC("ann", "2") "],"
+	    WAS("ann", 7) "}");
+	tell(&t, "{\"base\":13,\"changed\":[" DOC("bob", "1") "],"
+	    WAS("bob", 0) "}");
+	tell(&t, "{\"base\":14,\"deleted\":[{\"kind\":\"Worker\",\"name\":"
+	    "\"bob\"}]," WAS("bob", 14) "}");
+	read_told(&r, &t);
+	assert_int_equal(r.problems.n, 0);
+	assert_int_equal(r.n, 5);
+	restore_replay(&r);
+	assert_int_equal(r.revisions_n, 5);
+	assert_string_equal(model_of(now_of(&r, "ann")), "3");
+	assert_int_equal(now_of(&r, "ann")->generation, 3);
+	assert_int_equal(now_of(&r, "ann")->created_ms, 1000);
+	assert_null(now_of(&r, "bob")->spec);
+	assert_int_equal(r.revisions[0].revision, 7);
+	assert_int_equal(r.revisions[1].revision, 12);
+	assert_int_equal(r.revisions[3].revision, 14);
+	assert_true(now_of(&r, "ann")->revision > 14);
+	assert_true(now_of(&r, "bob")->revision > 14);
+	assert_true(now_of(&r, "ann")->revision !=
+	    now_of(&r, "bob")->revision);
+	restore_release(&r);
+}
+
+/* The accounts of people: made for them in a run that was well. */
+static void
+test_restore_accounts(void **state)
+{
+	static const char *const first[] = { "done", "failed" };
+	struct restore r;
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(first); i++) {
+		struct told t = { 0 };
+		char *text = xasprintf("{\"result\":\"%s\",\"changed\":[{"
+		    "\"kind\":\"Human\",\"metadata\":{\"name\":\"eve\"},"
+		    "\"spec\":{}},{\"kind\":\"Human\",\"metadata\":{\"name\":"
+		    "\"lin\"},\"spec\":{\"matrixUserId\":\"@l:y\"}}]}",
+		    first[i]);
+
+		tell(&t, text);
+		free(text);
+		tell(&t, "{\"result\":\"done\",\"changed\":[{\"kind\":"
+		    "\"Human\",\"metadata\":{\"name\":\"eve\"},\"spec\":{"
+		    "\"displayName\":\"Eve\"}}]}");
+		read_told(&r, &t);
+		restore_replay(&r);
+		assert_true(now_of(&r, "eve")->is_made == (i == 0));
+		assert_false(now_of(&r, "lin")->is_made);
+		restore_release(&r);
+	}
+}
+
+static void
+find_problem(const struct restore *r, const char *part)
+{
+	for (size_t i = 0; i < r->problems.n; i++)
+		if (strstr(r->problems.v[i], part) != NULL)
+			return;
+	fail_msg("nobody says \"%s\"", part);
+}
+
+static void
+three_told(struct told *t)
+{
+	memset(t, 0, sizeof *t);
+	tell(t, "{\"changed\":[" DOC("ann", "1") "]}");
+	tell(t, "{\"changed\":[" DOC("ann", "2") "]}");
+	tell(t, "{\"changed\":[" DOC("bob", "1") "]}");
+}
+
+static void
+test_restore_tampered(void **state)
+{
+	struct restore r;
+	struct told t;
+	struct json *v, *copy;
+
+	(void)state;
+	/* Redacted: its content is gone. */
+	three_told(&t);
+	json_remove(json_next(json_first(t.list)), "receipt");
+	read_told(&r, &t);
+	find_problem(&r, "receipt 2 is missing");
+	restore_release(&r);
+	/* Changed. */
+	three_told(&t);
+	v = json_get(json_first(t.list), "receipt");
+	json_set_str(v, "actor", "@mallory:x.org");
+	read_told(&r, &t);
+	find_problem(&r, "receipt 3, event $3, was changed");
+	assert_int_equal(r.n, 2);
+	restore_release(&r);
+	/* By somebody else, or an edit: as if it were not there. */
+	three_told(&t);
+	copy = json_copy(json_first(t.list));
+	json_set_str(copy, "sender", "@mallory:x.org");
+	json_push(t.list, copy);
+	copy = json_copy(json_first(t.list));
+	json_set_str(copy, "replaces", "$3");
+	json_push(t.list, copy);
+	read_told(&r, &t);
+	assert_int_equal(r.problems.n, 0);
+	assert_int_equal(r.n, 3);
+	restore_release(&r);
+	/* A second one of that number that does not follow. */
+	three_told(&t);
+	copy = json_copy(json_first(t.list));
+	v = json_get(copy, "receipt");
+	json_set_str(v, "prev", "x");
+	receipt_hash(v, t.prev);
+	json_set_str(v, "hash", t.prev);
+	json_set_str(copy, "id", "$fake");
+	json_push(t.list, copy);
+	read_told(&r, &t);
+	find_problem(&r, "receipt 3 is in the room twice");
+	assert_int_equal(r.n, 3);
+	assert_string_equal(r.receipts[2].event, "$3");
+	restore_release(&r);
+	/* Of another registration: none of its rooms is ours. */
+	three_told(&t);
+	restore_read(&r, t.list, BOT, "you");
+	find_problem(&r, "of the registration \"me\"");
+	restore_release(&r);
+	json_free(t.list);
+}
+
+static void
+test_restore_attached(void **state)
+{
+	static const char text[] = "[" DOC("ann", "9") "]";
+	struct restore r;
+	struct told t = { 0 };
+	char hash[SHA256_HEX], *more;
+
+	(void)state;
+	sha256_hex(text, strlen(text), hash);
+	more = xasprintf("{\"changed_sha256\":\"%s\"}", hash);
+	tell(&t, more);
+	restore_read(&r, t.list, BOT, "me");
+	assert_string_equal(r.receipts[0].url, "mxc://x/y");
+	restore_attach(&r, 0, text, strlen(text), NULL);
+	restore_replay(&r);
+	assert_int_equal(r.problems.n, 0);
+	assert_string_equal(model_of(now_of(&r, "ann")), "9");
+	restore_release(&r);
+	restore_read(&r, t.list, BOT, "me");
+	restore_attach(&r, 0, "[]", 2, NULL);
+	find_problem(&r, "is not what it was");
+	restore_release(&r);
+	restore_read(&r, t.list, BOT, "me");
+	restore_attach(&r, 0, NULL, 0, "404");
+	find_problem(&r, "attachment of receipt 1, event $1, is missing: 404");
+	restore_replay(&r);
+	assert_int_equal(r.revisions_n, 0);
+	restore_release(&r);
+	json_free(t.list);
+	free(more);
+}
+
+/* Whatever a room holds: nothing breaks. */
+static void
+test_restore_hostile(void **state)
+{
+	static const char *const texts[] = {
+		"{}", "{\"changed\":7,\"deleted\":\"x\",\"before\":{}}",
+		"{\"changed\":[1,null,{},{\"kind\":\"Pod\"},{\"kind\":"
+		"\"Worker\",\"metadata\":[],\"spec\":{}}],\"deleted\":[{},3,"
+		"{\"kind\":\"Worker\"}]}",
+		"{\"base\":-5,\"changed\":[" DOC("x", "1") "],\"before\":[{"
+		"\"kind\":\"Worker\",\"name\":\"x\",\"revision\":-1}]}",
+		"{\"base\":1e300,\"changed\":[" DOC("x", "2") "],\"before\":[{"
+		"\"kind\":\"Worker\",\"name\":\"x\",\"revision\":1e300}]}",
+		"{\"deleted\":[{\"kind\":\"Worker\",\"name\":\"nobody\"}]}",
+	};
+	struct told t = { 0 };
+	struct restore r;
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(texts); i++)
+		tell(&t, texts[i]);
+	read_told(&r, &t);
+	restore_replay(&r);
+	assert_true(r.problems.n > 0);
+	assert_true(now_of(&r, "x")->revision > 0);
+	restore_release(&r);
+	restore_read(&r, NULL, BOT, "me");
+	restore_replay(&r);
+	assert_int_equal(r.n, 0);
+	restore_release(&r);
+}
+
 int
 main(void)
 {
@@ -414,6 +679,11 @@ main(void)
 		cmocka_unit_test(test_room_tampered),
 		cmocka_unit_test(test_database_tampered),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_restore_accounts),
+		cmocka_unit_test(test_restore_tampered),
+		cmocka_unit_test(test_restore_attached),
+		cmocka_unit_test(test_restore_hostile),
 		T(test_history), T(test_undo), T(test_audit),
 	};
 

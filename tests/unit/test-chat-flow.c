@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -355,6 +356,116 @@ test_rule_words(void **state)
 	expect(reply_to(h, id), "refused", "For example: `wake alice`");
 	id = speak_in(h, room, VIC, "rotatee wim", NULL);
 	assert_null(strstr(body_of(reply_to(h, id)), "`rotate`"));
+}
+
+/* --- macros ----------------------------------------------------------------- */
+
+static void
+put_file(const struct house *h, const char *name, const char *text)
+{
+	char *path = xasprintf("%s/%s", h->extra, name);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	free(path);
+}
+
+#define COMMAND(name, more) "name: " name "\nusage: " name "\nsummary: s\n" \
+    "group: Ours\ntier: 3\n" more "examples: [" name "]\n"
+
+static void
+with_extra(struct house *h)
+{
+	house_close(h);
+	h->extra = xasprintf("%s/extra", h->dir);
+	assert_int_equal(mkdir(h->extra, 0700), 0);
+	put_file(h, "night.yaml", COMMAND("night",
+	    "run:\n- sleep {{agents}}\n- version\n"
+	    "arguments:\n- {name: agents, type: agent, required: true, "
+	    "many: true}\n"));
+	put_file(h, "house.yaml", COMMAND("clear house",
+	    "run:\n- version\n- delete worker {{who}}\n- whoami\n"
+	    "arguments:\n- {name: who, type: words, required: true}\n"));
+	put_file(h, "hire.yaml", COMMAND("hire", "template: |\n"
+	    "  apiVersion: hiclaw.io/v1beta1\n  kind: Worker\n"
+	    "  metadata: {name: {{name}}}\n"
+	    "  spec: {model: m, soul: \"do {{soul}}\"}\n"
+	    "arguments:\n- {name: name, type: name, required: true}\n"
+	    "- {name: soul, type: words, required: true}\n"));
+	house_open(h);
+}
+
+/* Commands of the operator: what they may is what their lines may. */
+static void
+test_macros(void **state)
+{
+	struct house *h = *state;
+	const char *id, *room = "!room:dm/" JANE;
+	const struct json *r;
+
+	with_extra(h);
+	expect(ask(h, "@hiclaw reload"), "done", "3 of them macros");
+	ask(h, TEAM);
+	ask(h, WORKER("alice", "m"));
+	ask(h, HUMAN_2 "  accessibleTeams: [web]\n");
+	store_begin(h->store);
+	engine_dm(h->engine, JANE);
+	assert_true(wait_for(h, is_quiet));
+	/* Her team sleeps, alice does not. */
+	forget_sent(h);
+	id = speak_in(h, room, JANE, "night wim wanda", NULL);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	expect(reply_to(h, id), "done", "sleep 2 agents");
+	forget_sent(h);
+	id = speak_in(h, room, JANE, "night alice", NULL);
+	expect(reply_to(h, id), "refused", "I stopped at line 1 of 2");
+	id = speak_in(h, room, JANE, "night", NULL);
+	expect(reply_to(h, id), "refused", "Which agents?");
+	id = speak_in(h, room, JANE, "night --all", NULL);
+	expect(reply_to(h, id), "refused", "nknown option");
+	id = speak_in(h, room, JANE, "night -- --all", NULL);
+	expect(reply_to(h, id), "refused", "no agents");
+	/* What waits for a yes stops it. */
+	id = speak_in(h, ADMIN, BOSS, "@hiclaw clear house alice", NULL);
+	expect(reply_to(h, id), "refused", "I stopped at line 2 of 3");
+	assert_true(is_declared(h, "Worker", "alice"));
+	id = speak_in(h, ADMIN, BOSS, "yes", NULL);
+	assert_true(wait_for(h, is_quiet));
+	assert_false(is_declared(h, "Worker", "alice"));
+	/* A manifest: what is put in stays one value. */
+	ask(h, "@hiclaw hire ann \"kind, model: x}\"");
+	assert_true(is_declared(h, "Worker", "ann"));
+	r = ask(h, "@hiclaw get worker ann -o yaml");
+	expect(r, "info", "model: m");
+	expect(r, "info", "do kind, model: x}");
+	ask(h, "@hiclaw hire eve \"x\\\", model: evil, y: \\\"\"");
+	r = ask(h, "@hiclaw get worker eve -o yaml");
+	expect(r, "info", "model: m");
+	assert_null(strstr(body_of(r), "model: evil\n"));
+	expect(ask(h, "@hiclaw hire \"a b\" x"), "refused", "no name");
+	id = speak_in(h, room, JANE, "hire bob kind", NULL);
+	expect(reply_to(h, id), "refused", "rule 3, own-teams");
+	assert_false(is_declared(h, "Worker", "bob"));
+	/* In help, and not for agents. */
+	expect(ask(h, "@hiclaw help"), "info", "`hire`");
+	id = speak_in(h, ADMIN, "@hiclaw_lea:x.org", "@hiclaw night wim", NULL);
+	expect(reply_to(h, id), "refused", "for people, not for agents");
+	/* A broken one is not taken, nor any other. */
+	put_file(h, "night.yaml", COMMAND("night", "run:\n- fly\n"));
+	put_file(h, "new.yaml", COMMAND("novel", "run:\n- version\n"));
+	r = ask(h, "@hiclaw reload");
+	expect(r, "refused", "night.yaml:7:3: no command: fly");
+	expect(ask(h, "@hiclaw novel"), "refused", "do not know");
+	expect(ask(h, "@hiclaw night wim"), "info", "9.9");
+	put_file(h, "night.yaml", COMMAND("night", "run:\n- whoami\n"));
+	expect(ask(h, "@hiclaw reload"), "done", "4 of them macros");
+	expect(ask(h, "@hiclaw novel"), "info", "9.9");
+	/* Words of the program are not to be had. */
+	put_file(h, "new.yaml", COMMAND("get", "run:\n- version\n"));
+	expect(ask(h, "@hiclaw reload"), "refused", "\"get\" is taken by");
 }
 
 /*
@@ -742,6 +853,67 @@ test_reply(void **state)
 	free(text);
 	json_free(target);
 	json_free(e);
+}
+
+/* "Apply" as a reply to that message. */
+static const struct json *
+apply_to(struct house *h, const char *id, const char *target)
+{
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message"), *rel;
+	struct json *c = json_get(e, "content");
+	struct chat_fetched got = { .data = target, .len = strlen(target) };
+	char *what = NULL;
+
+	json_set_str(e, "event_id", id);
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", "Apply");
+	rel = json_set(c, "m.relates_to", json_object());
+	rel = json_set(rel, "m.in_reply_to", json_object());
+	json_set_str(rel, "event_id", "$target");
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_EVENT);
+	free(what);
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	wait_for(h, is_quiet);
+	post(h);
+	json_free(e);
+	return reply_to(h, id);
+}
+
+/* What we or an agent wrote may be applied, too; what an edit spoilt may not. */
+static void
+test_reply_forms(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+
+	apply_to(h, "$notice", "{\"type\":\"m.room.message\",\"content\":"
+	    "{\"msgtype\":\"m.notice\",\"body\":\"As asked:\\n"
+	    "apiVersion: hiclaw.io/v1beta1\\nkind: Worker\\nmetadata: "
+	    "{name: told}\\nspec: {model: m}\",\"formatted_body\":\"<p>As "
+	    "asked:</p><pre><code>apiVersion: hiclaw.io/v1beta1\\nkind: "
+	    "Worker\\nmetadata: {name: told}\\nspec: {model: m}\\n</code>"
+	    "</pre>\"}}");
+	assert_true(is_declared(h, "Worker", "told"));
+	expect(apply_to(h, "$sealed", "{\"type\":\"m.room.encrypted\","
+	    "\"content\":{\"algorithm\":\"m.megolm.v1.aes-sha2\"}}"),
+	    "refused", "is encrypted");
+	expect(apply_to(h, "$spoilt", "{\"type\":\"m.room.message\","
+	    "\"content\":{\"msgtype\":\"m.text\",\"body\":\"x\"},"
+	    "\"unsigned\":{\"m.relations\":{\"m.replace\":{\"content\":{"
+	    "\"msgtype\":\"m.text\",\"body\":\"* x\",\"m.new_content\":"
+	    "{\"msgtype\":\"m.text\",\"body\":\"apiVersion: "
+	    "hiclaw.io/v1beta1\\nkind: Worker\\nmetadata: {name: sp}\\n"
+	    "spec: {model: gpt\\\\_5}\"},\"m.relates_to\":{\"rel_type\":"
+	    "\"m.replace\",\"event_id\":\"$target\"}}}}}}"),
+	    "refused", "backslashes");
+	assert_false(is_declared(h, "Worker", "sp"));
+	/* The same in the edit itself. */
+	id = speak(h, "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+	    "metadata: {name: sp}\nspec: {model: \xe2\x80\x9cm\xe2\x80\x9d}");
+	expect(reply_to(h, id), "question", "a value");
+	edit(h, BOSS, id, "apiVersion: hiclaw.io/v1beta1\nkind: Worker\n"
+	    "metadata: {name: sp}\nspec: {model: gpt\\_5}");
+	assert_false(is_declared(h, "Worker", "sp"));
 }
 
 /* --- tests: questions ---------------------------------------------------- */
@@ -1324,6 +1496,47 @@ test_invite(void **state)
 	ask(h, WORKER("solo", "m"));
 	assert_false(engine_edit(h->engine, "room:nothing", NULL, NULL));
 	expect(ask(h, "@hiclaw invite me worker solo"), "info", "not left ");
+	expect(ask(h, "@hiclaw join-me solo"), "done", "you are in it");
+	expect(ask(h, "@hiclaw join-me sulo"), "refused", "sulo");
+	expect(ask(h, "@hiclaw join-me"), "refused", "Which agent or team?");
+}
+
+static bool
+has_left(struct json *observed, void *user)
+{
+	json_set_bool(json_obj(observed, "left"), user, true);
+	json_remove(json_obj(observed, "members"), user);
+	return true;
+}
+
+/* Only where one belongs; what one may not see is not there. */
+static void
+test_join_me(void **state)
+{
+	struct house *h = *state;
+	const char *id;
+
+	expect(ask(h, TEAM), "done", "");
+	expect(ask(h, WORKER("solo", "m")), "done", "");
+	expect(ask(h, HUMAN_2 "  accessibleTeams: [web]\n"), "done", "");
+	store_begin(h->store);
+	engine_dm(h->engine, JANE);
+	house_turn(h);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me wim", NULL);
+	expect(reply_to(h, id), "done", "you are in it");
+	store_begin(h->store);
+	assert_true(engine_edit(h->engine, "room:worker/wim", has_left,
+	    (void *)JANE));
+	house_turn(h);
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me worker wim", NULL);
+	expect(reply_to(h, id), "done", "a new invitation is on its way");
+	assert_true(wait_for(h, is_quiet));
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me team web", NULL);
+	expect(reply_to(h, id), "done", "you are in it");
+	id = speak_in(h, "!room:dm/" JANE, JANE, "join-me solo", NULL);
+	expect(reply_to(h, id), "refused", "nothing of that name");
 }
 
 /* --- gateway, files ------------------------------------------------------ */
@@ -1856,6 +2069,14 @@ test_exec(void **state)
 	    "{\"code\":0,\"output\":\"total 0\\n\"}");
 	expect(r, "info", "Done in ann, exit code 0.");
 	expect(r, "info", "total 0");
+	/* No exit code is no exit code -1. */
+	r = ask_outside(h, "!hiclaw exec ann -- ls -l \"a b\"", question,
+	    "{\"output\":\"so far\\n\",\"timed_out\":true}");
+	expect(r, "info", "not ended after a minute");
+	expect(r, "info", "so far");
+	r = ask_outside(h, "!hiclaw exec ann -- ls -l \"a b\"", question,
+	    "{\"output\":\"so far\\n\",\"cut\":true}");
+	expect(r, "info", "more output than I read");
 	expect(ask(h, "!hiclaw exec ann"), "refused", "hich command?");
 	expect(ask(h, "!hiclaw exec ann -- ps | head"), "refused", "sh -c");
 	/* Begun, and then we are killed: it is not begun again. */
@@ -1953,15 +2174,16 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_address), T(test_dm), T(test_dm_receipt),
-		T(test_refused), T(test_tiers), T(test_rooms), T(test_rule_words), T(test_matrix), T(test_tier_2), T(test_run_of_others),
+		T(test_refused), T(test_tiers), T(test_rooms), T(test_rule_words), T(test_macros), T(test_matrix), T(test_tier_2), T(test_run_of_others),
 		T(test_encrypted), T(test_paste), T(test_problems),
 		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
+		T(test_reply_forms),
 		T(test_delete), T(test_reaction), T(test_expiry),
 		T(test_moved), T(test_edits), T(test_redaction),
 		T(test_member), T(test_prune), T(test_looking), T(test_long),
 		T(test_long_delete),
 		T(test_failed), T(test_restart), T(test_news),
-		T(test_password), T(test_invite),
+		T(test_password), T(test_invite), T(test_join_me),
 		T(test_grant_and_revoke), T(test_grant_in_a_team),
 		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
 		T(test_differences), T(test_many_differences),

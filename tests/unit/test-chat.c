@@ -599,11 +599,31 @@ test_commands_broken(void **state)
 	static const char head[] = "name: x\nusage: x\nsummary: s\ngroup: g\n"
 	    "tier: 1\n";
 	static const struct { const char *tail, *error; } rows[] = {
-		{ "handler: nothing\n", ":6: no handler \"nothing\"" },
+		{ "handler: nothing\n", ":6:1: no handler \"nothing\"" },
 		{ "handler: hepl\n", "did you mean \"help\"" },
-		{ "handler: help\nfoo: bar\n", ":7: " },
-		{ "handler: help\nrisk: enormous\n", ":7: " },
-		{ "handler: help\naliases: [x]\n", ":7: \"x\" is taken" },
+		{ "handler: help\nfoo: bar\n", ":7:1: " },
+		{ "handler: help\nrisk: enormous\n", ":7:7: " },
+		{ "handler: help\naliases: [x]\n", ":7:1: \"x\" is taken" },
+		{ "", ":1:1: it does nothing" },
+		{ "handler: macro\n", ":6:1: a macro has run" },
+		{ "handler: help\nrun: [x]\n", ":6:1: handler, run and "
+		    "template" },
+		{ "template: |\n  kind: {{y}}\n", ":7:9: no argument {{y}}" },
+		{ "template: |\n  a: [\n", ":6:1: the template: " },
+		{ "template: |\n  {{y}}: 1\narguments:\n"
+		    "- {name: y, type: name, required: true}\n",
+		    ":6:1: an argument can be a value" },
+		{ "template: |\n  a: {{y}}\narguments:\n"
+		    "- {name: y, type: name}\n", ":7:6: in a manifest" },
+		{ "run:\n- fly away\n", ":7:3: no command: fly away" },
+		{ "run:\n- x y\n", ":7:3: a macro cannot run another" },
+		{ "run:\n- x {{y}\n", ":7:5: {{ without }}" },
+		{ "run:\n- x\narguments:\n- {name: y, type: fish}\n",
+		    ":9:19: " },
+		{ "run:\n- x\narguments:\n- {name: y, type: int}\n"
+		    "- {name: y, type: int}\n", "listed twice" },
+		{ "run:\n- x\narguments:\n- {name: y, type: int}\n"
+		    "- {name: z, type: int, required: true}\n", "behind one" },
 		{ "handler: [\n", "x.yaml:" },
 	};
 	char dir[] = "/tmp/hiclaw-commands-XXXXXX", *path;

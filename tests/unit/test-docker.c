@@ -309,6 +309,8 @@ test_absorb(void **state)
 		    true, "running", 0, 6000 },
 		{ "{\"type\":\"unready\"}", true, "running", 0, 0 },
 		{ "{\"type\":\"m.room.message\"}", false, "running", 0, 5000 },
+		{ "{\"type\":\"container\",\"gone\":true,\"id\":\"another\"}",
+		    false, "running", 0, 5000 },
 		{ "{\"type\":\"container\",\"gone\":true}", true, "gone", 0,
 		    0 },
 		/* the same again, and what is older */

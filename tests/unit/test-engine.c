@@ -931,6 +931,42 @@ test_new_things_on_old_trouble(void **state)
 }
 
 static bool
+room_failed(struct house *h)
+{
+	struct object_view v;
+
+	return engine_object(h->engine, "room:worker/ann", &v) &&
+	    v.state == OBJECT_FAILED;
+}
+
+/* Somebody has changed something there: what could not be done may be now. */
+static void
+test_news_of_what_failed(void **state)
+{
+	struct house *h = *state;
+	struct json *ev = json_must("{\"sender\":\"@eve:x.org\","
+	    "\"content\":{\"name\":\"stolen\"}}");
+	int64_t began;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	str_copy(fail_key, "room:worker/ann", sizeof fail_key);
+	fail_kind = ERR_CONFLICT;
+	engine_event(h->engine, "!room:worker/ann", ev);
+	assert_true(wait_for(h, room_failed));
+	fail_key[0] = '\0';
+	calls_forget();
+	began = clock_mono_ms();
+	/* However often it is said, that is one try, and not at once. */
+	for (int i = 0; i < 20; i++)
+		engine_event(h->engine, "!room:worker/ann", ev);
+	assert_true(wait_for(h, all_settled));
+	assert_true(clock_mono_ms() - began >= 900);
+	assert_int_equal(calls_n("ensure room:worker/ann"), 1);
+	json_free(ev);
+}
+
+static bool
 three_tries(struct house *h)
 {
 	return calls_n("ensure room:worker/ann") >= 4;
@@ -1198,6 +1234,7 @@ main(void)
 		T(test_delete_and_declare_again),
 		T(test_failure_goes_down_the_chain),
 		T(test_new_things_on_old_trouble),
+		T(test_news_of_what_failed),
 		T(test_one_in_trouble_is_no_outage),
 		T(test_restless_backs_off),
 		T(test_drift_taken_back_is_forgotten),

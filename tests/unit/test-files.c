@@ -417,6 +417,132 @@ test_s3_has_a_bucket(void **state)
 	resources_free(rs);
 }
 
+/* --- what was compiled before --------------------------------------------- */
+
+static unsigned
+next_number(unsigned *state, unsigned n)
+{
+	*state = *state * 1103515245u + 12345u;
+	return (*state >> 16) % n;
+}
+
+static void
+same_world(const struct world *a, const struct world *b)
+{
+	assert_int_equal(world_n(a), world_n(b));
+	for (size_t i = 0; i < world_n(a); i++) {
+		const struct object *o = world_at(a, i), *p = world_at(b, i);
+		char *x = strv_join(&o->deps, " "), *y = strv_join(&p->deps,
+		    " ");
+
+		assert_string_equal(o->key, p->key);
+		assert_string_equal(o->owner, p->owner);
+		if (strcmp(o->desired, p->desired) != 0)
+			fail_msg("%s: from memory\n%s\nbut now\n%s", o->key,
+			    o->desired, p->desired);
+		assert_true(str_equal(x, y));
+		free(x);
+		free(y);
+	}
+}
+
+/* Another of them changes, comes or goes. */
+static void
+change_something(struct resources *rs, unsigned *seed)
+{
+	static const char *const forms[] = {
+		"kind: Human\nmetadata: {name: h%u}\nspec: {displayName: \"N%u\","
+		    " permissionLevel: %u, accessibleTeams: [t%u],"
+		    " accessibleWorkers: [w%u, t%u-a]}\n",
+		"kind: Worker\nmetadata: {name: w%u}\nspec: {model: \"m%u\","
+		    " channelPolicy: {groupAllowExtra: [h%u, w%u],"
+		    " dmDenyExtra: [h%u, w%u]}}\n",
+		"kind: Worker\nmetadata: {name: w%u}\nspec: {model: \"m%u\","
+		    " workerName: r%u, runtime: hermes, identity: \"%u\","
+		    " env: {A: \"%u%u\"}}\n",
+		"kind: Team\nmetadata: {name: t%1$u}\nspec: {description:"
+		    " \"%2$u%3$u%6$u\", admin: {name: h%4$u}, humanMembers:"
+		    " [{name: h%5$u}], leader: {name: lead-%1$u}, workers:"
+		    " [{name: t%1$u-x}]}\n",
+		"kind: Team\nmetadata: {name: t%1$u}\nspec: {description:"
+		    " \"%2$u%3$u%4$u%6$u\", peerMentions: false, humanMembers:"
+		    " [{name: h%5$u}, {name: olga}], leader: {name: top-%1$u},"
+		    " workers: [{name: t%1$u-a}, {name: t%1$u-x}]}\n",
+		"kind: Manager\nmetadata: {name: default}\nspec: {model: m,"
+		    " soul: \"%u %u %u %u %u %u\"}\n",
+	};
+	char body[512], text[600];
+	struct resource **v = NULL;
+	struct problems ps = { 0 };
+	size_t n = 0;
+	unsigned k = next_number(seed, NELEM(forms)), r[6];
+
+	for (size_t i = 0; i < NELEM(r); i++)
+		r[i] = 1 + next_number(seed, 3);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(body, sizeof body, forms[k], r[0], r[1], r[2], r[3], r[4],
+	    r[5]);
+#pragma GCC diagnostic pop
+	snprintf(text, sizeof text, "apiVersion: hiclaw.io/v1beta1\n%s", body);
+	if (manifest_decode(text, strlen(text), &v, &n, &ps) == -1)
+		fail_msg("%s:\n%s", ps.v[0].what, text);
+	if (next_number(seed, 4) == 0)
+		resources_remove(rs, v[0]->kind, v[0]->name);
+	else
+		resources_put(rs, v[0]);
+	resource_unref(v[0]);
+	free(v);
+	problems_release(&ps);
+}
+
+/* A home that was kept is the one that would be made. */
+static void
+test_memory(void **state)
+{
+	struct world_config cfg = rich_config();
+	struct json *restarts = json_object();
+	struct resources *rs = house("openclaw"), *kept = NULL;
+	struct world_memo *memo = world_memo_new();
+	struct world *held = NULL, *a, *b;
+	unsigned seed = 7;
+	char key[32];
+
+	(void)state;
+	cfg.containers = (struct world_containers){ .provider = "docker",
+	    .network = "host", .pull = "missing", .user = "7:7",
+	    .homes = "/srv/s", .restarts = restarts };
+	for (int i = 0; i < 1000; i++) {
+		change_something(rs, &seed);
+		if (i % 10 == 0) {
+			snprintf(key, sizeof key, "container:w%u",
+			    1 + next_number(&seed, 3));
+			json_set_int(restarts, key, i);
+		}
+		if (i % 250 == 0)
+			cfg.containers.token_period++;
+		/* A plan: there and back again. */
+		if (i % 7 == 0) {
+			resources_free(kept);
+			kept = resources_copy(rs);
+		}
+		a = world_compile_again(&cfg, i % 3 == 0 && kept != NULL ?
+		    kept : rs, memo);
+		b = world_compile(&cfg, i % 3 == 0 && kept != NULL ? kept :
+		    rs);
+		same_world(a, b);
+		world_free(b);
+		/* One may outlive the next, and what was kept of it. */
+		world_free(held);
+		held = a;
+	}
+	world_memo_free(memo);
+	world_free(held);
+	resources_free(kept);
+	resources_free(rs);
+	json_free(restarts);
+}
+
 int
 main(void)
 {
@@ -430,6 +556,7 @@ main(void)
 		cmocka_unit_test(test_nothing_is_lost),
 		cmocka_unit_test(test_no_gateway),
 		cmocka_unit_test(test_s3_has_a_bucket),
+		cmocka_unit_test(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

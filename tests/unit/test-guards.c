@@ -1,6 +1,5 @@
 /*
- * Guards: secrets that people paste, how much one person may ask for, and the
- * freeze.
+ * Guards: secrets that people paste, and the last admin, who stays.
  */
 #include "house.h"
 
@@ -96,13 +95,101 @@ test_pasted(void **state)
 	assert_false(was_said(h, KEY));
 }
 
-/* --- floods ------------------------------------------------------------------- */
+/* --- the last admin ----------------------------------------------------------- */
+
+#define ANN	"@ann:x.org"
+#define HUMAN(name, level) HEAD("Human", name) "spec:\n  displayName: N\n" \
+    "  matrixUserId: \"@" name ":x.org\"\n  permissionLevel: " level "\n"
+
+static const struct json *
+ask_as(struct house *h, const char *sender, const char *body)
+{
+	const char *id = speak_in(h, ADMIN, sender, body, NULL);
+
+	wait_for(h, is_quiet);
+	post(h);
+	return reply_to(h, id);
+}
+
+/* The settings name somebody who never came; Ann is all there is. */
+static void
+leave_only_ann(struct house *h)
+{
+	expect(ask(h, HUMAN("ann", "1")), "done", "");
+	strv_remove(&h->admins, BOSS);
+	strv_add(&h->admins, "@tpyo:x.org");
+}
+
+static void
+test_last_admin(void **state)
+{
+	static const char *const ways[] = {
+		"@hiclaw delete human ann", HUMAN("ann", "2"),
+		/* Somebody else of the same name is not she. */
+		HEAD("Human", "ann") "spec:\n  displayName: N\n"
+		    "  matrixUserId: \"@other:x.org\"\n  permissionLevel: 1\n",
+		/* One who has not come is not enough. */
+		HUMAN("ann", "3") "---\n" HUMAN("eve", "1"),
+	};
+	struct house *h = *state;
+
+	leave_only_ann(h);
+	for (size_t i = 0; i < NELEM(ways); i++) {
+		expect(ask_as(h, ANN, ways[i]), "refused", "Human/ann is the "
+		    "last admin who is here");
+		assert_true(was_said(h, "@tpyo:x.org"));
+	}
+	assert_true(is_declared(h, "Human", "ann"));
+	/* With another one there is no harm in it. */
+	expect(ask_as(h, ANN, HUMAN("eve", "1")), "done", "");
+	expect(ask_as(h, ANN, HUMAN("ann", "2")), "done", "");
+}
+
+static void
+test_last_admin_is_not(void **state)
+{
+	struct house *h = *state;
+
+	expect(ask(h, HUMAN("ann", "1")), "done", "");
+	/* The configured one is here. */
+	expect(ask(h, HUMAN("ann", "2")), "done", "");
+	strv_remove(&h->admins, BOSS);
+	strv_add(&h->admins, BOSS);
+}
+
+/* Pure: whom of tier 1 we have seen, before and after. */
+static void
+test_lockout_last(void **state)
+{
+	struct house *h = *state;
+	struct strv seen = { 0 };
+	struct resources *none = resources_new();
+	const struct world_config *wc;
+
+	leave_only_ann(h);
+	wc = engine_world_config(h->engine);
+	assert_null(lockout_last(wc, engine_resources(h->engine), none,
+	    &seen));
+	strv_add(&seen, ANN);
+	assert_string_equal(lockout_last(wc, engine_resources(h->engine),
+	    none, &seen)->name, "ann");
+	assert_null(lockout_last(wc, none, none, &seen));
+	assert_null(lockout_last(wc, engine_resources(h->engine),
+	    engine_resources(h->engine), &seen));
+	strv_add(&seen, "@tpyo:x.org");
+	assert_null(lockout_last(wc, engine_resources(h->engine), none,
+	    &seen));
+	resources_free(none);
+	strv_release(&seen);
+}
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find), T(test_pasted),
+		T(test_last_admin), T(test_last_admin_is_not),
+		T(test_lockout_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

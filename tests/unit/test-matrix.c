@@ -246,6 +246,147 @@ test_diff(void **state)
 	}
 }
 
+/* --- nobody is locked out ------------------------------------------------ */
+
+/* On "o" or "d" as above, or: "p", the power to be sent; then a kick. */
+static const struct lockout_case {
+	const char	*o, *d, *power, *kick;	/* members put over the forms */
+	bool		 joined;
+	const char	*why;			/* part of it; NULL: may be */
+} lockout_cases[] = {
+	/* @p:d runs the room, and goes on doing so. */
+	{ "{}", "{}", "{'users':{'@p:d':100}}", NULL, true, NULL },
+	{ "{}", "{}", "{'users':{'@p:d':75}}", NULL, true, NULL },
+	/* Another one is to, and has not come. */
+	{ "{'members':{'@p:d':'join','@n:d':'invite'}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    "{'users':{'@n:d':100}}", NULL, true,
+	    "@p:d is the last person who can run this room and stays until "
+	    "@n:d has joined it" },
+	{ "{'members':{'@p:d':'join','@n:d':'invite'}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    NULL, "@p:d", true, "stays until @n:d" },
+	/* ... where an invitation is enough. */
+	{ "{'members':{'@p:d':'join','@n:d':'invite'}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    "{'users':{'@n:d':100}}", NULL, false, NULL },
+	{ "{'members':{'@p:d':'join'}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    "{'users':{'@n:d':100}}", NULL, false, "been asked in" },
+	/* ... has come. */
+	{ "{'members':{'@p:d':'join','@n:d':'join'}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    "{'users':{'@n:d':100}}", NULL, true, NULL },
+	/* ... has come, and has no power yet: that comes first. */
+	{ "{'members':{'@p:d':'join','@n:d':'join'}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    NULL, "@p:d", true, "@p:d is the last" },
+	{ "{'members':{'@p:d':'join','@n:d':'join'},"
+	    "'power':{'users':{'@p:d':100,'@n:d':100}}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    NULL, "@p:d", true, NULL },
+	/* ... has come and gone, which is their own affair. */
+	{ "{'members':{'@p:d':'join'},'left':{'@n:d':true}}",
+	    "{'members':{'@n:d':'person'},'power':{'@n:d':100}}",
+	    "{'users':{'@n:d':100}}", NULL, true, NULL },
+	/* An agent is nobody who could. */
+	{ "{'members':{'@p:d':'join','@hiclaw_a:d':'join'}}",
+	    "{'power':{'@hiclaw_a:d':100,'@n:d':100}}",
+	    "{'users':{'@hiclaw_a:d':100,'@n:d':100}}", NULL, true,
+	    "until @n:d" },
+	/* Nobody is to run it; nobody runs it; who goes does not run it. */
+	{ "{'members':{'@p:d':'join'}}", "{'power':{}}", "{'users':{}}", NULL,
+	    true, NULL },
+	{ "{'members':{'@p:d':'invite'}}", "{'power':{'@n:d':100}}",
+	    "{'users':{'@n:d':100}}", NULL, true, NULL },
+	{ "{'members':{'@p:d':'join','@q:far':'join'}}",
+	    "{'power':{'@n:d':100}}", NULL, "@q:far", true, NULL },
+	/* The controller: not the maker of the room, or in an old one. */
+	{ "{'creator':'@else:d'}", "{}", "{'users':{'@p:d':100}}", NULL, true,
+	    "the controller (" BOT ") would be at power 0 and needs 100" },
+	{ "{'creator':'@else:d'}", "{}", "{'users':{'" BOT "':150}}", NULL,
+	    false, "@p:d is the last" },
+	{ "{'version':'11'}", "{}", "{'users':{'" BOT "':150,'@p:d':100}}",
+	    NULL, true, NULL },
+	{ "{'version':'11'}", "{}", "{'users':{'" BOT "':75,'@p:d':75}}",
+	    NULL, true, "at power 75 and needs 100" },
+	{ "{'version':'11'}", "{}", "{'users':{'" BOT "':100,'@p:d':100}}",
+	    NULL, true, "@p:d would be at power 100 and the controller" },
+	{ "{}", "{}", NULL, BOT, false, "put itself out" },
+};
+
+static void
+put_over(struct json *form, const char *members)
+{
+	struct json *over = J(members);
+	const struct json *v;
+
+	for (v = json_first(over); v != NULL; v = json_next(v))
+		json_set(form, json_key(v), json_copy(v));
+	json_free(over);
+}
+
+/* The power to be sent: the constants, and these users. */
+static struct json *
+power_of(const char *users)
+{
+	struct json *p = J(POWER "'users':{}}");
+
+	put_over(p, users);
+	return p;
+}
+
+static void
+test_lockout(void **state)
+{
+	for (size_t i = 0; i < NELEM(lockout_cases); i++) {
+		const struct lockout_case *c = &lockout_cases[i];
+		struct json *d = J(DESIRED), *o = J(OBSERVED), *p = NULL;
+		struct room_write w = { .bot = BOT, .desired = d,
+		    .observed = o, .kick = c->kick, .joined = c->joined };
+		struct err e = {0};
+		int rv;
+
+		set_path(o, "members.@p:d", "'join'");
+		put_over(o, c->o);
+		put_over(d, c->d);
+		if (c->power != NULL)
+			w.power = p = power_of(c->power);
+		rv = room_may_write(&w, &e);
+		if ((rv == 0) != (c->why == NULL) || (c->why != NULL &&
+		    strstr(e.msg, c->why) == NULL))
+			fail_msg("%zu: %d, \"%s\"", i, rv, e.msg);
+		if (rv == -1)
+			assert_int_equal(e.kind, ERR_CONFLICT);
+		json_free(p);
+		json_free(o);
+		json_free(d);
+	}
+}
+
+/* Where the desired form is written, no write of ours is held up. */
+static void
+test_lockout_settled(void **state)
+{
+	static const char *const versions[] = { "9", "11", "12" };
+	struct json *d = J(DESIRED), *o = J(OBSERVED), *p;
+	struct err e;
+
+	for (size_t i = 0; i < NELEM(versions); i++) {
+		struct room_write w = { .bot = BOT, .desired = d,
+		    .observed = o, .joined = true };
+
+		json_set_str(d, "version", versions[i]);
+		json_set_str(o, "version", versions[i]);
+		set_path(o, "members.@p:d", "'join'");
+		w.power = p = room_power(d, BOT);
+		assert_int_equal(room_may_write(&w, &e), 0);
+		json_free(p);
+	}
+	json_free(d);
+	json_free(o);
+}
+
 static void
 test_diff_left(void **state)
 {
@@ -1305,6 +1446,8 @@ main(void)
 		cmocka_unit_test(test_power),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_diff_left),
+		cmocka_unit_test(test_lockout),
+		cmocka_unit_test(test_lockout_settled),
 		cmocka_unit_test(test_absorb),
 		cmocka_unit_test(test_create_body),
 		cmocka_unit_test(test_from_state),

@@ -152,6 +152,108 @@ close_store(struct fix *f)
 	f->s = NULL;
 }
 
+/* --- a copy ------------------------------------------------------------- */
+
+static void
+take_kv(struct store *s, const char *key, const char *want)
+{
+	char	*got = store_kv_get(s, key);
+
+	if (want == NULL)
+		assert_null(got);
+	else
+		assert_string_equal(got, want);
+	free(got);
+}
+
+static void
+count_row(const struct inbox_row *row, void *arg)
+{
+	(void)row;
+	++*(int *)arg;
+}
+
+static void
+count_out(const struct outbox_row *row, void *arg)
+{
+	(void)row;
+	++*(int *)arg;
+}
+
+/* Begun, written to in the middle, finished; then that file is opened. */
+static void
+test_backup(void **state)
+{
+	struct fix		*f = *state;
+	char			*path = xasprintf("%s/copy.db", f->dir);
+	char			*epoch = xstrdup(store_epoch(f->s)), *secret;
+	char			 text[40];
+	struct err		 err = { 0 };
+	struct store_backup	*b;
+	struct stat		 st;
+	int			 n = 0, steps = 0, rc;
+
+	store_kv_set(f->s, "a", "before");
+	store_kv_set(f->s, "feed.token", "s1");
+	store_secret_put(f->s, "s", "sealed");
+	store_inbox_add(f->s, "$waits", "!r", "{}");
+	store_outbox_add(f->s, &(struct outbox_row){ .room = "!r",
+	    .op = OUTBOX_SEND, .content = "{}" });
+	for (int i = 0; i < 2000; i++) {
+		snprintf(text, sizeof text, "fill %d", i);
+		store_log_add(f->s, text, "fill", "some more bytes");
+	}
+	store_commit(f->s);
+	store_kv_set(f->s, "a", "not committed");
+	b = store_backup_begin(f->s, path, &err);
+	if (b == NULL)
+		fail_msg("%s", err.msg);
+	while ((rc = store_backup_step(b, 10, &err)) == 1) {
+		assert_in_range(store_backup_percent(b), 0, 99);
+		snprintf(text, sizeof text, "meanwhile %d", steps++);
+		store_kv_set(f->s, "a", text);
+		store_commit(f->s);
+	}
+	if (rc == -1)
+		fail_msg("%s", err.msg);
+	assert_true(steps > 3);
+	store_backup_free(b);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* Not over another file, and nothing is left of one given up. */
+	assert_null(store_backup_begin(f->s, path, &err));
+	assert_non_null(strstr(err.msg, "is there already"));
+	free(path);
+	path = xasprintf("%s/other.db", f->dir);
+	b = store_backup_begin(f->s, path, &err);
+	assert_non_null(b);
+	assert_int_equal(store_backup_step(b, 1, &err), 1);
+	store_backup_free(b);
+	assert_int_equal(access(path, F_OK), -1);
+	remove_file(path, ".part");
+	free(path);
+	/* As the manual says: in the place of the database. */
+	close_store(f);
+	remove_file(f->path, "-wal");
+	remove_file(f->path, "-shm");
+	path = xasprintf("%s/copy.db", f->dir);
+	assert_int_equal(rename(path, f->path), 0);
+	reopen(f);
+	take_kv(f->s, "a", "before");
+	take_kv(f->s, "feed.token", NULL);
+	secret = store_secret_get(f->s, "s");
+	assert_string_equal(secret, "sealed");
+	secret_free(secret);
+	assert_string_not_equal(store_epoch(f->s), epoch);
+	store_inbox_each(f->s, 10, count_row, &n);
+	store_outbox_each(f->s, NOW, 10, count_out, &n);
+	assert_int_equal(n, 0);
+	/* ... but what was seen stays seen. */
+	assert_false(store_inbox_add(f->s, "$waits", "!r", "{}"));
+	free(path);
+	free(epoch);
+}
+
 /* --- opening -------------------------------------------------------------- */
 
 static void
@@ -1281,7 +1383,7 @@ main(void)
 		T(fresh), T(memory), T(newer_refused), T(foreign_refused),
 		T(garbage_refused), T(corrupt_refused), T(unclean_checked),
 		T(wrong_key), T(key_kept), T(locked), T(no_directory),
-		T(transactions), T(killed), T(full_disk_ends),
+		T(transactions), T(backup), T(killed), T(full_disk_ends),
 		T(resources), T(objects), T(secrets),
 		T(txns), T(inbox), T(inbox_trimmed),
 		T(outbox_road), T(outbox_waits), T(outbox_lost_target),

@@ -1,0 +1,212 @@
+/*
+ * Typed arguments: do the words behind a command fit what its file says?  Pure;
+ * what is named need not exist, handlers see to that and know the nearest name.
+ */
+#include "commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hiclaw/api.h"
+#include "hiclaw/matrix.h"
+
+const char *const argument_types[] = {
+	[ARG_STRING] = "string", [ARG_INT] = "int", [ARG_BOOL] = "bool",
+	[ARG_AGENT] = "agent", [ARG_KIND] = "kind", [ARG_NAME] = "name",
+	[ARG_RESOURCE] = "resource", [ARG_USER] = "user", [ARG_ROOM] = "room",
+	[ARG_DURATION] = "duration", [ARG_WORDS] = "words", NULL
+};
+
+#define DURATION_MAX_S	(366LL * 86400)
+
+static int64_t
+duration_ms(const char *text)
+{
+	static const struct { char unit; int64_t s; } units[] = {
+		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+	};
+	char *end;
+	long long n;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -1;
+	n = strtoll(text, &end, 10);
+	for (size_t i = 0; i < NELEM(units); i++)
+		if (end[0] == units[i].unit && end[1] == '\0')
+			return n < 1 || n > DURATION_MAX_S / units[i].s ? -1 :
+			    n * units[i].s * 1000;
+	return -1;
+}
+
+static bool
+is_int(const char *s)
+{
+	size_t n;
+
+	s += *s == '-';
+	n = strspn(s, "0123456789");
+	return n > 0 && n <= 15 && s[n] == '\0';
+}
+
+static bool
+is_bool(const char *s)
+{
+	static const char *const words[] = { "true", "false", "yes", "no",
+	    "on", "off" };
+
+	for (size_t i = 0; i < NELEM(words); i++)
+		if (strcmp(s, words[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
+argument_bool(const char *s)
+{
+	return strcmp(s, "true") == 0 || strcmp(s, "yes") == 0 ||
+	    strcmp(s, "on") == 0;
+}
+
+/* "worker/alice" of agents and resources: a kind, and something behind it. */
+static bool
+is_kind_prefixed(const char *word)
+{
+	const char *slash = strchr(word, '/');
+	char *kind;
+	bool is;
+
+	if (slash == NULL || slash == word || slash[1] == '\0')
+		return false;
+	kind = xstrndup(word, (size_t)(slash - word));
+	is = kind_find(kind) != NULL;
+	free(kind);
+	return is;
+}
+
+static const char *
+expected(enum argument_type type)
+{
+	switch (type) {
+	case ARG_INT:
+		return "a whole number";
+	case ARG_BOOL:
+		return "true or false";
+	case ARG_KIND:
+		return "worker, team, human or manager";
+	case ARG_RESOURCE:
+		return "a kind and a name, like worker alice";
+	case ARG_USER:
+		return "a Matrix ID like @ann:example.org, or a Human's name";
+	case ARG_DURATION:
+		return "a time like 30s, 5m, 2h or 7d";
+	case ARG_AGENT:
+		return "an agent's name";
+	case ARG_NAME:
+		return "a name of small letters, digits and dashes";
+	default:
+		return "a word";
+	}
+}
+
+static bool
+is_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n > 0 && n <= 64 && s[0] != '-' && strspn(s,
+	    "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == n;
+}
+
+/* How many words from `at` on are one value of this type; 0: none is. */
+static size_t
+take(enum argument_type type, const struct strv *v, size_t at)
+{
+	const char *word = v->v[at];
+	bool has_next = at + 1 < v->n;
+
+	switch (type) {
+	case ARG_INT:
+		return is_int(word);
+	case ARG_BOOL:
+		return is_bool(word);
+	case ARG_DURATION:
+		return duration_ms(word) != -1;
+	case ARG_KIND:
+		return kind_find(word) != NULL || strcmp(word, "all") == 0;
+	case ARG_NAME:
+		return is_name(word);
+	case ARG_AGENT:
+		return is_name(word);
+	case ARG_RESOURCE:
+		if (is_kind_prefixed(word))
+			return 1;
+		return kind_find(word) != NULL && has_next ? 2 : 0;
+	case ARG_USER:
+		return word[0] == '@' ? mxid_valid(word) : is_name(word);
+	case ARG_WORDS:
+		return v->n - at;
+	case ARG_STRING:
+	case ARG_ROOM:
+		return 1;
+	}
+	return 0;
+}
+
+/*
+ * The words of one argument.  After a "KIND NAME" more names may follow that
+ * are of that kind: "worker alice bob".
+ */
+size_t
+argument_words(const struct command *c, size_t i, const struct strv *v,
+    size_t at)
+{
+	const struct argument *a = &c->arguments[i];
+	size_t n, total = 0;
+
+	while (at + total < v->n) {
+		n = take(a->type, v, at + total);
+		if (n == 0 && total > 0 && a->type == ARG_RESOURCE)
+			n = is_name(v->v[at + total]);
+		if (n == 0)
+			break;
+		total += n;
+		if (!a->many)
+			break;
+	}
+	return total;
+}
+
+static int
+wrong_type(const struct command *c, const struct argument *a,
+    const char *word, struct err *e)
+{
+	if (a->type == ARG_RESOURCE && kind_find(word) != NULL)
+		return err_set(e, ERR_USER, "which %s? The name is missing",
+		    kind_find(word)->singular);
+	return err_set(e, ERR_USER, "\"%.40s\" is no %s for %s: it takes %s",
+	    word, a->name, c->name, expected(a->type));
+}
+
+int
+arguments_check(const struct command *c, const struct strv *v, struct err *e)
+{
+	size_t at = 0, n;
+
+	for (size_t i = 0; i < c->arguments_n; i++) {
+		const struct argument *a = &c->arguments[i];
+
+		n = argument_words(c, i, v, at);
+		if (n == 0 && at < v->n && (a->required ||
+		    i + 1 == c->arguments_n))
+			return wrong_type(c, a, v->v[at], e);
+		if (n == 0 && a->required)
+			return err_set(e, ERR_USER, "which %s?%s%s", a->name,
+			    a->help[0] != '\0' ? " It is " : "", a->help);
+		at += n;
+	}
+	if (at < v->n)
+		return err_set(e, ERR_USER, "%s takes no more than that: "
+		    "\"%.40s\" is too much", c->name, v->v[at]);
+	return 0;
+}

@@ -96,6 +96,16 @@ void	engine_after_commit(struct engine *);
 void	engine_freeze(struct engine *, const char *why);
 const char *engine_frozen(const struct engine *);	/* that why, or NULL */
 
+/*
+ * What others do to this object is left so until then (wall clock), over restarts
+ * too, or until something else is asked of it; in the past: that ends now.  False:
+ * there is no such object, or there was nothing to end.
+ */
+bool	engine_leave(struct engine *, const char *key, int64_t until_ms);
+/* What it was when it was put right the last time: canonical JSON, borrowed until
+ * the next time; NULL: it was not there, or nothing ever had to be put right. */
+const char *engine_drifted(const struct engine *, const char *key);
+
 /* --- deciding ----------------------------------------------------------- */
 
 const struct resources *engine_resources(const struct engine *);

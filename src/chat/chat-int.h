@@ -152,8 +152,8 @@ void	 send_file(struct chat *, const char *room, int64_t thread,
 /* A short text and a file with the whole. */
 void	 say_file(struct request *, const struct text *, const char *name,
 	    const char *type, const char *data);
-/* One line of news in the admin room. */
-void	 say_news(struct chat *, const char *template_name,
+/* One line of news in the admin room; gives the outbox id. */
+int64_t	 say_news(struct chat *, const char *template_name,
 	    const struct fill *);
 
 /* --- change.c: what src/ops tries, in a room ----------------------------- */
@@ -293,6 +293,12 @@ void	 joining_ready(void *chat, const char *key);
 bool	 joining_offer(struct chat *, const char *agent, const char *asker,
 	    struct err *);
 
+/* cmd-drift.c: that message tells of drift of this object, which was then so
+ * (canonical JSON, or NULL); and a tap on one. */
+void	 drift_noted(struct chat *, int64_t message, const char *key,
+	    const char *form);
+bool	 drift_tap(struct request *, int64_t message, const char *key);
+
 void	 news_drift(void *, const char *key, const char *sender,
 	    const struct strv *did);
 void	 news_fight(void *, const char *key, const char *sender, int wait_s);
@@ -300,6 +306,9 @@ void	 news_system(void *, const char *provider, bool is_up,
 	    int64_t since_ms, const char *why);
 void	 news_gone(void *, const char *kind, const char *name);
 
+/* Of which room of ours that is the key, and the declared name that it is of:
+ * yours, or NULL. */
+enum where room_about(struct chat *, const char *key, char **subject);
 enum where where_is(struct chat *, const char *room, const char *sender);
 /* Where the request's room and sender are; sets where and subject. */
 void	 request_place(struct request *);

@@ -228,12 +228,15 @@ replied_message(struct request *q)
 	    store_outbox_find(q->chat->store, q->in.reply_to) : 0;
 }
 
-/* "apply" or "undo" as a reply to a message needs no address. */
+/* "apply", "undo" or "ignore 2h" as a reply to a message needs no address. */
 static bool
 is_replied_command(struct request *q)
 {
+	const struct strv *v = &q->words.raw;
+
 	return q->in.reply_to != NULL && q->command != NULL &&
-	    q->command->reply && q->words.raw.n == 1;
+	    q->command->reply && (v->n == 1 || (v->n == 2 &&
+	    duration_ms(v->v[1]) > 0));
 }
 
 static bool

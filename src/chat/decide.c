@@ -537,6 +537,7 @@ take_tap(struct request *q, int64_t message, const char *key)
 
 bool (*const tap_takers[])(struct request *, int64_t, const char *) = {
 	take_tap,
+	drift_tap,
 	NULL
 };
 

@@ -6,6 +6,7 @@
 #include "cmd.h"
 
 const struct handler handlers[] = {
+	{ "adopt", cmd_adopt, VERB_ADMIN },
 	{ "apply", cmd_apply, VERB_UPDATE },
 	{ "approve", cmd_approve, VERB_STATUS },
 	{ "audit", cmd_audit, VERB_ADMIN },
@@ -34,6 +35,7 @@ const struct handler handlers[] = {
 	{ "help", cmd_help, VERB_VERSION },
 	{ "history", cmd_history, VERB_GET },
 	{ "hold", cmd_hold, VERB_STATUS },
+	{ "ignore", cmd_ignore, VERB_ADMIN },
 	{ "invite", cmd_invite, VERB_ADMIN },
 	{ "join", cmd_join, VERB_ADMIN },
 	{ "join-me", cmd_join_me, VERB_GET },
@@ -46,6 +48,7 @@ const struct handler handlers[] = {
 	{ "proposals", cmd_proposals, VERB_STATUS },
 	{ "reload", cmd_reload, VERB_ADMIN },
 	{ "restart", cmd_restart, VERB_RESTART },
+	{ "revert", cmd_revert, VERB_ADMIN },
 	{ "rollback", cmd_rollback, VERB_UPDATE },
 	{ "rotate", cmd_rotate, VERB_ADMIN },
 	{ "scale", cmd_scale, VERB_UPDATE },

@@ -36,16 +36,18 @@ log_object(struct chat *c, const char *key, const char *kind,
 	store_log_add(c->store, subject, kind, text);
 }
 
-/* News of an object go where its owner's are heard. */
-static void
+/* News of an object go where its owner's are heard; gives the outbox id, or 0. */
+static int64_t
 say_of(struct chat *c, const char *key, const char *template,
     const struct fill *fill)
 {
 	struct strv subjects = { 0 };
+	int64_t message;
 
 	watch_subjects(c, key, &subjects);
-	say_news_of(c, &subjects, template, fill);
+	message = say_news_of(c, &subjects, template, fill);
 	strv_release(&subjects);
+	return message;
 }
 
 /* --- agents that die -------------------------------------------------------- */
@@ -287,9 +289,9 @@ news_drift(void *arg, const char *key, const char *sender,
 	what = short_ids(c->engine, line);
 	free(line);
 	if (!mending_takes(c))
-		say_of(c, key, "drift", FILL(V("object", title),
+		drift_noted(c, say_of(c, key, "drift", FILL(V("object", title),
 		    V("who", sender != NULL ? sender : "somebody"),
-		    V("did", what)));
+		    V("did", what))), key, engine_drifted(c->engine, key));
 	line = xasprintf("%s: changed by %s; put back (%s)", title,
 	    sender != NULL ? sender : "somebody", what);
 	log_object(c, key, "drift", line);
@@ -303,6 +305,8 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 {
 	struct chat *c = arg;
 	char *title, age[16], *line;
+	struct object_view o;
+	int64_t message;
 
 	store_begin(c->store);
 	if (is_container(key)) {
@@ -310,9 +314,11 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 		return;
 	}
 	title = object_title(key);
-	say_of(c, key, "fight", FILL(V("object", title),
+	message = say_of(c, key, "fight", FILL(V("object", title),
 	    V("who", sender != NULL ? sender : "somebody"),
 	    V("wait", clock_age((int64_t)wait_s * 1000, age))));
+	drift_noted(c, message, key, engine_object(c->engine, key, &o) ?
+	    o.observed : NULL);
 	line = xasprintf("%s: %s keeps changing it; waiting %d s", title,
 	    sender != NULL ? sender : "somebody", wait_s);
 	log_object(c, key, "drift", line);

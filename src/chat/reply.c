@@ -310,14 +310,16 @@ say_file(struct request *q, const struct text *t, const char *name,
 	send_file(q->chat, q->room, 0, name, type, data);
 }
 
-void
+int64_t
 say_news(struct chat *c, const char *template_name, const struct fill *fill)
 {
 	struct reply r = { .state = REPLY_INFO };
 	struct text t = { 0 };
+	int64_t message;
 
 	template_fill(c->templates, template_name, fill, &t);
 	store_begin(c->store);
-	reply_send(c, "room:admin", &r, &t);
+	message = reply_send(c, "room:admin", &r, &t);
 	text_release(&t);
+	return message;
 }

@@ -331,13 +331,14 @@ watch_tell(struct chat *c, const struct strv *subjects,
 	text_release(&t);
 }
 
-void
+int64_t
 say_news_of(struct chat *c, const struct strv *subjects,
     const char *template_name, const struct fill *fill)
 {
 	watch_tell(c, subjects, template_name, fill);
-	if (!is_muted(c, subjects))
-		say_news(c, template_name, fill);
+	if (is_muted(c, subjects))
+		return 0;
+	return say_news(c, template_name, fill);
 }
 
 /* --- runs ----------------------------------------------------------------------- */

@@ -140,7 +140,8 @@ count_repair(struct item *it, const struct strv *did)
 }
 
 void
-drift_repaired(struct engine *e, struct item *it, const struct strv *did)
+drift_repaired(struct engine *e, struct item *it, const struct strv *did,
+    const struct json *found)
 {
 	char *by = it->drift_by;
 
@@ -148,6 +149,8 @@ drift_repaired(struct engine *e, struct item *it, const struct strv *did)
 	it->has_paused = false;
 	if (did->n > 0) {
 		count_repair(it, did);
+		free(it->drifted);
+		it->drifted = found != NULL ? json_canonical(found) : NULL;
 		e->repairs++;
 		TELL(e, drift, it->key, by[0] != '\0' ? by : NULL, did);
 	}
@@ -175,6 +178,96 @@ drift_failed(struct engine *e, struct item *it)
 	if (it->repairs >= FIGHT_REPAIRS && it->fights++ == 0)
 		tell_fight(e, it, wait);
 	return wait;
+}
+
+/* --- left as it is ---------------------------------------------------------- */
+
+#define LEFT_KEY	"engine.left"
+
+/* What is over is not kept. */
+static void
+left_set(struct engine *e, const char *key, int64_t until_ms)
+{
+	struct json *kept = json_object();
+	const struct json *v;
+	int64_t now = clock_ms();
+
+	for (v = json_first(e->left); v != NULL; v = json_next(v))
+		if (strcmp(json_key(v), key) != 0 &&
+		    json_int(e->left, json_key(v), 0) > now)
+			json_set(kept, json_key(v), json_copy(v));
+	if (until_ms > now)
+		json_set_int(kept, key, until_ms);
+	json_free(e->left);
+	e->left = kept;
+	kept_save(e, LEFT_KEY, kept);
+}
+
+/* After the items. */
+void
+left_load(struct engine *e)
+{
+	const struct json *v;
+	struct item *it;
+
+	e->left = kept_load(e, LEFT_KEY);
+	for (v = json_first(e->left); v != NULL; v = json_next(v))
+		if ((it = item_find(e, json_key(v))) != NULL)
+			it->left_ms = json_int(e->left, json_key(v), 0);
+}
+
+void
+left_end(struct engine *e, struct item *it)
+{
+	if (it->left_ms == 0)
+		return;
+	it->left_ms = 0;
+	it->retry_ms = 0;
+	left_set(e, it->key, 0);
+}
+
+int64_t
+left_for(struct engine *e, struct item *it)
+{
+	int64_t left = it->left_ms - clock_ms();
+
+	if (left <= 0) {
+		left_end(e, it);
+		return 0;
+	}
+	/* Known after a restart as well: it is told when it is put right. */
+	if (it->drift_by == NULL)
+		it->drift_by = xstrdup("");
+	return left;
+}
+
+bool
+engine_leave(struct engine *e, const char *key, int64_t until_ms)
+{
+	struct item *it = item_find(e, key);
+
+	if (it == NULL || it->desired == NULL)
+		return false;
+	if (until_ms <= clock_ms()) {
+		bool was = it->left_ms > clock_ms();
+
+		left_end(e, it);
+		item_touch(e, it);
+		return was;
+	}
+	it->left_ms = until_ms;
+	it->retry_ms = 0;
+	left_set(e, key, until_ms);
+	item_touch(e, it);
+	return true;
+}
+
+const char *
+engine_drifted(const struct engine *e, const char *key)
+{
+	const struct item *it = item_find(e, key);
+
+	return it != NULL ? it->drifted : NULL;
 }
 
 /* --- events that came before their object was known ----------------------- */

@@ -56,6 +56,9 @@ struct item {
 	char		*drift_by;	/* who changed it, "" if found by resync;
 					 * NULL: no drift */
 	char		*repaired;	/* what was done the last time */
+	char		*drifted;	/* observed as it was then; or NULL */
+	int64_t		 left_ms;	/* wall clock: until then what others do
+					 * to it stays; or 0 */
 	int		 repairs;	/* the same, within the window below */
 	int64_t		 repairs_since;	/* monotonic */
 	int		 fights;	/* times it was told to wait */
@@ -138,6 +141,7 @@ struct engine {
 	struct json		*rotations;	/* see rotate.c */
 	struct timer		*rotation_timer;
 	struct json		*restarts;	/* see restart.c */
+	struct json		*left;		/* key -> until_ms, see drift.c */
 	struct timer		*period_timer;
 	pthread_mutex_t		 said_lock;
 	atomic_bool		 has_said;	/* since runs were looked at */
@@ -200,12 +204,17 @@ void	 drift_forget(struct item *);
 /* The count of repairs begins anew. */
 void	 drift_begin_anew(struct item *);
 /* After a repair: reports it. */
-void	 drift_repaired(struct engine *, struct item *, const struct strv *did);
+void	 drift_repaired(struct engine *, struct item *, const struct strv *did,
+	    const struct json *found);
 /* Of a kind with pauses: a repair that its system answered has failed.  The ms to
  * wait before the next one. */
 int64_t	 drift_failed(struct engine *, struct item *);
 /* The ms to wait before the next one, if this is a fight. */
 int64_t	 drift_hold(struct engine *, struct item *);
+void	 left_load(struct engine *);
+void	 left_end(struct engine *, struct item *);
+/* So long it is left as others made it; 0: it is not. */
+int64_t	 left_for(struct engine *, struct item *);
 void	 stray_keep(struct engine *, const char *handle, const struct json *);
 void	 strays_replay(struct engine *, struct item *);
 void	 observe_start(struct engine *);

@@ -161,6 +161,7 @@ engine_new(struct loop *loop, struct store *store,
 	restarts_load(e);
 	store_resources_each(store, load_resource, e);
 	load_objects(e);
+	left_load(e);
 	runs_load(e);
 	e->timer = timer_new(loop, tick, e);
 	return e;
@@ -191,6 +192,7 @@ engine_free(struct engine *e)
 	world_memo_free(e->memo);
 	json_free(e->rotations);
 	json_free(e->restarts);
+	json_free(e->left);
 	pthread_mutex_destroy(&e->said_lock);
 	runs_free(e);
 	map_free(e->items);
@@ -386,8 +388,9 @@ put_object(struct engine *e, const struct item *it)
  * asked, not because of drift (but a repair in hand is still one).
  */
 static void
-reset(struct item *it)
+reset(struct engine *e, struct item *it)
 {
+	left_end(e, it);
 	it->retry_ms = 0;
 	it->fails = 0;
 	it->asked_for = true;
@@ -404,7 +407,7 @@ sync_object(struct engine *e, const struct object *o)
 
 	free(it->desired);
 	it->desired = xstrdup(o->desired);
-	reset(it);
+	reset(e, it);
 	item_set_deps(e, it, it->desired, &o->deps);
 	put_object(e, it);
 	item_touch(e, it);
@@ -453,7 +456,7 @@ engine_sync(struct engine *e)
 			free(it->desired);
 			it->desired = NULL;
 			item_unwanted(e, it);
-			reset(it);
+			reset(e, it);
 			put_object(e, it);
 			item_touch(e, it);
 		}

@@ -191,6 +191,7 @@ item_free(void *arg)
 	free(it->error);
 	free(it->drift_by);
 	free(it->repaired);
+	free(it->drifted);
 	free(it->handle);
 	free(it->lent);
 	json_free(it->news);
@@ -604,6 +605,13 @@ item_check(struct engine *e, struct item *it)
 	}
 	if (it->retry_ms > clock_mono_ms())
 		return;		/* BACKOFF or FAILED: its time will come */
+	if ((hold = left_for(e, it)) > 0) {
+		it->retry_ms = clock_mono_ms() + hold;
+		item_set_error(it, "changed by somebody and left so for a "
+		    "while, as was asked");
+		item_set_state(e, it, OBJECT_BACKOFF);
+		return;
+	}
 	if ((hold = drift_hold(e, it)) > 0) {
 		it->retry_ms = clock_mono_ms() + hold;
 		item_set_error(it, it->kind->pauses_s != NULL ?

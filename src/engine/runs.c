@@ -306,6 +306,7 @@ run_take(struct engine *e, struct run *r, const struct plan *plan,
 		return;
 	}
 	if (!is_new) {
+		left_end(e, it);
 		it->retry_ms = 0;
 		item_touch(e, it);
 	}

@@ -52,6 +52,20 @@ obj_handle(const struct json *observed)
 	return json_str(observed, "room_id");
 }
 
+/* Somebody changed these members of what is observed. */
+static bool
+obj_absorb(struct json *observed, const struct json *event)
+{
+	const struct json *v = json_first(json_get(event, "drift"));
+
+	if (v == NULL)
+		return false;
+	json_remove(observed, "is");
+	for (; v != NULL; v = json_next(v))
+		json_set(observed, json_key(v), json_copy(v));
+	return true;
+}
+
 static int
 obj_ensure(void *ctx, const struct work *w, struct outcome *out,
     struct err *err)
@@ -76,6 +90,7 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 		json_set_strf(out->observed, "room_id", "!%s", w->key);
 	json_set_str(out->observed, "user", json_str(w->desired, "user"));
 	json_set_str(out->observed, "name", json_str(w->desired, "name"));
+	json_set_str(out->observed, "topic", json_str(w->desired, "topic"));
 	json_set_bool(out->observed, "made", true);
 	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
 	members = json_set(out->observed, "members", json_object());
@@ -182,7 +197,8 @@ static const struct object_secret consumer_key[] = {
 	{ .name = "key", .bytes = 32, .rotates = true }, { .name = NULL }
 };
 #define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
-    .handle = obj_handle, .ensure = obj_ensure, .remove = obj_remove }
+    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure, \
+    .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
 	KIND("room", NULL), KIND("tree", NULL),

@@ -39,6 +39,8 @@ struct life_news chat_life_news(struct chat *);
 /* For struct ops: a change that needed nothing outside gets its receipt. */
 void	chat_settled(void *chat, const struct run_request *,
 	    const char *plan_hash);
+/* What changes need before they run; as long as the chat lives. */
+const struct policy *chat_policy(const struct chat *);
 /* For struct ops: somebody showed the join code of an agent. */
 void	chat_joined(void *chat, const char *agent, const char *from,
 	    bool is_again);

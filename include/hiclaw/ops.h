@@ -21,6 +21,7 @@ struct ops {
 	void		(*joined)(void *arg, const char *agent,
 			    const char *from, bool is_again);
 	void		*arg;
+	const struct policy *policy;	/* chat.policy; NULL: none */
 };
 
 /* --- may.c: who may do what ---------------------------------------------- */

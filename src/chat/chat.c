@@ -82,6 +82,12 @@ chat_new(struct store *store, struct engine *engine,
 	return c;
 }
 
+const struct policy *
+chat_policy(const struct chat *c)
+{
+	return c->policy;
+}
+
 void
 chat_free(struct chat *c)
 {

@@ -448,6 +448,7 @@ daemon_open(struct daemon *d, struct err *err)
 		return -1;
 	news = chat_life_news(d->chat);
 	d->ops.arg = d->chat;
+	d->ops.policy = chat_policy(d->chat);
 	freeze_load(&d->ops);
 	life_tell(d->life, &news);
 	engine_observe(d->engine, chat_observer(d->chat));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/policy.h"
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
 
@@ -46,6 +47,38 @@ is_frozen(struct call *c)
 	return why != NULL;
 }
 
+/*
+ * What people have to have approved is asked for in a room; the request is a yes
+ * to what only its asker confirms.  Agents go by their rules alone: see
+ * chat.policy in hiclaw-controller.conf(5).
+ */
+static bool
+is_for_a_room(struct call *c, const struct json *action,
+    const struct attempt *ch)
+{
+	static const enum policy_asker askers[] = { ASKER_TIER1, ASKER_TIER1,
+	    ASKER_TIER2, ASKER_TIER3 };
+	const struct policy *policy = c->rest->ops->policy;
+	const char *window = NULL;
+	int64_t until;
+	bool waits;
+
+	if (policy == NULL || c->caller.is != CALLER_PERSON ||
+	    plan_is_empty(ch->plan))
+		return false;
+	waits = policy_rule(policy, askers[c->caller.tier & 3],
+	    change_risk(action, ch))->mode == POLICY_APPROVE;
+	if (!waits && !str_equal(json_str(action, "do"), "state"))
+		policy_is_frozen(policy, clock_ms(), &until, &window);
+	if (waits)
+		answer_error(c, 403, "chat.policy has this wait for approvals: "
+		    "ask for it in a room");
+	else if (window != NULL)
+		answer_error(c, 403, "this is in a freeze window (%s): ask for "
+		    "it in a room", window);
+	return waits || window != NULL;
+}
+
 /* What may not be, or only if somebody else approves: 403 with the rule. */
 static bool
 may_change(struct call *c, const struct json *action,
@@ -58,7 +91,7 @@ may_change(struct call *c, const struct json *action,
 	/* MAY_ASK: the request is the answer. */
 	if (change_may(c->rest->ops->engine, &c->caller, action, ch, why,
 	    sizeof why) >= MAY_ASK)
-		return true;
+		return !is_for_a_room(c, action, ch);
 	answer_error(c, 403, "%s", why);
 	return false;
 }
@@ -517,7 +550,8 @@ try_many(struct call *c, struct resource **rs, size_t n, const char *prune,
 		answer_error(c, 403, "%s", why);
 		goto out;
 	}
-	if (!is_plan && !plan_is_empty(ch.plan) && is_frozen(c))
+	if (!is_plan && !plan_is_empty(ch.plan) && (is_frozen(c) ||
+	    is_for_a_room(c, action, &ch)))
 		goto out;
 	o = plan_json(c, action, &ch, decoded);
 	json_set_str(o, "why", may < MAY_NOW ? why : NULL);

@@ -753,6 +753,18 @@ step_wait(struct play *p, const struct step *st)
 	return 0;
 }
 
+/* Until all is as declared again; who wants to see it on the way waits less. */
+static int
+calm_down(struct play *p)
+{
+	int64_t end = clock_mono_ms() + p->o->stage.timeout_ms;
+
+	while (clock_mono_ms() < end && !stage_is_calm(&p->stage))
+		if (look(p, 50) == -1)
+			return -1;
+	return 0;
+}
+
 static int
 step_process(struct play *p, const struct step *st)
 {
@@ -769,7 +781,8 @@ step_process(struct play *p, const struct step *st)
 		    SIGTERM);
 	if (st->kind == STEP_STOP || st->kind == STEP_KILL)
 		return 0;
-	return start(p, st->kind == STEP_RESTORE ? p->admin_room : NULL);
+	return start(p, st->kind == STEP_RESTORE ? p->admin_room : NULL) ==
+	    -1 ? -1 : calm_down(p);
 }
 
 static const struct play_row {

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "hiclaw/policy.h"
 #include "hiclaw/clock.h"
 #include "hiclaw/log.h"
 #include "hiclaw/loop.h"
@@ -863,6 +864,29 @@ test_update(void **state)
 	expect(h, 422, "nobody");
 }
 
+/* What has to be approved in a room is not to be had around it. */
+static void
+test_policy(void **state)
+{
+	static const char text[] = "{\"rules\":[{\"asker\":\"tier1\","
+	    "\"risk\":[\"delete\"],\"mode\":\"approve\"}]}";
+	struct house *h = *state;
+	struct err err;
+	struct json *o = json_parse(text, sizeof text - 1, &err);
+	struct policy *policy = policy_read(o, 1000, &err);
+
+	h->ops.policy = policy;
+	ask(h, "boss", "DELETE", "/api/v1/workers/alice", "");
+	expect(h, 403, "wait for approvals");
+	ask(h, "boss", "PUT", "/api/v1/workers/alice", "{\"soul\":\"x\"}");
+	expect(h, 200, "");
+	h->ops.policy = NULL;
+	ask(h, "boss", "DELETE", "/api/v1/workers/alice", "");
+	assert_int_equal(h->status, 204);
+	policy_free(policy);
+	json_free(o);
+}
+
 static void
 test_bad_bodies(void **state)
 {
@@ -1465,7 +1489,7 @@ main(void)
 		E(test_join), E(test_join_race), E(test_join_expires),
 		E(test_home), E(test_tokens), E(test_offers),
 		T(test_matrix), T(test_lists), T(test_create), T(test_update),
-		T(test_bad_bodies), T(test_paths), T(test_bad_tokens),
+		T(test_policy), T(test_bad_bodies), T(test_paths), T(test_bad_tokens),
 		T(test_roles_move), T(test_life), T(test_ready), T(test_logs),
 		T(test_apply), T(test_system), T(test_views),
 	};

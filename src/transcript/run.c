@@ -41,9 +41,12 @@ static const char help[] =
 "      --shared-secret TEXT  its registration_shared_secret\n"
 "      --domain NAME         its name (hiclaw.localhost)\n"
 "\n"
-"Example\n"
-"  @alice> !hiclaw get workers        a file greet.txt, with a line in front:\n"
-"  bot< ...                           person: @alice admin\n"
+"Examples\n"
+"  hiclaw transcript run --update greet.txt     with this in greet.txt:\n"
+"\n"
+"    person: @alice admin\n"
+"    room: admin\n"
+"    @alice> !hiclaw get workers\n"
 "\n"
 "  hiclaw transcript run --verbose greet.txt\n";
 

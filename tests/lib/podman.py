@@ -164,7 +164,8 @@ class Podman:
             self.command("system", "service", "--time=0",
                          f"unix://{self.socket}"),
             env=self.env, stdin=subprocess.DEVNULL, stdout=self.log,
-            stderr=subprocess.STDOUT, start_new_session=True)
+            stderr=subprocess.STDOUT, start_new_session=True,
+            cwd=self.socket.parent)     # conmon leaves an "oom" where it is
         end = time.monotonic() + 30
         while True:
             try:

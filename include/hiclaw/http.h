@@ -68,6 +68,9 @@ void	 http_res_release(struct http_res *);
 const char *http_header(const struct http_res *, const char *name);
 /* Percent-encode everything outside A-Z a-z 0-9 - . _ ~ ; yours. */
 char	*http_escape(const char *);
+/* A path: every %s is put in percent-encoded; knows no other conversion.  Yours. */
+char	*http_path(const char *, ...) PRINTF(1, 2);
+char	*http_vpath(const char *, va_list) PRINTF(1, 0);
 char	*http_unescape(const char *, size_t);	/* NULL if malformed or NUL */
 /* End calls in flight soon and refuse new ones: for shutting down. */
 void	 http_abort_all(void);

@@ -51,7 +51,7 @@ int	mx_call_token(const struct mx *, const char *method, const char *path,
 	    const char *token, const struct json *body, struct mx_answer *,
 	    struct err *) MUST_CHECK;
 void	mx_answer_release(struct mx_answer *);
-/* A path: every %s is put in percent-encoded; knows no other conversion.  Yours. */
+/* As http_path; for the paths of this API. */
 char	*mx_path(const char *, ...) PRINTF(1, 2);
 
 /* --- start-up ----------------------------------------------------------- */

@@ -188,28 +188,20 @@ bool
 command_waits(struct request *q)
 {
 	enum risk risk = command_risk(q->command);
-	const struct policy_rule *rule = policy_rule(q->chat->policy,
-	    asker_kind(q), risk);
-	struct policy_rule by_people;
+	struct policy_rule rule = { 0 };
 	struct json *o;
+	bool waits;
 
-	if (rule->mode == POLICY_RUN || q->is_approved)
-		return false;
-	/* An agent cannot confirm anything. */
-	o = policy_rule_json(rule);
-	policy_rule_read(o, &by_people);
-	json_free(o);
-	if (q->is_agent && by_people.mode == POLICY_CONFIRM) {
-		by_people.mode = POLICY_APPROVE;
-		by_people.by_tier1 = true;
-		by_people.count = 1;
+	proposal_rule_for(q, risk, &rule);
+	waits = rule.mode != POLICY_RUN && !q->is_approved;
+	if (waits) {
+		o = command_action(q, risk);
+		proposal_ask(q, o, NULL, NULL, "It is carried out as if "
+		    "whoever approves it had typed it.", &rule, 0, NULL);
+		json_free(o);
 	}
-	o = command_action(q, risk);
-	proposal_ask(q, o, NULL, NULL, "It is carried out as if whoever "
-	    "approves it had typed it.", &by_people, 0, NULL);
-	policy_rule_release(&by_people);
-	json_free(o);
-	return true;
+	policy_rule_release(&rule);
+	return waits;
 }
 
 /* Said, if it may not. */

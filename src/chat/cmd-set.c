@@ -226,28 +226,37 @@ draft_assign_all(struct draft *d, const struct pairs *ps, struct err *e)
 	return 0;
 }
 
+/* "KIND NAME KEY=VALUE ..."; what is asked when nothing, or no pair, is there. */
+static int
+read_pairs(struct request *q, const char *what, const char *which,
+    const struct kind **kind, const char **name, struct pairs *ps,
+    struct err *e)
+{
+	const struct strv *v = &q->words.v;
+	size_t at = 0;
+
+	if (v->n == 0)
+		return err_set(e, ERR_USER, "%s", what);
+	if (read_name(q, v, &at, kind, name, e) == -1 ||
+	    pairs_read(v, at, ps, e) == -1)
+		return -1;
+	return ps->n > 0 ? 0 : err_set(e, ERR_USER, "%s", which);
+}
+
 /* --- set ------------------------------------------------------------------- */
 
 void
 cmd_set(struct request *q)
 {
-	const struct strv *v = &q->words.v;
 	const struct kind *kind;
 	const char *name;
 	struct draft d = { .kind = NULL };
 	struct pairs ps = { .n = 0 };
 	struct err err;
-	size_t at = 0;
 	char *title;
 
-	if (v->n == 0)
-		say_usage(q, "set what?");
-	else if (read_name(q, v, &at, &kind, &name, &err) == -1)
+	if (read_pairs(q, "set what?", "which field?", &kind, &name, &ps, &err) == -1)
 		say_usage(q, err.msg);
-	else if (pairs_read(v, at, &ps, &err) == -1)
-		say_usage(q, err.msg);
-	else if (ps.n == 0)
-		say_usage(q, "which field?");
 	else if (draft_of(q, kind, name, &d, &err) == -1 ||
 	    draft_assign_all(&d, &ps, &err) == -1)
 		say_wrong(q, "%s", err.msg);
@@ -409,23 +418,15 @@ label_all(struct draft *d, const struct pairs *ps)
 void
 cmd_label(struct request *q)
 {
-	const struct strv *v = &q->words.v;
 	const struct kind *kind;
 	const char *name;
 	struct draft d = { .kind = NULL };
 	struct pairs ps = { .n = 0 };
 	struct err err;
-	size_t at = 0;
 	char *title;
 
-	if (v->n == 0)
-		say_usage(q, "label what?");
-	else if (read_name(q, v, &at, &kind, &name, &err) == -1)
+	if (read_pairs(q, "label what?", "which label?", &kind, &name, &ps, &err) == -1)
 		say_usage(q, err.msg);
-	else if (pairs_read(v, at, &ps, &err) == -1)
-		say_usage(q, err.msg);
-	else if (ps.n == 0)
-		say_usage(q, "which label?");
 	else if (draft_of(q, kind, name, &d, &err) == -1)
 		say_wrong(q, "%s", err.msg);
 	else if (d.t.team != NULL)

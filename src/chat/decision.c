@@ -24,20 +24,6 @@ static const struct row { const char *key; enum verdict verdict; } rows[] = {
 	{ "\xe2\x96\xb6", VERDICT_RELEASE },		/* play button */
 };
 
-/* Bytes of a variation selector or skin tone at s, or 0. */
-static size_t
-decoration_len(const char *s)
-{
-	const unsigned char *u = (const unsigned char *)s;
-
-	if (u[0] == 0xef && u[1] == 0xb8 && (u[2] == 0x8e || u[2] == 0x8f))
-		return 3;			/* U+FE0E, U+FE0F */
-	if (u[0] == 0xf0 && u[1] == 0x9f && u[2] == 0x8f &&
-	    u[3] >= 0xbb && u[3] <= 0xbf)
-		return 4;			/* U+1F3FB .. U+1F3FF */
-	return 0;
-}
-
 void
 key_normalise(const char *key, char *dst, size_t size)
 {
@@ -50,7 +36,7 @@ key_normalise(const char *key, char *dst, size_t size)
 			if (b.len > 0 && b.data[b.len - 1] != ' ')
 				buf_putc(&b, ' ');
 			key += n;
-		} else if ((n = decoration_len(key)) > 0)
+		} else if ((n = emoji_decoration(key)) > 0)
 			key += n;
 		else
 			buf_putc(&b, *key++);

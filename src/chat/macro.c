@@ -301,6 +301,32 @@ is_blank(const char *text, size_t n)
 	return true;
 }
 
+/* The next document of the template that says anything, yours: 1.  0: there is none
+ * more; -1: it is no YAML. */
+static int
+next_document(const struct command *c, const char **at, struct json **is,
+    struct err *e)
+{
+	while (**at != '\0') {
+		const char *text;
+		char *doc;
+		size_t n;
+
+		if (str_starts(*at, "---"))
+			*at += strcspn(*at, "\n");
+		text = *at;
+		n = document_len(text);
+		*at += n;
+		if (is_blank(text, n))
+			continue;
+		doc = plain_text(c, text, n);
+		*is = yaml_json(doc, strlen(doc), e);
+		free(doc);
+		return *is != NULL ? 1 : -1;
+	}
+	return 0;
+}
+
 /*
  * The template is read first and filled then, value by value, so that what was
  * typed is never read as YAML.
@@ -311,22 +337,10 @@ macro_manifest(const struct command *c, const struct strv *v, struct err *e)
 	const char *text = c->template;
 	struct buf b = { 0 };
 	struct json *is, *filled;
-	char *doc, *out;
-	size_t n;
+	char *out;
+	int rc;
 
-	for (; *text != '\0'; text += n) {
-		if (str_starts(text, "---"))
-			text += strcspn(text, "\n");
-		n = document_len(text);
-		if (is_blank(text, n))
-			continue;
-		doc = plain_text(c, text, n);
-		is = yaml_json(doc, strlen(doc), e);
-		free(doc);
-		if (is == NULL) {
-			buf_release(&b);
-			return NULL;
-		}
+	while ((rc = next_document(c, &text, &is, e)) == 1) {
 		filled = filled_tree(c, is, v);
 		out = json_pretty(filled);
 		buf_printf(&b, "%s%s\n", b.len > 0 ? "---\n" : "", out);
@@ -334,7 +348,10 @@ macro_manifest(const struct command *c, const struct strv *v, struct err *e)
 		json_free(filled);
 		json_free(is);
 	}
-	return buf_take(&b);
+	if (rc == 0)
+		return buf_take(&b);
+	buf_release(&b);
+	return NULL;
 }
 
 /* --- is it sound? ---------------------------------------------------------- */
@@ -407,27 +424,17 @@ check_template(const struct command *c, struct err *e)
 	struct json *is;
 	struct err err;
 	bool bad = false;
-	char *doc;
-	size_t n;
+	int rc = 0;
 
 	if (strstr(text, plain.open) != NULL)
 		return wrong(c, plain.open, e, "these letters mean an "
 		    "argument inside: ", plain.open);
-	for (; *text != '\0' && !bad; text += n) {
-		if (str_starts(text, "---"))
-			text += strcspn(text, "\n");
-		n = document_len(text);
-		if (is_blank(text, n))
-			continue;
-		doc = plain_text(c, text, n);
-		is = yaml_json(doc, strlen(doc), &err);
-		free(doc);
-		if (is == NULL)
-			return wrong(c, "template", e, "the template: ",
-			    err.msg);
+	while (!bad && (rc = next_document(c, &text, &is, &err)) == 1) {
 		bad = has_marked_key(is);
 		json_free(is);
 	}
+	if (rc == -1)
+		return wrong(c, "template", e, "the template: ", err.msg);
 	return bad ? wrong(c, "template", e, "an argument can be a value, not "
 	    "a key", "") : 0;
 }

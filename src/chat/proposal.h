@@ -73,7 +73,8 @@ char	*blast_radius(const struct engine *, const struct json *action,
 
 /* --- proposals.c --- */
 
-enum policy_asker asker_kind(const struct request *);
+/* What the policy says of this risk for this asker; for policy_rule_release. */
+void	 proposal_rule_for(struct request *, enum risk, struct policy_rule *);
 /* Both messages say how it stands. */
 void	 proposal_show(struct chat *, const struct proposal *);
 /* Closes it, and its messages tell how; false if somebody was faster. */

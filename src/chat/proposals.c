@@ -370,7 +370,7 @@ proposal_ask(struct request *q, const struct json *action,
 
 /* --- the rule ------------------------------------------------------------------------ */
 
-enum policy_asker
+static enum policy_asker
 asker_kind(const struct request *q)
 {
 	if (q->is_agent)
@@ -389,6 +389,18 @@ rule_copy(const struct policy_rule *from, struct policy_rule *to)
 	json_free(o);
 }
 
+void
+proposal_rule_for(struct request *q, enum risk risk, struct policy_rule *rule)
+{
+	rule_copy(policy_rule(q->chat->policy, asker_kind(q), risk), rule);
+	/* An agent cannot confirm anything. */
+	if (q->is_agent && rule->mode == POLICY_CONFIRM) {
+		rule->mode = POLICY_APPROVE;
+		rule->by_tier1 = true;
+		rule->count = 1;
+	}
+}
+
 /*
  * In a freeze window nothing of weight starts by itself: what would, waits like
  * what has to be approved.  Waking and putting to sleep go on.
@@ -399,17 +411,10 @@ proposal_rule(struct request *q, const struct json *action,
 {
 	struct policy *policy = q->chat->policy;
 	enum policy_asker asker = asker_kind(q);
-	enum risk risk = change_risk(action, ch);
 	const char *window;
 	int64_t until;
 
-	rule_copy(policy_rule(policy, asker, risk), rule);
-	/* An agent cannot confirm anything. */
-	if (asker == ASKER_AGENT && rule->mode == POLICY_CONFIRM) {
-		rule->mode = POLICY_APPROVE;
-		rule->by_tier1 = true;
-		rule->count = 1;
-	}
+	proposal_rule_for(q, change_risk(action, ch), rule);
 	if (rule->mode != POLICY_RUN ||
 	    str_equal(json_str(action, "do"), "state") ||
 	    !policy_is_frozen(policy, clock_ms(), &until, &window))

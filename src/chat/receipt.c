@@ -38,6 +38,8 @@
 
 #include "hiclaw/clock.h"
 
+#include "verify.h"
+
 #include "watch.h"
 
 #define RECEIPT_VERSION	1
@@ -158,14 +160,12 @@ static void
 receipt_chain(struct chat *c, struct receipt *r)
 {
 	char *prev = store_receipt_head(c->store, &r->seq);
-	char hash[SHA256_HEX], *text;
+	char hash[SHA256_HEX];
 
 	r->seq++;
 	json_set_int(r->o, "seq", r->seq);
 	json_set_str(r->o, "prev", prev);
-	text = json_canonical(r->o);
-	sha256_hex(text, strlen(text), hash);
-	free(text);
+	receipt_hash(r->o, hash);
 	json_set_str(r->o, "hash", hash);
 	r->hash = xstrdup(hash);
 	free(prev);

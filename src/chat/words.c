@@ -346,8 +346,7 @@ static const char *const no_words[] = {
 
 #define ANSWER_MAX	32	/* bytes: no answer is longer */
 
-/* Bytes of a variation selector or skin tone at s, or 0. */
-static size_t
+size_t
 emoji_decoration(const char *s)
 {
 	const unsigned char *u = (const unsigned char *)s;

@@ -49,6 +49,8 @@ size_t	blank_len(const char *s);
 size_t	ghost_len(const char *s);
 /* Bytes of the double quote at s, straight or curly; or 0. */
 size_t	quote_len(const char *s);
+/* Bytes of the variation selector or skin tone at s; or 0. */
+size_t	emoji_decoration(const char *s);
 /* Bytes of the dash at s: -, en, em, minus, figure, horizontal bar; or 0. */
 size_t	dash_len(const char *s);
 

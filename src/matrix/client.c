@@ -21,21 +21,13 @@
 char *
 mx_path(const char *fmt, ...)
 {
-	struct buf out = {0};
-	const char *p, *rest;
-	char *escaped;
 	va_list ap;
+	char *path;
 
 	va_start(ap, fmt);
-	for (p = fmt; (rest = strstr(p, "%s")) != NULL; p = rest + 2) {
-		buf_add(&out, p, (size_t)(rest - p));
-		escaped = http_escape(va_arg(ap, const char *));
-		buf_puts(&out, escaped);
-		free(escaped);
-	}
+	path = http_vpath(fmt, ap);
 	va_end(ap);
-	buf_puts(&out, p);
-	return buf_take(&out);
+	return path;
 }
 
 char *

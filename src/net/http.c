@@ -620,6 +620,35 @@ http_escape(const char *s)
 }
 
 char *
+http_vpath(const char *fmt, va_list ap)
+{
+	struct buf	out = { .max = SIZE_MAX / 2 };
+	const char	*p, *rest;
+	char		*escaped;
+
+	for (p = fmt; (rest = strstr(p, "%s")) != NULL; p = rest + 2) {
+		buf_add(&out, p, (size_t)(rest - p));
+		escaped = http_escape(va_arg(ap, const char *));
+		buf_puts(&out, escaped);
+		free(escaped);
+	}
+	buf_puts(&out, p);
+	return buf_take(&out);
+}
+
+char *
+http_path(const char *fmt, ...)
+{
+	va_list	ap;
+	char	*path;
+
+	va_start(ap, fmt);
+	path = http_vpath(fmt, ap);
+	va_end(ap);
+	return path;
+}
+
+char *
 http_unescape(const char *s, size_t len)
 {
 	struct buf	out = { .max = SIZE_MAX / 2 };

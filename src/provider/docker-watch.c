@@ -27,8 +27,10 @@ struct listening {
 static void
 tell(struct listening *l, const char *id, struct json *event)
 {
-	char *text = json_canonical(event);
+	char *text;
 
+	json_set_str(event, "id", id);
+	text = json_canonical(event);
 	if (str_equal(text, map_find(l->told, id))) {
 		free(text);
 		json_free(event);
@@ -50,13 +52,11 @@ tell_seen(struct listening *l, const char *id, const struct json *inspect)
 	if (inspect == NULL) {
 		event = json_object();
 		json_set_str(event, "type", "container");
-		json_set_str(event, "id", id);
 		json_set_bool(event, "gone", true);
 		tell(l, id, event);
 		return;
 	}
 	event = docker_seen(inspect);
-	json_set_str(event, "id", id);
 	/* Another event comes when it has become what it becomes. */
 	if (docker_is_passing(json_str(event, "state")) ||
 	    !docker_is_ours(inspect, l->d->instance))

@@ -58,28 +58,6 @@ call(struct stage *s, const char *token, const char *method, const char *path,
 	return rv;
 }
 
-static char *
-path_of(const char *fmt, const char *a, const char *b, const char *c)
-{
-	char *x = http_escape(a), *y = http_escape(b != NULL ? b : "");
-	char *z = http_escape(c != NULL ? c : ""), *path;
-	struct buf out = { 0 };
-	const char *words[] = { x, y, z };
-	size_t i = 0;
-
-	for (; *fmt != '\0'; fmt++) {
-		if (*fmt == '%' && i < NELEM(words))
-			buf_puts(&out, words[i++]);
-		else
-			buf_putc(&out, *fmt);
-	}
-	path = buf_take(&out);
-	free(x);
-	free(y);
-	free(z);
-	return path;
-}
-
 /* Like call, when nothing of the answer is wanted. */
 static int
 order(struct stage *s, const struct person *p, const char *method,
@@ -315,7 +293,7 @@ accept_invites(struct stage *s)
 
 		name = strchr(room, ' ');
 		*name++ = '\0';
-		path = path_of(V3 "/rooms/%/join", room, NULL, NULL);
+		path = http_path(V3 "/rooms/%s/join", room);
 		/* One that was taken back meanwhile is nobody's fault. */
 		if (order(s, map_find(s->people, name), "POST", path, NULL,
 		    &e) == -1)
@@ -390,8 +368,8 @@ open_direct(struct stage *s, const char *who, struct err *e)
 static bool
 bot_is_in(struct stage *s, const struct person *p, const char *room)
 {
-	char *path = path_of(V3 "/rooms/%/state/m.room.member/%", room,
-	    s->bot, NULL);
+	char *path = http_path(V3 "/rooms/%s/state/m.room.member/%s", room,
+	    s->bot);
 	struct json *answer;
 	struct err e;
 	bool in;
@@ -440,7 +418,7 @@ people_room(struct stage *s, const char *name, const char *who,
 	for (char *p = alias; name[0] != '#' && *p != '\0'; p++)
 		if (*p == '/')
 			*p = '_';
-	path = path_of(V3 "/directory/room/%", alias, NULL, NULL);
+	path = http_path(V3 "/directory/room/%s", alias);
 	if (call(s, s->as_token, "GET", path, NULL, &answer, e) == 0)
 		room = xstrdup(json_str(answer, "room_id"));
 	else
@@ -459,7 +437,7 @@ people_send(struct stage *s, struct person *p, const char *room,
     struct err *e)
 {
 	char *txn = rand_hex(8);
-	char *path = path_of(V3 "/rooms/%/send/%/%", room, type, txn);
+	char *path = http_path(V3 "/rooms/%s/send/%s/%s", room, type, txn);
 	struct json *answer;
 	int rv = call(s, p->token, "PUT", path, content, &answer, e);
 
@@ -476,7 +454,7 @@ people_redact(struct stage *s, struct person *p, const char *room,
     const char *event, struct err *e)
 {
 	char *txn = rand_hex(8);
-	char *path = path_of(V3 "/rooms/%/redact/%/%", room, event, txn);
+	char *path = http_path(V3 "/rooms/%s/redact/%s/%s", room, event, txn);
 	int rv = order(s, p, "PUT", path, NULL, e);
 
 	free(path);
@@ -521,7 +499,7 @@ set_state(struct stage *s, struct person *p, const char *room,
     const char *type, const char *key, const struct json *content,
     struct err *e)
 {
-	char *path = path_of(V3 "/rooms/%/state/%/%", room, type, key);
+	char *path = http_path(V3 "/rooms/%s/state/%s/%s", room, type, key);
 	int rv = order(s, p, "PUT", path, content, e);
 
 	free(path);
@@ -533,8 +511,7 @@ static int
 act_power(struct stage *s, struct person *p, const char *room,
     const char *rest, struct err *e)
 {
-	char *path = path_of(V3 "/rooms/%/state/m.room.power_levels", room,
-	    NULL, NULL);
+	char *path = http_path(V3 "/rooms/%s/state/m.room.power_levels", room);
 	size_t n = strcspn(rest, " ");
 	char *word = xstrndup(rest, n), *id = id_of(s, word);
 	struct json *levels = NULL;
@@ -558,7 +535,7 @@ act_member(struct stage *s, struct person *p, const char *room,
     const char *verb, const char *rest, struct err *e)
 {
 	struct json *body = json_object();
-	char *path = path_of(V3 "/rooms/%/%", room, verb, NULL);
+	char *path = http_path(V3 "/rooms/%s/%s", room, verb);
 	char *id = rest[0] == '\0' ? NULL : id_of(s, rest);
 	int rv;
 

@@ -8,35 +8,18 @@
 #include <string.h>
 
 #include "hiclaw/api.h"
+#include "hiclaw/life.h"
 #include "hiclaw/matrix.h"
 
 const char *const argument_types[] = {
-	[ARG_STRING] = "string", [ARG_INT] = "int", [ARG_BOOL] = "bool",
-	[ARG_AGENT] = "agent", [ARG_KIND] = "kind", [ARG_NAME] = "name",
-	[ARG_RESOURCE] = "resource", [ARG_USER] = "user", [ARG_ROOM] = "room",
+	[ARG_STRING] = "string", [ARG_INT] = "int", [ARG_NUMBER] = "number",
+	[ARG_BOOL] = "bool", [ARG_AGENT] = "agent", [ARG_KIND] = "kind",
+	[ARG_NAME] = "name", [ARG_RESOURCE] = "resource",
+	[ARG_SUBJECT] = "subject", [ARG_USER] = "user", [ARG_ROOM] = "room",
 	[ARG_DURATION] = "duration", [ARG_WORDS] = "words", NULL
 };
 
-#define DURATION_MAX_S	(366LL * 86400)
-
-static int64_t
-duration_ms(const char *text)
-{
-	static const struct { char unit; int64_t s; } units[] = {
-		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
-	};
-	char *end;
-	long long n;
-
-	if (text[0] < '0' || text[0] > '9')
-		return -1;
-	n = strtoll(text, &end, 10);
-	for (size_t i = 0; i < NELEM(units); i++)
-		if (end[0] == units[i].unit && end[1] == '\0')
-			return n < 1 || n > DURATION_MAX_S / units[i].s ? -1 :
-			    n * units[i].s * 1000;
-	return -1;
-}
+#define DURATION_MAX_MS	(366LL * 86400 * 1000)
 
 static bool
 is_int(const char *s)
@@ -89,12 +72,16 @@ expected(enum argument_type type)
 	switch (type) {
 	case ARG_INT:
 		return "a whole number";
+	case ARG_NUMBER:
+		return "a number like 7 or #7";
 	case ARG_BOOL:
 		return "true or false";
 	case ARG_KIND:
 		return "worker, team, human or manager";
 	case ARG_RESOURCE:
 		return "a kind and a name, like worker alice";
+	case ARG_SUBJECT:
+		return "a name, or a kind and a name, like worker alice";
 	case ARG_USER:
 		return "a Matrix ID like @ann:example.org, or a Human's name";
 	case ARG_DURATION:
@@ -118,39 +105,72 @@ is_name(const char *s)
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == n;
 }
 
+static bool
+is_kind_and_name(const struct strv *v, size_t at)
+{
+	return kind_find(v->v[at]) != NULL && at + 1 < v->n;
+}
+
 /* How many words from `at` on are one value of this type; 0: none is. */
 static size_t
-take(enum argument_type type, const struct strv *v, size_t at)
+take_type(enum argument_type type, const struct strv *v, size_t at)
 {
 	const char *word = v->v[at];
-	bool has_next = at + 1 < v->n;
+	int64_t ms;
 
 	switch (type) {
 	case ARG_INT:
 		return is_int(word);
+	case ARG_NUMBER:
+		word += *word == '#';
+		return *word != '-' && is_int(word);
 	case ARG_BOOL:
 		return is_bool(word);
 	case ARG_DURATION:
-		return duration_ms(word) != -1;
+		ms = duration_ms(word);
+		return ms > 0 && ms <= DURATION_MAX_MS;
 	case ARG_KIND:
 		return kind_find(word) != NULL || strcmp(word, "all") == 0;
 	case ARG_NAME:
 		return is_name(word);
 	case ARG_AGENT:
-		return is_name(word);
+	case ARG_SUBJECT:
+		if (is_kind_and_name(v, at))
+			return 2;
+		return is_kind_prefixed(word) || is_name(word);
 	case ARG_RESOURCE:
 		if (is_kind_prefixed(word))
 			return 1;
-		return kind_find(word) != NULL && has_next ? 2 : 0;
+		return is_kind_and_name(v, at) ? 2 : 0;
 	case ARG_USER:
 		return word[0] == '@' ? mxid_valid(word) : is_name(word);
 	case ARG_WORDS:
 		return v->n - at;
-	case ARG_STRING:
 	case ARG_ROOM:
+		return is_kind_and_name(v, at) ? 2 : 1;
+	case ARG_STRING:
 		return 1;
 	}
 	return 0;
+}
+
+static bool
+has_value(const struct argument *a, const char *word)
+{
+	return a->values.n == 0 || strv_has(&a->values, word);
+}
+
+static size_t
+take(const struct argument *a, const struct strv *v, size_t at)
+{
+	return has_value(a, v->v[at]) ? take_type(a->type, v, at) : 0;
+}
+
+bool
+argument_is_after(const struct argument *a, const struct strv *v, size_t at)
+{
+	return a->after != NULL && at + 1 < v->n &&
+	    strcmp(v->v[at], a->after) == 0;
 }
 
 /*
@@ -164,8 +184,12 @@ argument_words(const struct command *c, size_t i, const struct strv *v,
 	const struct argument *a = &c->arguments[i];
 	size_t n, total = 0;
 
+	if (argument_is_after(a, v, at)) {
+		n = take(a, v, at + 1);
+		return n > 0 ? n + 1 : 0;
+	}
 	while (at + total < v->n) {
-		n = take(a->type, v, at + total);
+		n = take(a, v, at + total);
 		if (n == 0 && total > 0 && a->type == ARG_RESOURCE)
 			n = is_name(v->v[at + total]);
 		if (n == 0)
@@ -177,15 +201,38 @@ argument_words(const struct command *c, size_t i, const struct strv *v,
 	return total;
 }
 
+int
+kind_wrong(const char *word, struct err *e)
+{
+	const char *near = str_nearest(word, kind_words());
+
+	return near != NULL ? err_set(e, ERR_USER, "\"%.40s\" is no kind; "
+	    "did you mean %s?", word, near) :
+	    err_set(e, ERR_USER, "\"%.40s\" is no kind; the kinds are "
+	    "worker, team, human and manager", word);
+}
+
 static int
 wrong_type(const struct command *c, const struct argument *a,
     const char *word, struct err *e)
 {
+	char *list;
+	int rc;
+
 	if (a->type == ARG_RESOURCE && kind_find(word) != NULL)
 		return err_set(e, ERR_USER, "which %s? The name is missing",
 		    kind_find(word)->singular);
-	return err_set(e, ERR_USER, "\"%.40s\" is no %s for %s: it takes %s",
-	    word, a->name, c->name, expected(a->type));
+	if (a->type == ARG_RESOURCE || a->type == ARG_KIND)
+		return kind_wrong(word, e);
+	if (str_equal(word, a->after))
+		return err_set(e, ERR_USER, "%s what? It takes %s", a->after,
+		    expected(a->type));
+	list = strv_join(&a->values, ", ");
+	rc = err_set(e, ERR_USER, "\"%.40s\" is no %s for %s: it takes %s",
+	    word, a->name, c->name, a->values.n > 0 ? list :
+	    expected(a->type));
+	free(list);
+	return rc;
 }
 
 int
@@ -201,8 +248,8 @@ arguments_check(const struct command *c, const struct strv *v, struct err *e)
 		    i + 1 == c->arguments_n))
 			return wrong_type(c, a, v->v[at], e);
 		if (n == 0 && a->required)
-			return err_set(e, ERR_USER, "which %s?%s%s", a->name,
-			    a->help[0] != '\0' ? " It is " : "", a->help);
+			return err_set(e, ERR_USER, "no %s given%s%s",
+			    a->name, a->help[0] != '\0' ? ": " : "", a->help);
 		at += n;
 	}
 	if (at < v->n)

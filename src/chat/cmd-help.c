@@ -44,6 +44,15 @@ help_all(struct request *q)
 }
 
 static void
+put_arguments(const struct command *c, struct text *out)
+{
+	for (size_t i = 0; i < c->arguments_n; i++)
+		if (c->arguments[i].help[0] != '\0')
+			text_printf(out, "- `%s`: %s\n", c->arguments[i].name,
+			    c->arguments[i].help);
+}
+
+static void
 put_flags(const struct command *c, struct text *out)
 {
 	for (size_t i = 0; i < c->flags_n; i++) {
@@ -85,6 +94,7 @@ help_one(struct request *q, const struct command *c)
 	    c->usage);
 	put_help(c->help, &t);
 	text_puts(&t, "\n");
+	put_arguments(c, &t);
 	put_flags(c, &t);
 	if (c->examples.n > 0)
 		text_puts(&t, "\nFor example:\n");

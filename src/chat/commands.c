@@ -63,6 +63,10 @@ static const struct field argument_rows[] = {
 	{ .name = "required", .type = FIELD_BOOL,
 	    .help = "is missed when it is not there" },
 	{ .name = "many", .type = FIELD_BOOL, .help = "may be several" },
+	{ .name = "values", .type = FIELD_LIST, .item = FIELD_STRING,
+	    .help = "nothing but these words" },
+	{ .name = "after", .type = FIELD_STRING, .pattern = "[a-z-]{1,24}",
+	    .help = "the word in front of it" },
 	{ .name = "help", .type = FIELD_STRING, .help = "one line" },
 	{ .name = NULL }
 };
@@ -116,6 +120,8 @@ command_free(struct command *c)
 	for (size_t i = 0; i < c->arguments_n; i++) {
 		free(c->arguments[i].name);
 		free(c->arguments[i].help);
+		free(c->arguments[i].after);
+		strv_release(&c->arguments[i].values);
 	}
 	free(c->arguments);
 	strv_release(&c->run);
@@ -198,6 +204,9 @@ read_arguments(struct command *c, const struct json *list)
 		a->name = xstrdup(json_strd(v, "name", "?"));
 		a->help = xstrdup(json_strd(v, "help", ""));
 		a->type = type_of(json_strd(v, "type", "string"));
+		if (json_str(v, "after") != NULL)
+			a->after = xstrdup(json_str(v, "after"));
+		read_list(&a->values, json_get(v, "values"));
 		a->required = json_bool(v, "required", false);
 		a->many = json_bool(v, "many", false);
 	}

@@ -31,11 +31,15 @@ const char *where_name(enum where);		/* "team" */
 /* What a command without a name is about, in a room that has a subject. */
 enum about { ABOUT_NOTHING, ABOUT_AGENT, ABOUT_AGENTS, ABOUT_RESOURCE };
 
-enum argument_type { ARG_STRING, ARG_INT, ARG_BOOL, ARG_AGENT, ARG_KIND,
-    ARG_NAME, ARG_RESOURCE, ARG_USER, ARG_ROOM, ARG_DURATION, ARG_WORDS };
+enum argument_type { ARG_STRING, ARG_INT, ARG_NUMBER, ARG_BOOL, ARG_AGENT,
+    ARG_KIND, ARG_NAME, ARG_RESOURCE, ARG_SUBJECT, ARG_USER, ARG_ROOM,
+    ARG_DURATION, ARG_WORDS };
 #define ARGUMENTS_MAX	8	/* more nobody types in order */
 struct argument {
 	char		*name, *help;	/* help may be "" */
+	char		*after;		/* the word in front of it, "for", or
+					 * NULL; people may leave it out */
+	struct strv	 values;	/* nothing but these, if there are any */
 	enum argument_type type;
 	bool		 required;
 	bool		 many;		/* one or more, if any */
@@ -120,9 +124,16 @@ extern const char *const argument_types[];	/* words for the enum; NULL */
  */
 int	 arguments_check(const struct command *, const struct strv *,
 	    struct err *) MUST_CHECK;
-/* How many of the words from `at` on are argument i. */
+/* How many of the words from `at` on are argument i, the one in front of it (see
+ * `after`) among them. */
 size_t	 argument_words(const struct command *, size_t i, const struct strv *,
 	    size_t at);
+
+/* Is the word at `at` the one that stands in front of it? */
+bool	 argument_is_after(const struct argument *, const struct strv *,
+	    size_t at);
+/* It should be a kind, and is none: ERR_USER with the nearest; -1. */
+int	 kind_wrong(const char *word, struct err *);
 
 bool	 argument_bool(const char *);	/* is that a yes? */
 

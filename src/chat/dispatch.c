@@ -156,6 +156,68 @@ from_reply(struct request *q, const struct chat_fetched *fetched, char **what)
 	return need;
 }
 
+/* --- names of things ----------------------------------------------------- */
+
+static int
+read_kind(const char *word, size_t len, const struct kind **kind,
+    struct err *e)
+{
+	char *name = xstrndup(word, len);
+	int rc = 0;
+
+	*kind = kind_find(name);
+	if (*kind == NULL)
+		rc = kind_wrong(name, e);
+	free(name);
+	return rc;
+}
+
+/* "delete bob": the kind is missing, and there is a bob. */
+static void
+kind_forgotten(struct chat *c, const char *name, struct err *e)
+{
+	const struct resources *rs = engine_resources(c->engine);
+	const struct json *member;
+	bool is_leader;
+
+	for (const struct kind *k = kinds; k->name != NULL; k++)
+		if (resources_find(rs, k, name) != NULL) {
+			err_set(e, ERR_USER, "the kind is missing: \"%s "
+			    "%.64s\"?", k->singular, name);
+			return;
+		}
+	if (member_team(rs, name, &is_leader, &member) != NULL)
+		err_set(e, ERR_USER, "the kind is missing: \"worker %.64s\"?",
+		    name);
+}
+
+int
+read_name(struct request *q, const struct strv *v, size_t *at,
+    const struct kind **kind, const char **name, struct err *e)
+{
+	const char *slash;
+
+	slash = strchr(v->v[*at], '/');
+	if (slash != NULL) {
+		if (read_kind(v->v[*at], (size_t)(slash - v->v[*at]), kind,
+		    e) == -1)
+			return -1;
+		*name = slash + 1;
+		(*at)++;
+		return 0;
+	}
+	if (read_kind(v->v[*at], strlen(v->v[*at]), kind, e) == -1) {
+		kind_forgotten(q->chat, v->v[*at], e);
+		return -1;
+	}
+	if (*at + 1 >= v->n)
+		return err_set(e, ERR_USER, "which %s? The name is missing",
+		    (*kind)->singular);
+	*name = v->v[*at + 1];
+	*at += 2;
+	return 0;
+}
+
 /* --- running a command --------------------------------------------------- */
 
 struct json *
@@ -189,6 +251,24 @@ paste_command(struct request *q)
 	return commands_find(q->chat->commands, "apply");
 }
 
+/*
+ * Do the words fit what the command's file says?  What is named need not exist:
+ * that is for the handler.  The words beside a manifest are for its handler too.
+ */
+static bool
+are_arguments_good(struct request *q, struct err *e)
+{
+	const struct command *c = q->command;
+	const struct strv *v = &q->words.v;
+
+	if (c->manifest || arguments_check(c, v, e) == 0)
+		return true;
+	if (v->n > 0 && c->arguments_n > 0 &&
+	    c->arguments[0].type == ARG_RESOURCE)
+		kind_forgotten(q->chat, v->v[0], e);
+	return false;
+}
+
 static void
 run_handler(struct request *q, size_t used)
 {
@@ -207,6 +287,10 @@ run_handler(struct request *q, size_t used)
 		return;
 	}
 	request_about(q);
+	if (!are_arguments_good(q, &err)) {
+		say_usage(q, err.msg);
+		return;
+	}
 	log_info("chat", "%s: %s: %s", q->room, q->sender, c->name);
 	handlers[c->handler].exec(q);
 }
@@ -296,72 +380,4 @@ dispatch(struct request *q, const struct chat_fetched *fetched, char **what)
 	q->what = what;
 	run_handler(q, used);
 	return q->need;
-}
-
-/* --- names of things ----------------------------------------------------- */
-
-static int
-read_kind(const char *word, size_t len, const struct kind **kind,
-    struct err *e)
-{
-	char *name = xstrndup(word, len);
-	const char *near;
-	int rc = 0;
-
-	*kind = kind_find(name);
-	if (*kind == NULL) {
-		near = str_nearest(name, kind_words());
-		rc = near != NULL ? err_set(e, ERR_USER, "\"%.40s\" is no "
-		    "kind; did you mean %s?", name, near) :
-		    err_set(e, ERR_USER, "\"%.40s\" is no kind; the kinds are "
-		    "worker, team, human and manager", name);
-	}
-	free(name);
-	return rc;
-}
-
-/* "delete bob": the kind is missing, and there is a bob. */
-static void
-kind_forgotten(struct chat *c, const char *name, struct err *e)
-{
-	const struct resources *rs = engine_resources(c->engine);
-	const struct json *member;
-	bool is_leader;
-
-	for (const struct kind *k = kinds; k->name != NULL; k++)
-		if (resources_find(rs, k, name) != NULL) {
-			err_set(e, ERR_USER, "the kind is missing: \"%s "
-			    "%.64s\"?", k->singular, name);
-			return;
-		}
-	if (member_team(rs, name, &is_leader, &member) != NULL)
-		err_set(e, ERR_USER, "the kind is missing: \"worker %.64s\"?",
-		    name);
-}
-
-int
-read_name(struct request *q, const struct strv *v, size_t *at,
-    const struct kind **kind, const char **name, struct err *e)
-{
-	const char *slash;
-
-	slash = strchr(v->v[*at], '/');
-	if (slash != NULL) {
-		if (read_kind(v->v[*at], (size_t)(slash - v->v[*at]), kind,
-		    e) == -1)
-			return -1;
-		*name = slash + 1;
-		(*at)++;
-		return 0;
-	}
-	if (read_kind(v->v[*at], strlen(v->v[*at]), kind, e) == -1) {
-		kind_forgotten(q->chat, v->v[*at], e);
-		return -1;
-	}
-	if (*at + 1 >= v->n)
-		return err_set(e, ERR_USER, "which %s? The name is missing",
-		    (*kind)->singular);
-	*name = v->v[*at + 1];
-	*at += 2;
-	return 0;
 }

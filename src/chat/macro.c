@@ -80,7 +80,8 @@ typed_for(const struct command *c, size_t i, const struct strv *v,
 	for (size_t j = 0; j < i; j++)
 		at += argument_words(c, j, v, at);
 	n = argument_words(c, i, v, at);
-	for (size_t j = at; j < at + n; j++)
+	for (size_t j = at + (n > 0 && argument_is_after(&c->arguments[i], v,
+	    at)); j < at + n; j++)
 		strv_add(out, v->v[j]);
 }
 
@@ -137,21 +138,6 @@ put_text(const struct command *c, const struct marks *m, const char *text,
 
 /* --- into a line ------------------------------------------------------------- */
 
-/* A word that words_split reads as just that. */
-static void
-put_word(const char *word, struct buf *out)
-{
-	if (out->len > 0)
-		buf_putc(out, ' ');
-	buf_putc(out, '"');
-	for (; *word != '\0'; word++) {
-		if (quote_len(word) > 0 || *word == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, *word);
-	}
-	buf_putc(out, '"');
-}
-
 /* What was typed makes no option of a word that is none. */
 static int
 put_typed(const char *was, const char *word, struct buf *out, struct err *e)
@@ -159,7 +145,7 @@ put_typed(const char *was, const char *word, struct buf *out, struct err *e)
 	if (dash_len(was) == 0 && dash_len(word) > 0)
 		return err_set(e, ERR_USER, "\"%.40s\" cannot stand there: "
 		    "it begins with a dash", word);
-	put_word(word, out);
+	words_put(word, out);
 	return 0;
 }
 
@@ -585,10 +571,6 @@ cmd_macro(struct request *q)
 	struct err err;
 	bool is_good = true;
 
-	if (arguments_check(c, &q->words.v, &err) == -1) {
-		say_usage(q, err.msg);
-		return;
-	}
 	if (c->template != NULL) {
 		run_template(q);
 		return;

@@ -163,6 +163,20 @@ read_word(const char *p, struct buf *word)
 	return p;
 }
 
+void
+words_put(const char *word, struct buf *out)
+{
+	if (out->len > 0)
+		buf_putc(out, ' ');
+	buf_putc(out, '"');
+	for (; *word != '\0'; word++) {
+		if (quote_len(word) > 0 || *word == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, *word);
+	}
+	buf_putc(out, '"');
+}
+
 int
 words_split(const char *line, struct words *w, struct err *e)
 {

@@ -30,6 +30,8 @@ struct words {
  */
 int	words_split(const char *line, struct words *, struct err *) MUST_CHECK;
 void	words_release(struct words *);
+/* Behind what is in out, one that words_split reads as just that. */
+void	words_put(const char *word, struct buf *out);
 /*
  * Take the flags out of raw[from..], what remains is v; behind a "--" all is.
  * An unknown flag, or one whose value is missing: ERR_USER with the nearest

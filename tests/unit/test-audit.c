@@ -325,7 +325,7 @@ test_history(void **state)
 	expect(ask(h, "@hiclaw rollback worker bob 99"), "refused",
 	    "no revision 99");
 	expect(ask(h, "@hiclaw rollback worker bob"), "refused",
-	    "which revision");
+	    "No revision given");
 	expect(ask(h, "@hiclaw history worker nobody"), "refused",
 	    "never was");
 }

@@ -423,7 +423,7 @@ test_macros(void **state)
 	id = speak_in(h, room, JANE, "night alice", NULL);
 	expect(reply_to(h, id), "refused", "I stopped at line 1 of 2");
 	id = speak_in(h, room, JANE, "night", NULL);
-	expect(reply_to(h, id), "refused", "Which agents?");
+	expect(reply_to(h, id), "refused", "No agents given");
 	id = speak_in(h, room, JANE, "night --all", NULL);
 	expect(reply_to(h, id), "refused", "nknown option");
 	id = speak_in(h, room, JANE, "night -- --all", NULL);
@@ -1500,7 +1500,7 @@ test_invite(void **state)
 	expect(ask(h, "@hiclaw invite me worker solo"), "info", "not left ");
 	expect(ask(h, "@hiclaw join-me solo"), "done", "you are in it");
 	expect(ask(h, "@hiclaw join-me sulo"), "refused", "sulo");
-	expect(ask(h, "@hiclaw join-me"), "refused", "Which agent or team?");
+	expect(ask(h, "@hiclaw join-me"), "refused", "No subject given: an agent or a team");
 }
 
 static bool
@@ -1605,7 +1605,7 @@ test_grant_and_revoke(void **state)
 	    "did you mean qwen?");
 	expect(ask(h, "!hiclaw gateway grant ana qwen"), "refused",
 	    "did you mean ann?");
-	expect(ask(h, "!hiclaw gateway grant ann"), "refused", "hich");
+	expect(ask(h, "!hiclaw gateway grant ann"), "refused", "No name given");
 	expect(ask(h, "!hiclaw gateway revoke ann gone"), "refused",
 	    "has no gone");
 	/* What the settings had once. */
@@ -1687,7 +1687,7 @@ test_rotate(void **state)
 	assert_string_not_equal(old, new);
 	expect(ask(h, "!hiclaw rotate ann"), "refused", "under way");
 	expect(ask(h, "!hiclaw rotate ann --storage"), "refused", "no user");
-	expect(ask(h, "!hiclaw rotate"), "refused", "hich agent");
+	expect(ask(h, "!hiclaw rotate"), "refused", "No agent given");
 	secret_free(old);
 	secret_free(new);
 }
@@ -1843,7 +1843,7 @@ test_files_and_cat(void **state)
 	    "no text (5.0 kB)");
 	expect(ask(h, "!hiclaw cat ann ../bob/SOUL.md"), "refused", "inside");
 	expect(ask(h, "!hiclaw cat ann /etc/passwd"), "refused", "inside");
-	expect(ask(h, "!hiclaw cat ann"), "refused", "hich file");
+	expect(ask(h, "!hiclaw cat ann"), "refused", "No path given");
 	free(key);
 	free(data);
 }
@@ -1931,7 +1931,7 @@ test_wake_and_sleep(void **state)
 	expect(ask(h, "!hiclaw wake worker wim"), "done", "wake wim");
 	expect(ask(h, "!hiclaw restart wim"), "done", "restart wim");
 	expect(ask(h, "!hiclaw wake an"), "refused", "did you mean ann?");
-	expect(ask(h, "!hiclaw wake"), "refused", "hich agent?");
+	expect(ask(h, "!hiclaw wake"), "refused", "No agent given");
 	expect(ask(h, "!hiclaw describe worker ann"), "info",
 	    "running, image hiclaw/nano");
 	expect(ask(h, "!hiclaw describe team web"), "info",
@@ -2079,7 +2079,7 @@ test_exec(void **state)
 	r = ask_outside(h, "!hiclaw exec ann -- ls -l \"a b\"", question,
 	    "{\"output\":\"so far\\n\",\"cut\":true}");
 	expect(r, "info", "more output than I read");
-	expect(ask(h, "!hiclaw exec ann"), "refused", "hich command?");
+	expect(ask(h, "!hiclaw exec ann"), "refused", "No command given");
 	expect(ask(h, "!hiclaw exec ann -- ps | head"), "refused", "sh -c");
 	/* Begun, and then we are killed: it is not begun again. */
 	e = event_of(h, ADMIN, BOSS, "m.room.message");

@@ -27,6 +27,9 @@ struct chat_config {
 	const struct json *policy;
 	const char	*backups_dir;		/* made when missing; or NULL */
 	const char	*commands_extra;	/* a directory, or NULL */
+	void		(*reloaded)(void *arg);	/* there are other commands
+						 * now; or NULL */
+	void		*arg;
 };
 /* Reads commands/ and templates/; a broken file is ERR_BROKEN with its line. */
 struct chat *chat_new(struct store *, struct engine *,
@@ -83,6 +86,19 @@ void	chat_receipt(struct chat *, const char *room, const char *event,
 /* Expire proposals, redact what is due, end live messages.  Call each second;
  * cheap when nothing is due. */
 void	chat_tick(struct chat *);
+/*
+ * What clients may know of the commands of the admin room, by state key: the
+ * contents of its events of this type (MSC4391); yours.
+ */
+#define COMMAND_DESCRIPTION_TYPE	"org.matrix.msc4391.command_description"
+struct json *chat_descriptions(const struct chat *);
+/*
+ * Those of them that the room's state (an array of events) has not from this
+ * sender, and {} for each that the sender once told and that is none any more;
+ * yours.  Pure.
+ */
+struct json *chat_descriptions_due(const struct json *wanted,
+	    const struct json *state, const char *sender);
 /* The controller is up: say so once in the admin room if it had been away, or
  * welcome on the very first start. */
 void	chat_started(struct chat *, bool is_first, int64_t away_ms);

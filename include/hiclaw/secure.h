@@ -28,6 +28,7 @@ char	*hex_encode(const void *, size_t);	/* lower case, yours */
 char	*base64_encode(const void *, size_t);	/* padded, yours */
 /* Terminated, yours; NULL when it is not base64.  Line ends are skipped. */
 char	*base64_decode(const char *, size_t *len);
+char	*sha256_base64(const void *, size_t);	/* padded, yours */
 /* For protocols that ask for it; protects nothing.  Base64, yours. */
 char	*md5_base64(const void *, size_t);
 /* Equal, in time that does not depend on where they differ. */

@@ -216,6 +216,15 @@ bad:
 }
 
 char *
+sha256_base64(const void *data, size_t len)
+{
+	unsigned char digest[SHA256_LEN];
+
+	sha256(data, len, digest);
+	return base64_encode(digest, sizeof digest);
+}
+
+char *
 md5_base64(const void *p, size_t n)
 {
 	unsigned char	digest[16];

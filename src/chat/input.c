@@ -18,6 +18,7 @@
 #include "hiclaw/api.h"
 
 #include "html.h"
+#include "invocation.h"
 #include "words.h"
 
 static size_t
@@ -569,6 +570,18 @@ read_body(const char *body, const struct json *content,
 	free(plain);
 }
 
+/* It says by the mention whose command it is. */
+static void
+read_invocation(const struct json *content, const struct input_names *names,
+    struct input *in)
+{
+	const struct json *is = json_get(content, INVOCATION_KEY);
+
+	if (json_str(is, "command") != NULL &&
+	    is_mentioned(content, NULL, names->user))
+		in->invocation = json_copy(is);
+}
+
 void
 input_read(const struct json *event, const struct input_names *names,
     struct input *in)
@@ -586,6 +599,8 @@ input_read(const struct json *event, const struct input_names *names,
 		body = json_strd(content, "body", "");
 	in->is_message = strcmp(type, "m.text") == 0 ||
 	    in->file_url != NULL;
+	if (in->is_message)
+		read_invocation(content, names, in);
 	/* What a program or an agent said is no command, but may be replied
 	 * to: "apply". */
 	if (in->is_message || strcmp(type, "m.notice") == 0)
@@ -603,5 +618,6 @@ input_release(struct input *in)
 	free(in->manifest);
 	free(in->file_url);
 	free(in->file_name);
+	json_free(in->invocation);
 	memset(in, 0, sizeof *in);
 }

@@ -28,6 +28,8 @@ struct input {
 	char	*file_name;
 	bool	 is_yaml_file;	/* by its name; others need to be asked for */
 	bool	 is_encrypted_file;
+	struct json *invocation; /* what a client made of a command, for us, or
+				 * NULL: see invocation.h */
 };
 void	input_read(const struct json *event, const struct input_names *,
 	    struct input *);

@@ -626,6 +626,8 @@ cmd_reload(struct request *q)
 	commands_free(c->commands_before);
 	c->commands_before = c->commands;
 	c->commands = cs;
+	if (c->cfg.reloaded != NULL)
+		c->cfg.reloaded(c->cfg.arg);
 	for (size_t i = 0; i < commands_n(cs); i++)
 		macros += command_is_macro(commands_at(cs, i));
 	text_printf(&t, "%zu commands, %zu of them macros.", commands_n(cs),

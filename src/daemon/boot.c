@@ -34,6 +34,7 @@ up(struct daemon *d)
 	life_start(d->life);
 	chat_started(d->chat, d->is_first, d->away_ms);
 	inbox_wake(d);
+	publish_soon(d);
 	memory_settle();
 	log_info("boot", "ready: %s on %s", d->mx.bot, d->mx.url);
 }

@@ -8,6 +8,7 @@
  *   inbox.c   stored events, one after the other, to engine and chat
  *   outbox.c  messages of ours, in order per room
  *   feed.c    /sync as the bot: catch-up and resync
+ *   publish.c the commands, as state of the admin room
  */
 #ifndef DAEMON_H
 #define DAEMON_H
@@ -69,6 +70,9 @@ struct daemon {
 	bool		 feed_busy, feed_again;
 	void		(*feed_first_done)(struct daemon *);
 	uint64_t	 resyncs;
+	/* publish.c */
+	struct timer	*publish_timer;
+	bool		 is_publishing, publish_again;
 };
 
 void	boot_start(struct daemon *);
@@ -103,6 +107,11 @@ int	history_read(const struct mx *, const char *room, struct buf *out,
  * is_forced: also when some of them are missing or do not fit.
  */
 int	restore_from_room(struct daemon *, const char *room, bool is_forced);
+
+/* publish.c: tell what commands there are, when nothing else goes on; the daemon's
+ * own timer calls publish_now. */
+void	publish_soon(void *daemon);
+void	publish_now(void *daemon);
 
 /* memory.c: give back what only starting needed. */
 void	memory_settle(void);

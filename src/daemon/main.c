@@ -443,6 +443,8 @@ daemon_open(struct daemon *d, struct err *err)
 	cc.backups_dir = c->backups;
 	cc.version = PACKAGE_VERSION;
 	cc.rate = c->chat.rate;
+	cc.reloaded = publish_soon;
+	cc.arg = d;
 	cc.life = d->life = life_open(d);
 	if ((d->chat = chat_new(d->store, d->engine, &cc, err)) == NULL)
 		return -1;
@@ -462,6 +464,7 @@ daemon_open(struct daemon *d, struct err *err)
 	d->rooms_held = map_new(free);
 	d->feed_timer = timer_new(d->loop, feed_timer, d);
 	d->tick_timer = timer_new(d->loop, second, d);
+	d->publish_timer = timer_new(d->loop, publish_now, d);
 	d->mail_timer = timer_new(d->loop, mail_timer, d);
 	d->drain_timer = timer_new(d->loop, drain, d);
 	loop_before_wait(d->loop, turn, d);
@@ -494,6 +497,7 @@ daemon_close(struct daemon *d)
 	timer_free(d->feed_timer);
 	timer_free(d->tick_timer);
 	timer_free(d->mail_timer);
+	timer_free(d->publish_timer);
 	timer_free(d->drain_timer);
 	if (d->store != NULL) {
 		store_commit(d->store);

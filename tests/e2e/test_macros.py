@@ -2,6 +2,9 @@
 manifest with parameters, and files that are taken all or not at all.  And the rule
 that says no, before and after.
 """
+import base64
+import hashlib
+
 import pytest
 from client import eventually
 from conftest import running_stack
@@ -102,6 +105,48 @@ def test_restart(house, files):
     said(house, "commands of your own", "night.yaml:")
     (files / "night.yaml").write_text(NIGHT)
     assert "2 of them macros" in house.ask("@hiclaw reload").body
+
+
+DESCRIPTION = "org.matrix.msc4391.command_description"
+
+
+def told(stack):
+    """What the room tells of commands (MSC4391), by command."""
+    state = stack.eyes.room(stack.room).state
+    out = {}
+    for (kind, key), e in state.items():
+        if kind == DESCRIPTION and e["content"]:
+            whole = e["content"]["command"] + stack.eyes.bot
+            digest = hashlib.sha256(whole.encode()).digest()
+            assert key == base64.b64encode(digest).decode()
+            assert e["sender"] == stack.eyes.bot
+            out[e["content"]["command"]] = e["content"]
+    return out
+
+
+def test_descriptions(house, files):
+    """In the state of the admin room, after the start and after a reload."""
+    tells = eventually(lambda: (t := told(house)).get("good night") and t, 40,
+                       what="descriptions")
+    assert {"apply", "status", "gateway grant", "hire"} <= set(tells)
+    hire = tells["hire"]["parameters"]
+    assert [p["key"] for p in hire] == ["name", "task"]
+    (files / "night.yaml").unlink()
+    assert "1 of them macros" in house.ask("@hiclaw reload").body
+    eventually(lambda: "good night" not in told(house), 40,
+               what="a description less")
+
+
+def test_invocation(house):
+    """What a client sends that read them; its text is its own affair."""
+    event = house.admin.send(house.room, {
+        "msgtype": "m.text", "body": "/get",
+        "m.mentions": {"user_ids": [house.eyes.bot]},
+        "org.matrix.msc4391.command": {
+            "command": "get", "arguments": {
+                "kind": "worker", "name": ["ann"], "output": "name"}}})
+    reply = house.admin.answer(house.room, event)
+    assert "ann" in reply.body and "dora" not in reply.body, reply
 
 
 def test_rules(house):

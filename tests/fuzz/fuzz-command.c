@@ -17,6 +17,7 @@
 #include "../../src/chat/commands.h"
 #include "../../src/chat/handlers.h"
 #include "../../src/chat/input.h"
+#include "../../src/chat/invocation.h"
 #include "../../src/chat/repair.h"
 #include "../../src/chat/text.h"
 #include "../../src/chat/words.h"
@@ -130,6 +131,18 @@ check_words(const char *line)
 	words_release(&w);
 }
 
+/* Whatever a client makes of a command, it is one line. */
+static void
+check_invocation(const struct json *invocation)
+{
+	const char *manifest;
+	char *line = invocation_line(commands, invocation, &manifest);
+
+	demand(strchr(line, '\n') == NULL);
+	check_words(line);
+	free(line);
+}
+
 /* A value stays a value: the only tags are those we put there. */
 static void
 check_text(const char *value)
@@ -184,6 +197,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	demand(in.line != NULL);
 	demand(strchr(in.line, '\n') == NULL);
 	check_words(in.line);
+	if (in.invocation != NULL)
+		check_invocation(in.invocation);
 	check_text(in.line);
 	if (in.manifest != NULL)
 		check_repairs(in.manifest);

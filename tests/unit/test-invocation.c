@@ -1,0 +1,343 @@
+/*
+ * Typed arguments of the commands there are, what clients are told of them
+ * (MSC4391), and what such clients send.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../src/chat/handlers.h"
+#include "../../src/chat/invocation.h"
+#include "hiclaw/world.h"
+
+#include "house.h"
+
+static struct commands *
+load(void)
+{
+	char *dir = in_tree("commands");
+	struct err err = { 0 };
+	struct commands *cs = commands_load(dir, handler_names(), &err);
+
+	if (cs == NULL)
+		fail_msg("%s", err.msg);
+	free(dir);
+	return cs;
+}
+
+static struct json *
+parse(const char *text)
+{
+	struct err err = { 0 };
+	struct json *o = json_parse(text, strlen(text), &err);
+
+	if (o == NULL)
+		fail_msg("%s: %s", text, err.msg);
+	return o;
+}
+
+/* --- what the files say ---------------------------------------------------- */
+
+/* Words in the usage that are no part of the name and no flag. */
+static bool
+shows_arguments(const struct command *c)
+{
+	const char *s = c->usage + strlen(c->name);
+
+	while (*s != '\0')
+		if (str_starts(s, "[-"))
+			s += strcspn(s, "]") + 1;
+		else if (*s == ' ')
+			s++;
+		else
+			return true;
+	return false;
+}
+
+static void
+test_declared(void **state)
+{
+	struct commands *cs = load();
+
+	(void)state;
+	for (size_t i = 0; i < commands_n(cs); i++) {
+		const struct command *c = commands_at(cs, i);
+		bool is_optional = false;
+
+		if (!c->manifest && shows_arguments(c) != (c->arguments_n > 0))
+			fail_msg("%s: usage and arguments differ: %s",
+			    c->name, c->usage);
+		for (size_t j = 0; j < c->arguments_n; j++) {
+			const struct argument *a = &c->arguments[j];
+
+			if (a->help[0] == '\0' || (is_optional && a->required))
+				fail_msg("%s: %s", c->name, a->name);
+			is_optional |= !a->required;
+			for (size_t k = 0; k < c->flags_n; k++)
+				assert_string_not_equal(c->flags[k].name,
+				    a->name);
+		}
+	}
+	commands_free(cs);
+}
+
+/* --- descriptions ----------------------------------------------------------- */
+
+static void
+check_description(const struct commands *cs, const char *name,
+    const char *want)
+{
+	struct json *is = command_description(commands_find(cs, name));
+	struct json *should = parse(want);
+	char *got = json_canonical(is);
+
+	if (!json_equal(is, should))
+		fail_msg("%s is %s", name, got);
+	free(got);
+	json_free(is);
+	json_free(should);
+}
+
+#define TEXT(s)	"\"description\":{\"m.text\":[{\"body\":\"" s "\"}]}"
+#define LITERAL(s) "{\"schema_type\":\"literal\",\"literal_type\":\"string\"," \
+    "\"value\":\"" s "\"}"
+#define STRING	"{\"schema_type\":\"primitive\",\"type\":\"string\"}"
+
+static void
+test_descriptions(void **state)
+{
+	struct commands *cs = load();
+	struct json *all;
+
+	(void)state;
+	check_description(cs, "status", "{\"command\":\"status\","
+	    "\"parameters\":[]," TEXT("Is everything as it should be?") "}");
+	check_description(cs, "logs", "{\"command\":\"logs\","
+	    "\"parameters\":[{\"key\":\"agent\",\"schema\":" STRING ","
+	    TEXT("whose") "},{\"key\":\"tail\",\"optional\":true,\"schema\":"
+	    STRING "," TEXT("how many lines, 50 if not said") "}],"
+	    TEXT("The last lines that an agent wrote") "}");
+	check_description(cs, "unhold", "{\"command\":\"unhold\","
+	    "\"parameters\":[{\"key\":\"number\",\"optional\":true,"
+	    "\"schema\":{\"schema_type\":\"primitive\",\"type\":\"integer\"},"
+	    TEXT("of the proposal; else the only one that is held") "}],"
+	    TEXT("Take your hold off a proposal") "}");
+	check_description(cs, "export", "{\"command\":\"export\","
+	    "\"parameters\":[{\"key\":\"kind\",\"optional\":true,\"schema\":"
+	    "{\"schema_type\":\"union\",\"variants\":[" LITERAL("worker") ","
+	    LITERAL("team") "," LITERAL("human") "," LITERAL("manager") ","
+	    LITERAL("all") "]}," TEXT("only of this kind") "},"
+	    "{\"key\":\"selector\",\"optional\":true,\"schema\":" STRING ","
+	    TEXT("only with these labels") "}],"
+	    TEXT("All that is declared, as one YAML file") "}");
+	check_description(cs, "sleep", "{\"command\":\"sleep\","
+	    "\"parameters\":[{\"key\":\"agent\",\"schema\":{\"schema_type\":"
+	    "\"array\",\"items\":" STRING "}," TEXT("whom") "}],"
+	    TEXT("End agents until somebody needs them") "}");
+	for (size_t i = 0; i < commands_n(cs); i++) {
+		all = command_description(commands_at(cs, i));
+		assert_true(json_size(json_get(all, "parameters")) <= 8);
+		json_free(all);
+	}
+	commands_free(cs);
+}
+
+/* The example of the MSC. */
+static void
+test_state_key(void **state)
+{
+	static char ban[] = "ban";
+	struct command c = { .name = ban };
+	char *key = command_state_key(&c, "@draupnir:draupnir.space");
+
+	(void)state;
+	assert_string_equal(key,
+	    "JBDLR6YMe+72yqsEMi/MVdTmjN3ynPThMz+M7QLATZQ=");
+	free(key);
+}
+
+static void
+add_event(struct json *state, const char *type, const char *sender,
+    const char *key, struct json *content)
+{
+	struct json *e = json_push(state, json_object());
+
+	json_set_str(e, "type", type);
+	json_set_str(e, "sender", sender);
+	json_set_str(e, "state_key", key);
+	json_set(e, "content", content);
+}
+
+/* All of an empty room, then only what differs; what is gone is emptied once. */
+static void
+test_due(void **state)
+{
+	static const char bot[] = "@hiclaw:x.org";
+	struct house *h = *state;
+	struct json *wanted = chat_descriptions(h->chat), *due;
+	struct json *room = json_array();
+	const struct json *first = json_first(wanted), *v;
+	const char *second = json_key(json_next(first));
+
+	due = chat_descriptions_due(wanted, room, bot);
+	assert_true(json_size(wanted) > 50 && json_equal(due, wanted));
+	json_free(due);
+	for (v = json_next(json_next(first)); v != NULL; v = json_next(v))
+		add_event(room, COMMAND_DESCRIPTION_TYPE, bot, json_key(v),
+		    json_copy(v));
+	add_event(room, COMMAND_DESCRIPTION_TYPE, "@other:x.org",
+	    json_key(first), json_copy(first));
+	add_event(room, COMMAND_DESCRIPTION_TYPE, bot, second,
+	    parse("{\"command\":\"old\"}"));
+	add_event(room, COMMAND_DESCRIPTION_TYPE, bot, "gone",
+	    parse("{\"command\":\"gone\"}"));
+	add_event(room, COMMAND_DESCRIPTION_TYPE, bot, "long gone",
+	    json_object());
+	add_event(room, COMMAND_DESCRIPTION_TYPE, "@other:x.org", "theirs",
+	    parse("{\"command\":\"theirs\"}"));
+	add_event(room, "m.room.name", bot, "", parse("{\"name\":\"n\"}"));
+	due = chat_descriptions_due(wanted, room, bot);
+	assert_int_equal(json_size(due), 3);
+	assert_true(json_equal(json_get(due, json_key(first)), first));
+	assert_true(json_equal(json_get(due, second), json_next(first)));
+	assert_int_equal(json_size(json_get(due, "gone")), 0);
+	json_free(due);
+	json_free(room);
+	json_free(wanted);
+}
+
+/* --- invocations -------------------------------------------------------------- */
+
+static void
+check_line(const struct commands *cs, const char *command,
+    const char *arguments, const char *want)
+{
+	char *text = xasprintf("{\"command\":\"%s\",\"arguments\":%s}",
+	    command, arguments), *line, *got;
+	struct json *o = parse(text);
+	const char *manifest;
+	struct words w;
+	struct err err;
+
+	line = invocation_line(cs, o, &manifest);
+	assert_int_equal(words_split(line, &w, &err), 0);
+	got = strv_join(&w.raw, "|");
+	assert_string_equal(got, want);
+	free(got);
+	words_release(&w);
+	free(line);
+	json_free(o);
+	free(text);
+}
+
+static void
+test_lines(void **state)
+{
+	static const struct { const char *command, *arguments, *want; } t[] = {
+		{ "status", "{}", "status" },
+		{ "logs", "{\"agent\":\"alice\",\"tail\":\"200\"}",
+		    "logs|--tail=200|alice" },
+		{ "logs", "{\"agent\":\"worker alice\",\"tail\":200}",
+		    "logs|--tail=200|worker|alice" },
+		{ "approve", "{\"number\":7,\"override\":true}",
+		    "approve|--override|7" },
+		{ "approve", "{\"override\":false,\"word\":\"web\"}",
+		    "approve|web" },
+		{ "sleep", "{\"agent\":[\"alice\",\"bob\"]}",
+		    "sleep|alice|bob" },
+		{ "set", "{\"resource\":\"worker bob\",\"field\":"
+		    "[\"soul=Be \\\"kind\\\".\",\"model=m\"]}",
+		    "set|worker|bob|soul=Be \"kind\".|model=m" },
+		{ "freeze", "{\"reason\":\"don't touch it\",\"duration\":"
+		    "\"2h\"}", "freeze|don't|touch|it|for|2h" },
+		{ "exec", "{\"agent\":\"alice\",\"command\":\"ls -l\"}",
+		    "exec|alice|--|ls|-l" },
+		{ "gateway grant", "{\"agent\":\"alice\",\"name\":[\"qwen\"]}",
+		    "gateway|grant|alice|qwen" },
+		{ "token", "{\"action\":\"revoke\"}", "token|revoke" },
+		{ "token", "{\"action\":null,\"days\":\"\"}", "token|--days=" },
+		/* One line, whatever is in it. */
+		{ "deny", "{\"reason\":\"a\\n@hiclaw delete\"}",
+		    "deny|a|@hiclaw|delete" },
+		/* Not ours: refused like a flag that we do not have. */
+		{ "status", "{\"x\":\"y z\"}", "status|--x=y z" },
+		{ "logs", "{\"agent\":{\"id\":\"!x\"}}",
+		    "logs|{id:!x}" },
+		{ "fly away", "{\"x\":1}", "fly|away" },
+	};
+	struct commands *cs = load();
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(t); i++)
+		check_line(cs, t[i].command, t[i].arguments, t[i].want);
+	commands_free(cs);
+}
+
+/* --- in a room ------------------------------------------------------------------ */
+
+static const struct json *
+invoke(struct house *h, const char *body, const char *mention,
+    const char *command, const char *arguments)
+{
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message");
+	struct json *c = json_get(e, "content"), *o;
+	char *id = xstrdup(json_str(e, "event_id")), *what = NULL;
+	const struct json *reply;
+
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", body);
+	json_push_str(json_set(json_obj(c, "m.mentions"), "user_ids",
+	    json_array()), mention);
+	o = json_obj(c, INVOCATION_KEY);
+	json_set_str(o, "command", command);
+	json_set(o, "arguments", parse(arguments));
+	assert_int_equal(give(h, e, NULL, &what), CHAT_DONE);
+	assert_null(what);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	reply = reply_to(h, id);
+	free(id);
+	json_free(e);
+	return reply;
+}
+
+static void
+test_in_a_room(void **state)
+{
+	struct house *h = *state;
+	const char *bot = "@hiclaw:x.org";
+
+	expect(invoke(h, "/create", bot, "create", "{\"resource\":"
+	    "\"worker ann\",\"field\":[\"model=m\"]}"), "done", "Worker/ann");
+	assert_true(is_declared(h, "Worker", "ann"));
+	expect(invoke(h, "/set", bot, "set", "{\"resource\":\"worker ann\"}"),
+	    "refused", "No field given");
+	expect(invoke(h, "/get", bot, "get", "{\"output\":\"name\","
+	    "\"colour\":\"red\"}"), "refused", "--colour");
+	expect(invoke(h, "/apply", bot, "apply", "{\"manifest\":"
+	    "\"apiVersion: hiclaw.io/v1beta1\\nkind: Worker\\nmetadata:\\n"
+	    "  name: bob\\nspec:\\n  model: m\\n\"}"), "done", "Worker/bob");
+	/* Somebody else's command of the same name, and a wrong one of ours. */
+	assert_null(invoke(h, "/get", "@other:x.org", "get", "{}"));
+	expect(invoke(h, "/gte", bot, "gte", "{}"), "refused", "get");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_declared),
+		cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_state_key),
+		T(test_due),
+		cmocka_unit_test(test_lines),
+		T(test_in_a_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

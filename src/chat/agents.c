@@ -35,3 +35,20 @@ agent_take(struct request *q, struct agents *as, size_t *at, struct err *e)
 	err_set(e, ERR_USER, "%s", why);
 	return NULL;
 }
+
+const struct agent *
+agent_alone(struct request *q, struct agents *as)
+{
+	const struct agent *a;
+	struct err err;
+	size_t at = 0;
+
+	a = agent_take(q, as, &at, &err);
+	if (a == NULL)
+		say_usage(q, err.msg);
+	else if (at < q->words.v.n) {
+		say_usage(q, "one agent at a time");
+		a = NULL;
+	}
+	return a;
+}

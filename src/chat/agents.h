@@ -11,5 +11,8 @@
  */
 const struct agent *agent_take(struct request *, struct agents *as,
 	    size_t *at, struct err *);
+/* The one that the words name, if they name one and no more; NULL: that was said.
+ * as likewise. */
+const struct agent *agent_alone(struct request *, struct agents *as);
 
 #endif

@@ -366,7 +366,8 @@ void	 request_match(struct request *, size_t *used, const char **near);
 enum chat_need dispatch(struct request *, const struct chat_fetched *,
 	    char **what);
 void	 request_release(struct request *);
-/* Two words for one thing: "KIND NAME", "KIND/NAME"; takes one or two. */
+/* Two words for one thing: "KIND NAME", "KIND/NAME"; takes one or two, if there are
+ * any. */
 int	 read_name(struct request *, const struct strv *, size_t *at,
 	    const struct kind **, const char **name, struct err *) MUST_CHECK;
 /* Who they are by now: tier, human or agent, of request.sender. */

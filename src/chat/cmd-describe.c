@@ -360,10 +360,6 @@ cmd_describe(struct request *q)
 	struct target t;
 	struct err err;
 
-	if (q->words.v.n == 0) {
-		say_usage(q, "describe what?");
-		return;
-	}
 	if (read_name(q, &q->words.v, &at, &kind, &name, &err) == -1) {
 		say_usage(q, err.msg);
 		return;

@@ -81,7 +81,7 @@ void
 cmd_export(struct request *q)
 {
 	const struct strv *v = &q->words.v;
-	const char *selector = words_flag(&q->words, "selector"), *near;
+	const char *selector = words_flag(&q->words, "selector");
 	const struct kind *kind = NULL;
 	struct export x = { .n = 0 };
 	struct err err;
@@ -92,10 +92,7 @@ cmd_export(struct request *q)
 	}
 	if (v->n == 1 && strcmp(v->v[0], "all") != 0 &&
 	    (kind = kind_find(v->v[0])) == NULL) {
-		near = str_nearest(v->v[0], kind_words());
-		err_set(&err, ERR_USER, "\"%.40s\" is no kind%s%s", v->v[0],
-		    near != NULL ? "; did you mean " : "",
-		    near != NULL ? near : "");
+		kind_wrong(v->v[0], &err);
 		say_usage(q, err.msg);
 		return;
 	}

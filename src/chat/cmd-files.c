@@ -209,13 +209,8 @@ cmd_files(struct request *q)
 	struct agents as = { 0 };
 	const struct agent *a;
 	struct json *question, *answer;
-	struct err err;
-	size_t at = 0;
 
-	a = agent_take(q, &as, &at, &err);
-	if (a == NULL || at < q->words.v.n)
-		say_usage(q, a == NULL ? err.msg : "one agent at a time");
-	else {
+	if ((a = agent_alone(q, &as)) != NULL) {
 		question = json_object();
 		json_set_str(question, "op", "list");
 		json_set_strf(question, "path", "agents/%s", a->runtime);

@@ -13,16 +13,11 @@ cmd_join(struct request *q)
 	const struct agent *a;
 	struct text t = { 0 };
 	struct err err;
-	size_t at = 0;
 
-	a = agent_take(q, &as, &at, &err);
-	if (a == NULL)
-		say_usage(q, err.msg);
-	else if (at < q->words.v.n)
-		say_usage(q, "one agent at a time");
-	else if (!joining_offer(q->chat, a->name, q->sender, &err))
+	a = agent_alone(q, &as);
+	if (a != NULL && !joining_offer(q->chat, a->name, q->sender, &err))
 		say_wrong(q, "%s", err.msg);
-	else {
+	else if (a != NULL) {
 		text_printf(&t, "A new join command for %s is in your direct "
 		    "chat with me; one given before does not work any more.",
 		    a->name);

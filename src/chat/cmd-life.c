@@ -78,24 +78,6 @@ cmd_sleep(struct request *q)
 
 /* --- one agent ---------------------------------------------------------------- */
 
-/* The one that the words name, if they name one and no more. */
-static const struct agent *
-one_agent(struct request *q, struct agents *as)
-{
-	const struct agent *a;
-	struct err err;
-	size_t at = 0;
-
-	a = agent_take(q, as, &at, &err);
-	if (a == NULL)
-		say_usage(q, err.msg);
-	else if (at < q->words.v.n) {
-		say_usage(q, "one agent at a time");
-		a = NULL;
-	}
-	return a;
-}
-
 /* True if the asker may do that to it; else that was said. */
 static bool
 may(struct request *q, enum verb verb, const struct agent *a)
@@ -136,7 +118,7 @@ void
 cmd_ensure_ready(struct request *q)
 {
 	struct agents as = { 0 };
-	const struct agent *a = one_agent(q, &as);
+	const struct agent *a = agent_alone(q, &as);
 
 	if (a == NULL || !may(q, VERB_WAKE, a))
 		;	/* said */
@@ -196,7 +178,7 @@ void
 cmd_restart(struct request *q)
 {
 	struct agents as = { 0 };
-	const struct agent *a = one_agent(q, &as);
+	const struct agent *a = agent_alone(q, &as);
 
 	if (a == NULL || !may(q, VERB_RESTART, a))
 		;	/* said */

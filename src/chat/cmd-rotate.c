@@ -75,16 +75,9 @@ void
 cmd_rotate(struct request *q)
 {
 	struct agents as = { 0 };
-	const struct agent *a;
-	struct err err;
-	size_t at = 0;
+	const struct agent *a = agent_alone(q, &as);
 
-	a = agent_take(q, &as, &at, &err);
-	if (a == NULL)
-		say_usage(q, err.msg);
-	else if (at < q->words.v.n)
-		say_usage(q, "one agent at a time");
-	else if (!command_waits(q))
+	if (a != NULL && !command_waits(q))
 		rotate(q, a, words_flag(&q->words, "storage") != NULL);
 	agents_release(&as);
 }

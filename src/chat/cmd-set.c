@@ -387,9 +387,7 @@ cmd_create(struct request *q)
 	struct err err;
 	size_t at = 0;
 
-	if (v->n == 0)
-		say_usage(q, "create what?");
-	else if (read_name(q, v, &at, &kind, &name, &err) == -1)
+	if (read_name(q, v, &at, &kind, &name, &err) == -1)
 		say_usage(q, err.msg);
 	else if (pairs_read(v, at, &ps, &err) == -1)
 		say_usage(q, err.msg);

@@ -28,10 +28,6 @@ take_name(struct request *q, size_t *at, const struct kind **kind)
 	char why[256];
 	struct err err;
 
-	if (q->words.v.n == 0) {
-		say_usage(q, "of what?");
-		return NULL;
-	}
 	if (read_name(q, &q->words.v, at, kind, &word, &err) == -1) {
 		say_usage(q, err.msg);
 		return NULL;
@@ -224,7 +220,8 @@ cmd_rollback(struct request *q)
 
 	if (name == NULL)
 		return;
-	revision = at < v->n ? strtoll(v->v[at], &end, 10) : 0;
+	revision = at < v->n ? strtoll(v->v[at] + (v->v[at][0] == '#'), &end,
+	    10) : 0;
 	if (revision <= 0 || *end != '\0' || at + 1 < v->n) {
 		say_usage(q, "to which revision? `history` lists them");
 		free(name);

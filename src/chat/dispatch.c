@@ -197,6 +197,9 @@ read_name(struct request *q, const struct strv *v, size_t *at,
 {
 	const char *slash;
 
+	if (*at >= v->n)
+		return err_set(e, ERR_USER, "a kind and a name are missing, "
+		    "like worker alice");
 	slash = strchr(v->v[*at], '/');
 	if (slash != NULL) {
 		if (read_kind(v->v[*at], (size_t)(slash - v->v[*at]), kind,

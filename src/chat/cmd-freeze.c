@@ -27,6 +27,8 @@ take_duration(struct strv *v, size_t *n)
 	int64_t ms;
 
 	*n = v->n;
+	if (v->n > 0 && strcmp(v->v[v->n - 1], "for") == 0)
+		return -1;
 	if (v->n < 2 || strcmp(v->v[v->n - 2], "for") != 0)
 		return 0;
 	ms = duration_ms(v->v[v->n - 1]);

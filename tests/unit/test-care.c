@@ -197,6 +197,7 @@ test_doctor_finds(void **state)
 	struct house *h = *state;
 	const struct json *r;
 
+	expect(ask(h, "!hiclaw freeze lunch for"), "refused", "A time is like");
 	expect(ask(h, "!hiclaw freeze for 2h"), "done", "");
 	expect(doctor(h, WELL), "done", "freeze: ");
 	expect(ask(h, "!hiclaw thaw"), "done", "");

@@ -119,7 +119,7 @@ test_descriptions(void **state)
 	    "\"parameters\":[]," TEXT("Is everything as it should be?") "}");
 	check_description(cs, "logs", "{\"command\":\"logs\","
 	    "\"parameters\":[{\"key\":\"agent\",\"schema\":" STRING ","
-	    TEXT("whose") "},{\"key\":\"tail\",\"optional\":true,\"schema\":"
+	    TEXT("an agent, such as alice") "},{\"key\":\"tail\",\"optional\":true,\"schema\":"
 	    STRING "," TEXT("how many lines, 50 if not said") "}],"
 	    TEXT("The last lines that an agent wrote") "}");
 	check_description(cs, "unhold", "{\"command\":\"unhold\","
@@ -137,7 +137,7 @@ test_descriptions(void **state)
 	    TEXT("All that is declared, as one YAML file") "}");
 	check_description(cs, "sleep", "{\"command\":\"sleep\","
 	    "\"parameters\":[{\"key\":\"agent\",\"schema\":{\"schema_type\":"
-	    "\"array\",\"items\":" STRING "}," TEXT("whom") "}],"
+	    "\"array\",\"items\":" STRING "}," TEXT("an agent, such as alice") "}],"
 	    TEXT("End agents until somebody needs them") "}");
 	for (size_t i = 0; i < commands_n(cs); i++) {
 		all = command_description(commands_at(cs, i));

@@ -126,15 +126,25 @@ def told(stack):
 
 def test_descriptions(house, files):
     """In the state of the admin room, after the start and after a reload."""
-    tells = eventually(lambda: (t := told(house)).get("good night") and t, 40,
-                       what="descriptions")
-    assert {"apply", "status", "gateway grant", "hire"} <= set(tells)
+    tells = eventually(lambda: (t := told(house)) and
+                       {"apply", "gateway grant", "hire", "good night"}
+                       <= set(t) and t, 40, what="descriptions")
     hire = tells["hire"]["parameters"]
     assert [p["key"] for p in hire] == ["name", "task"]
     (files / "night.yaml").unlink()
     assert "1 of them macros" in house.ask("@hiclaw reload").body
     eventually(lambda: "good night" not in told(house), 40,
                what="a description less")
+    # What the room has already is not told again.
+    house.controller.stop()
+    house.proxy.clear()
+    house.controller.start()
+    eventually(lambda: any(c.method == "GET" and c.path.endswith("/state")
+                           for c in list(house.proxy.calls)), 40,
+               what="a look at the room")
+    house.ask("@hiclaw version")
+    assert not [c for c in list(house.proxy.calls)
+                if c.method == "PUT" and DESCRIPTION in c.path]
 
 
 def test_invocation(house):

@@ -59,11 +59,13 @@ class Call:
 
     @property
     def writes(self):
-        """Does it change anything but what is said in rooms?"""
+        """Does it change anything but what is said in rooms?  Commands are
+        told in their state, whenever nothing else goes on."""
         if self.method in ("GET", "HEAD"):
             return False
         return not re.search(r"/send/|/redact/|/typing/|/receipt/|/ping$"
-                             r"|/read_markers$|/filter$|/upload$|/keys/query$",
+                             r"|/read_markers$|/filter$|/upload$|/keys/query$"
+                             r"|/state/org.matrix.msc4391.",
                              self.path)
 
     def __repr__(self):

@@ -147,8 +147,8 @@ size_t	 change_deleted(const struct engine *, const struct json *action,
 	    const struct attempt *);
 
 /* How a change is shown: lines of a plan, of names on a line. */
-#define STEPS_SHOWN	12	/* lines in a plan: one phone screen */
-#define NAMES_SHOWN	6	/* on one of these lines */
+#define STEPS_SHOWN	16	/* lines in a plan: one phone screen */
+#define NAMES_SHOWN	8	/* on one of these lines */
 /*
  * What is shown of a plan, as JSON: {"summary","risk","lines":[...],
  * "more":true if lines leaves something out, "notes":[...]}.  Notes are

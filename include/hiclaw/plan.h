@@ -64,13 +64,19 @@ char	*plan_summary(const struct plan *);		/* yours */
 void	 plan_lines(const struct plan *, size_t max, struct strv *);
 /*
  * The same, shorter: "create account alice, bob and 8 more", with so many names
- * on a line; what has another note stands on another.  True: something was left
- * out.
+ * in a list; what has another note stands on another line, and so does what lies
+ * in other directories (names_fold).  One line more than max is shown rather than
+ * told of.  True: something was left out.
  */
 bool	 plan_groups(const struct plan *, size_t max, size_t names,
 	    struct strv *);
 /* The changed fields of resources: "change Team/frontend: spec.model ..." */
 void	 plan_resource_lines(const struct plan *, size_t max, struct strv *);
+/*
+ * Names of objects of one kind in lines, each with so many in a list.  What lies
+ * in the same directories says them once: "agents/alice, bob: AGENTS.md, SOUL.md".
+ */
+void	 names_fold(const struct strv *names, size_t max, struct strv *out);
 /* For people: "room team/frontend" of "room:team/frontend"; yours. */
 char	*object_title(const char *key);
 

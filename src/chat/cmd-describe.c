@@ -24,7 +24,8 @@ struct describe {
 	size_t		 rooms_n, settled_n, open_n;
 	const char	*only;		/* runtime name of a member, or NULL */
 	const char	*user;		/* of a Human: whose rooms are meant */
-	char		*kind;		/* of the last one in `settled` */
+	char		*kind;		/* of `names`, which go to `settled` */
+	struct strv	 names;
 };
 
 /* --- objects ------------------------------------------------------------- */
@@ -127,8 +128,20 @@ put_room_of(void *arg, const struct object_view *v)
 	json_free(desired);
 }
 
+static void
+put_kind(struct describe *d)
+{
+	struct strv lines = { 0 };
+
+	names_fold(&d->names, OBJECTS_SHOWN, &lines);
+	for (size_t i = 0; i < lines.n; i++)
+		text_printf(&d->settled, "- %s %s\n", d->kind, lines.v[i]);
+	strv_release(&lines);
+	strv_release(&d->names);
+}
+
 /*
- * What is in place needs only its name: "- room: worker/a, worker/b".  Objects
+ * What is in place needs only its name: "- room worker/a, worker/b".  Objects
  * come sorted by key, so those of one kind stand together.
  */
 static void
@@ -136,17 +149,13 @@ put_settled(struct describe *d, const char *key)
 {
 	size_t n = strcspn(key, ":");
 
-	if (d->kind != NULL && strlen(d->kind) == n &&
-	    strncmp(d->kind, key, n) == 0) {
-		text_puts(&d->settled, ", ");
-	} else {
+	if (d->kind == NULL || strlen(d->kind) != n ||
+	    strncmp(d->kind, key, n) != 0) {
+		put_kind(d);
 		free(d->kind);
 		d->kind = xstrndup(key, n);
-		if (!text_is_empty(&d->settled))
-			text_puts(&d->settled, "\n");
-		text_printf(&d->settled, "- %s: ", d->kind);
 	}
-	text_value(&d->settled, key[n] == ':' ? key + n + 1 : key);
+	strv_add(&d->names, key[n] == ':' ? key + n + 1 : key);
 }
 
 static void
@@ -327,8 +336,7 @@ describe(struct request *q, const struct resource *r,
 	put_section(&t, "Rooms", &d.rooms);
 	put_rest(d.open_n, &d.open);
 	put_section(&t, "Not yet as declared", &d.open);
-	if (d.settled_n > 0)
-		text_puts(&d.settled, "\n");
+	put_kind(&d);
 	put_rest(d.settled_n, &d.settled);
 	put_section(&t, "In place", &d.settled);
 	store_log_each(q->chat->store, owner, EVENTS_LAST, put_log, &log);

@@ -208,40 +208,217 @@ is_alike(const struct step *a, const struct step *b)
 
 	return a->verb == b->verb && a->changes.n == 0 &&
 	    b->changes.n == 0 && strncmp(a->key, b->key, n) == 0 &&
-	    b->key[n] == ':' && (a->note == b->note ||
+	    a->key[n] == ':' && b->key[n] == ':' && (a->note == b->note ||
 	    str_equal(a->note, b->note));
 }
 
-/* The step and all after it that are like it; gives how many, and marks them
- * told. */
+/* Names that stand together: each rest in each of the homes. */
+struct cluster { struct strv homes, rests; };
+struct clusters { struct cluster *v; size_t n; };
+
+/* "agents/dora" of "agents/dora/config/x.json": what many names begin with. */
 static size_t
-put_group(const struct plan *p, size_t at, size_t names, bool *is_told_of,
-    bool *is_cut, struct strv *out)
+home_len(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	if (slash != NULL)
+		slash = strchr(slash + 1, '/');
+	return slash != NULL ? (size_t)(slash - name) : 0;
+}
+
+/* The one with this rest; NULL: that of names without a home.  There are as
+ * few as an agent has files. */
+static struct cluster *
+cluster_get(struct clusters *cs, const char *rest)
+{
+	struct cluster *c;
+
+	for (c = cs->v; c != NULL && c < cs->v + cs->n; c++)
+		if (rest == NULL ? c->homes.n == 0 : c->homes.n > 0 &&
+		    strcmp(c->rests.v[0], rest) == 0)
+			return c;
+	cs->v = xreallocarray(cs->v, cs->n + 1, sizeof(*cs->v));
+	c = &cs->v[cs->n++];
+	memset(c, 0, sizeof(*c));
+	if (rest != NULL)
+		strv_add(&c->rests, rest);
+	return c;
+}
+
+static void
+cluster_add(struct clusters *cs, const char *name)
+{
+	size_t n = home_len(name);
+
+	if (n > 0)
+		strv_addf(&cluster_get(cs, name + n + 1)->homes, "%.*s",
+		    (int)n, name);
+	else
+		strv_add(&cluster_get(cs, NULL)->rests, name);
+}
+
+static bool
+is_same(const struct strv *a, const struct strv *b)
+{
+	size_t i;
+
+	for (i = 0; i < a->n && i < b->n && strcmp(a->v[i], b->v[i]) == 0; i++)
+		;
+	return i == a->n && i == b->n;
+}
+
+/* What is in the same homes goes to the first of them. */
+static void
+clusters_merge(struct clusters *cs)
+{
+	size_t i, k, n = 0;
+
+	for (i = 0; i < cs->n; i++) {
+		/* Deletes come in another order for each file. */
+		strv_sort(&cs->v[i].homes);
+		for (k = 0; k < n; k++)
+			if (is_same(&cs->v[k].homes, &cs->v[i].homes))
+				break;
+		if (k == n) {
+			cs->v[n++] = cs->v[i];
+			continue;
+		}
+		strv_add(&cs->v[k].rests, cs->v[i].rests.v[0]);
+		strv_release(&cs->v[i].homes);
+		strv_release(&cs->v[i].rests);
+	}
+	cs->n = n;
+}
+
+static void
+clusters_release(struct clusters *cs)
+{
+	size_t i;
+
+	for (i = 0; i < cs->n; i++) {
+		strv_release(&cs->v[i].homes);
+		strv_release(&cs->v[i].rests);
+	}
+	free(cs->v);
+}
+
+/* Does it lie where the one before it does?  Then only its own name counts. */
+static const char *
+home_name(const char *home, const char *before)
+{
+	size_t n = strcspn(home, "/") + 1;
+
+	return before != NULL && strncmp(home, before, n) == 0 ? home + n :
+	    home;
+}
+
+static void
+put_names(struct buf *b, const struct strv *names, size_t max, bool are_homes)
+{
+	const char *before = NULL;
+	size_t i;
+
+	for (i = 0; i < names->n && i < max; i++) {
+		buf_printf(b, "%s%s", i > 0 ? ", " : "", are_homes ?
+		    home_name(names->v[i], before) : names->v[i]);
+		before = names->v[i];
+	}
+	if (names->n > max)
+		buf_printf(b, " and %zu more", names->n - max);
+}
+
+static void
+put_cluster(struct buf *b, const struct cluster *c, size_t max)
+{
+	if (c->homes.n > 0) {
+		put_names(b, &c->homes, max, true);
+		buf_puts(b, c->homes.n + c->rests.n == 2 ? "/" : ": ");
+	}
+	put_names(b, &c->rests, max, false);
+}
+
+void
+names_fold(const struct strv *names, size_t max, struct strv *out)
+{
+	struct clusters cs = { 0 };
+	struct buf b = { 0 };
+	size_t i;
+
+	for (i = 0; i < names->n; i++)
+		cluster_add(&cs, names->v[i]);
+	clusters_merge(&cs);
+	for (i = 0; i < cs.n; i++) {
+		buf_reset(&b);
+		put_cluster(&b, &cs.v[i], max);
+		strv_add(out, buf_str(&b));
+	}
+	buf_release(&b);
+	clusters_release(&cs);
+}
+
+/* The lines of a plan while they are put together. */
+struct line { char *text; size_t steps; bool is_cut; };
+struct lines { struct line *v; size_t n, names; };
+
+static struct line *
+line_add(struct lines *l)
+{
+	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n] = (struct line){ .steps = 1 };
+	return &l->v[l->n++];
+}
+
+static void
+line_of(const struct step *first, const struct cluster *c, struct lines *out)
+{
+	struct line *line = line_add(out);
+	struct buf b = { 0 };
+
+	buf_printf(&b, "%s %.*s ", verbs[first->verb],
+	    (int)strcspn(first->key, ":"), first->key);
+	put_cluster(&b, c, out->names);
+	put_note(&b, first);
+	line->text = buf_take(&b);
+	line->steps = (c->homes.n > 0 ? c->homes.n : 1) * c->rests.n;
+	line->is_cut = c->homes.n > out->names || c->rests.n > out->names;
+}
+
+/* The step and all after it that are like it, which are marked told. */
+static void
+put_group(const struct plan *p, size_t at, bool *is_told_of, struct lines *out)
 {
 	const struct step *first = &p->steps[at];
-	char *title = object_title(first->key);
-	struct buf b = { 0 };
-	const char *colon;
-	size_t n = 1;
+	struct clusters cs = { 0 };
+	size_t i;
 
-	buf_printf(&b, "%s %s", verbs[first->verb], title);
-	free(title);
-	for (at++; at < p->steps_n; at++) {
-		if (is_told_of[at] || !is_alike(first, &p->steps[at]))
+	for (i = at; i < p->steps_n; i++) {
+		if (is_told_of[i] || !is_alike(first, &p->steps[i]))
 			continue;
-		is_told_of[at] = true;
-		colon = strchr(p->steps[at].key, ':');
-		if (n++ < names && colon != NULL)
-			buf_printf(&b, ", %s", colon + 1);
+		is_told_of[i] = true;
+		cluster_add(&cs, strchr(p->steps[i].key, ':') + 1);
 	}
-	if (n > names) {
-		buf_printf(&b, " and %zu more", n - names);
-		*is_cut = true;
+	clusters_merge(&cs);
+	for (i = 0; i < cs.n; i++)
+		line_of(first, &cs.v[i], out);
+	clusters_release(&cs);
+}
+
+static void
+put_all(const struct plan *p, struct lines *out)
+{
+	bool *is_told_of = xcalloc(p->steps_n + 1, sizeof(*is_told_of));
+	size_t i;
+
+	for (i = 0; i < p->steps_n; i++) {
+		if (is_told_of[i])
+			continue;
+		if (is_alike(&p->steps[i], &p->steps[i]))
+			put_group(p, i, is_told_of, out);
+		else
+			line_add(out)->text = step_line(&p->steps[i]);
 	}
-	put_note(&b, first);
-	strv_add(out, buf_str(&b));
-	buf_release(&b);
-	return n;
+	free(is_told_of);
 }
 
 /* Steps that are alike stand where the first of them does: every agent has its
@@ -249,31 +426,26 @@ put_group(const struct plan *p, size_t at, size_t names, bool *is_told_of,
 bool
 plan_groups(const struct plan *p, size_t max, size_t names, struct strv *out)
 {
-	bool *is_told_of = xcalloc(p->steps_n + 1, sizeof(*is_told_of));
+	struct lines all = { .names = names };
 	bool is_cut = false;
-	size_t i, lines = 0, told = 0;
-	char *line;
+	size_t i, more = 0;
 
-	for (i = 0; i < p->steps_n && lines < max; i++) {
-		if (is_told_of[i])
-			continue;
-		lines++;
-		if (p->steps[i].changes.n == 0) {
-			told += put_group(p, i, names, is_told_of, &is_cut,
-			    out);
-			continue;
-		}
-		line = step_line(&p->steps[i]);
-		strv_add(out, line);
-		free(line);
-		told++;
+	put_all(p, &all);
+	/* "and 1 more" would take the line that the last one needs. */
+	if (all.n == max + 1)
+		max++;
+	for (i = 0; i < all.n; i++) {
+		if (i < max) {
+			strv_add(out, all.v[i].text);
+			is_cut |= all.v[i].is_cut;
+		} else
+			more += all.v[i].steps;
+		free(all.v[i].text);
 	}
-	free(is_told_of);
-	if (told < p->steps_n) {
-		strv_addf(out, "and %zu more", p->steps_n - told);
-		is_cut = true;
-	}
-	return is_cut;
+	free(all.v);
+	if (more > 0)
+		strv_addf(out, "and %zu more", more);
+	return is_cut || more > 0;
 }
 
 /* Texts of field changes are compact already and need no quotes. */

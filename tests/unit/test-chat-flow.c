@@ -1177,7 +1177,7 @@ test_looking(void **state)
 		    "- `name` (string, required): Name of the member" },
 		{ "get humans", "info", "There are none" },
 		{ "get wrokers", "refused", "did you mean workers" },
-		{ "describe team web", "info", "room: leader/web, " },
+		{ "describe team web", "info", "- room leader/web, " },
 		{ "describe worker wim", "info", "in Team/web" },
 		{ "describe worker solo", "info", "created by " BOSS },
 		{ "describe", "refused", "Usage" },

@@ -738,23 +738,21 @@ test_notes(void **state)
 {
 	struct house h = { .storage = "directory" };
 	struct plan *p;
-	char *text, *line;
+	char *text;
 
 	house_settle(&h, "");
 	p = house_plan_yaml(&h, WORKER("a", "x") "---\n" WORKER("b", "x"));
 	/* The note behind a group is that of all in it. */
 	text = file_lines(groups_of(p, 100, 100, false));
-	line = strstr(text, "(theirs)\n");
-	assert_non_null(line);
-	assert_null(strstr(line + 1, "(theirs)"));
-	assert_non_null(strstr(text, "agents/a/SOUL.md, agents/b/SOUL.md"
-	    " (theirs)\n"));
-	assert_non_null(strstr(text, "runtime.yaml, "
-	    "agents/b/runtime/runtime.yaml\n"));
+	assert_string_equal(text, "create file agents/a, b: AGENTS.md, "
+	    "USER.md, config/mcporter.json, mcporter-servers.json, "
+	    "openclaw.json (ours)\n"
+	    "create file agents/a, b: SOUL.md (theirs)\n"
+	    "create file agents/a, b: runtime/runtime.yaml\n");
 	free(text);
 	text = file_lines(groups_of(p, 100, 1, true));
 	assert_non_null(strstr(text,
-	    "create file agents/a/SOUL.md and 1 more (theirs)\n"));
+	    "create file agents/a and 1 more: SOUL.md (theirs)\n"));
 	free(text);
 	text = file_lines(lines_of(p, 100));
 	assert_non_null(strstr(text, "create file agents/b/USER.md (ours)\n"));
@@ -765,6 +763,74 @@ test_notes(void **state)
 	house_clear(&h);
 }
 
+/* Directories are said once, of files that are in all of them. */
+static void
+test_group_directories(void **state)
+{
+	struct step steps[] = {
+		{ STEP_CREATE, .key = "tree:agents/dora" },
+		{ STEP_CREATE, .key = "file:agents/dora/A.md" },
+		{ STEP_CREATE, .key = "file:agents/dora/c/x.json" },
+		{ STEP_CREATE, .key = "file:agents/lead/A.md" },
+		{ STEP_CREATE, .key = "file:agents/lead/H.md" },
+		{ STEP_CREATE, .key = "tree:agents/lead" },
+		{ STEP_CREATE, .key = "file:agents/emil/c/x.json" },
+		{ STEP_CREATE, .key = "file:agents/emil/A.md" },
+		{ STEP_CREATE, .key = "file:agents/emil/B.md" },
+		{ STEP_CREATE, .key = "file:agents/dora/B.md" },
+		{ STEP_DELETE, .key = "file:agents/fred/A.md" },
+		{ STEP_DELETE, .key = "file:agents/fred/B.md" },
+	};
+	struct plan p = { .steps = steps, .steps_n = NELEM(steps) };
+	char *text = groups_of(&p, 5, 3, false);
+
+	assert_string_equal(text, "create tree agents/dora, agents/lead\n"
+	    "create file agents/dora, emil, lead: A.md\n"
+	    "create file agents/dora, emil: c/x.json, B.md\n"
+	    "create file agents/lead/H.md\n"
+	    "delete file agents/fred: A.md, B.md");
+	free(text);
+	/* The fifth line takes no more room than "and 2 more". */
+	text = groups_of(&p, 4, 3, false);
+	assert_non_null(strstr(text, "\ndelete file agents/fred: A.md, B.md"));
+	free(text);
+	text = groups_of(&p, 3, 1, true);
+	assert_string_equal(text, "create tree agents/dora and 1 more\n"
+	    "create file agents/dora and 2 more: A.md\n"
+	    "create file agents/dora and 1 more: c/x.json and 1 more\n"
+	    "and 3 more");
+	free(text);
+}
+
+static void
+test_fold(void **state)
+{
+	struct strv names = { 0 }, lines = { 0 };
+	char *text;
+
+	strv_split(&names, "bob agents/b/x agents/a/x/y agents/a/x "
+	    "teams/t/x ann agents/b/x/y teams/t/x/y", ' ');
+	names_fold(&names, 9, &lines);
+	text = strv_join(&lines, "\n");
+	assert_string_equal(text, "bob, ann\nagents/a, b, teams/t: x, x/y");
+	free(text);
+	strv_release(&lines);
+	strv_release(&names);
+	names_fold(&names, 9, &lines);
+	assert_int_equal(lines.n, 0);
+}
+
+/* Names in a list: "a, b" are two. */
+static size_t
+count_names(const char *s, const char *end)
+{
+	size_t n = 1;
+
+	for (; s < end; s++)
+		n += *s == ',';
+	return n;
+}
+
 /* However the lines are cut, every step is on one of them or counted. */
 static void
 test_groups_add_up(void **state)
@@ -772,8 +838,8 @@ test_groups_add_up(void **state)
 	struct house h = { .storage = "directory" };
 	struct strv lines;
 	struct plan *p;
-	size_t max, i, n, more;
-	const char *s;
+	size_t max, i, n, more, names;
+	const char *s, *colon;
 
 	house_settle(&h, "");
 	p = house_plan_yaml(&h, WORKER("a", "x") "---\n" WORKER("b", "x"));
@@ -782,16 +848,21 @@ test_groups_add_up(void **state)
 		lines = (struct strv){ 0 };
 		plan_groups(p, max, 1000, &lines);
 		for (n = 0, i = 0; i < lines.n; i++) {
-			if (sscanf(lines.v[i], "and %zu more", &more) == 1) {
+			s = lines.v[i];
+			if (sscanf(s, "and %zu more", &more) == 1) {
 				assert_int_equal(i, max);
 				n += more;
 				continue;
 			}
-			n++;
 			/* Changes are listed with commas, too. */
-			for (s = lines.v[i]; str_starts(lines.v[i], "create") &&
-			    (s = strstr(s, ", ")) != NULL; s++)
-				n++;
+			names = 1;
+			colon = strstr(s, ": ");
+			if (str_starts(s, "create") && colon != NULL)
+				names = count_names(s, colon) *
+				    count_names(colon, s + strlen(s));
+			else if (str_starts(s, "create"))
+				names = count_names(s, s + strlen(s));
+			n += names;
 		}
 		assert_int_equal(n, p->steps_n);
 		strv_release(&lines);
@@ -887,6 +958,8 @@ main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_titles),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_group_directories),
+		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_groups_add_up),
 		cmocka_unit_test(test_details),
 		cmocka_unit_test(test_many),

@@ -39,15 +39,16 @@ line_count(const char *s)
 	return n;
 }
 
-/* "12", "-3", "245 bytes": a measure, not somebody's words. */
+/* "12", "-3", "245 bytes", "allowed", "generated (takes a restart)": what cannot
+ * be taken for more than one value. */
 static bool
-is_measure(const char *s)
+is_plain(const char *s)
 {
 	s += *s == '-';
-	if (*s < '0' || *s > '9')
+	if (*s == '\0' || *s == ' ')
 		return false;
 	s += strspn(s, "0123456789");
-	return *s == '\0' || strcmp(s, " bytes") == 0;
+	return strspn(s, "abcdefghijklmnopqrstuvwxyz ()") == strlen(s);
 }
 
 /* At most VALUE_MAX characters, none of which moves the cursor. */
@@ -69,7 +70,7 @@ static void
 put_value(struct buf *b, const char *s)
 {
 	const char *newline = strchr(s, '\n');
-	const char *quote = is_measure(s) ? "" : "\"";
+	const char *quote = is_plain(s) ? "" : "\"";
 
 	if (newline != NULL && newline[1] != '\0') {
 		buf_printf(b, "%zu lines", line_count(s));

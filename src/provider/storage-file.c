@@ -100,7 +100,7 @@ content_change(const struct json *desired, const struct json *observed,
 		changes_add(out, RISK_CREDENTIAL, "a secret", "old", "new");
 	else if (!str_equal(source, json_str(observed, "source")))
 		changes_add(out, restarts ? RISK_RESTART : RISK_UPDATE, what,
-		    "before", to);
+		    NULL, to);
 	else if (!str_equal(json_str(observed, "good"),
 	    json_str(observed, "sha256")))
 		changes_add(out, RISK_UPDATE, what, "changed by others", to);

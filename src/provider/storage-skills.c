@@ -66,7 +66,7 @@ skill_change(const struct json *desired, const struct json *observed,
 	if (observed == NULL)
 		changes_add(out, RISK_CREATE, what, NULL, "there");
 	else if (!str_equal(source, json_str(observed, "source")))
-		changes_add(out, RISK_UPDATE, what, "before", "new");
+		changes_add(out, RISK_UPDATE, what, NULL, "new");
 	else if (spoiled_files(observed) > 0)
 		changes_add(out, RISK_UPDATE, what, from, "ours");
 	free(what);

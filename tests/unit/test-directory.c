@@ -231,6 +231,7 @@ test_write(void **state)
 {
 	struct place *t = *state;
 	struct json *o = NULL, *d = desired(SOUL, "0600", "one");
+	struct changes ch = {0};
 	struct stat st;
 	struct err e = {0};
 	char *p;
@@ -247,7 +248,12 @@ test_write(void **state)
 	assert_int_equal(ensure(t, SOUL, "0600", "one", "", &o, &e), 0);
 	assert_int_equal(differences(t, d, o), 0);
 	json_set_str(d, "text", "two");
-	assert_int_equal(differences(t, d, o), 1);
+	t->kind->diff(d, o, &ch);
+	assert_int_equal(ch.n, 1);
+	assert_string_equal(ch.v[0].what, "content");
+	assert_null(ch.v[0].from);	/* nobody asked how long it was */
+	assert_string_equal(ch.v[0].to, "3 bytes");
+	changes_release(&ch);
 	json_set_str(d, "mode", "0640");
 	assert_int_equal(differences(t, d, o), 2);
 	assert_int_equal(differences(t, d, NULL), 1);

@@ -763,6 +763,26 @@ test_notes(void **state)
 	house_clear(&h);
 }
 
+/* Quotes are for what somebody wrote. */
+static void
+test_values(void **state)
+{
+	struct change changes[] = {
+		{ .what = "content", .to = "37 bytes" },
+		{ .what = "key", .from = "in use", .to = "a new one" },
+		{ .what = "name", .from = "", .to = "a, b" },
+	};
+	struct step step = { STEP_UPDATE, .key = "odd:x",
+	    .changes = { changes, NELEM(changes), 0 } };
+	struct plan p = { .steps = &step, .steps_n = 1 };
+	char *text = lines_of(&p, 1);
+
+	assert_string_equal(text, "change odd x: content \xe2\x86\x92 37 bytes, "
+	    "key in use \xe2\x86\x92 a new one, "
+	    "name \"\" \xe2\x86\x92 \"a, b\"");
+	free(text);
+}
+
 /* Directories are said once, of files that are in all of them. */
 static void
 test_group_directories(void **state)
@@ -958,6 +978,7 @@ main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_titles),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_group_directories),
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_groups_add_up),

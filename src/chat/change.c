@@ -84,6 +84,47 @@ put_details(const struct plan *plan, struct text *out)
 	return NULL;
 }
 
+static void
+put_all_steps(struct chat *c, const struct plan *plan, struct text *out)
+{
+	struct strv lines = { 0 };
+	char *line;
+
+	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
+	for (size_t i = 0; i < lines.n && out->b.len < REPLY_MAX / 2; i++) {
+		line = short_ids(c->engine, lines.v[i]);
+		text_printf(out, "- %s\n", line);
+		free(line);
+	}
+	if (out->b.len >= REPLY_MAX / 2)
+		text_puts(out, "...");
+	strv_release(&lines);
+}
+
+void
+send_thread(struct chat *c, const char *room, int64_t message,
+    const struct json *show, const struct plan *plan)
+{
+	struct reply r = { .state = REPLY_INFO, .thread = message };
+	struct text steps = { 0 }, details = { 0 }, t = { 0 };
+	char *whole = put_details(plan, &details);
+
+	if (json_bool(show, "more", false)) {
+		put_all_steps(c, plan, &steps);
+		template_fill(c->templates, "steps", FILL(B("steps", &steps),
+		    B("details", &details)), &t);
+	} else
+		text_append(&t, &details);
+	if (!text_is_empty(&t))
+		reply_send(c, room, &r, &t);
+	if (whole != NULL)
+		send_file(c, room, message, "diff.txt", "text/plain", whole);
+	free(whole);
+	text_release(&steps);
+	text_release(&details);
+	text_release(&t);
+}
+
 /* --- doing it ------------------------------------------------------------ */
 
 void

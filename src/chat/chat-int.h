@@ -168,6 +168,10 @@ void	 put_notes(const struct json *show, struct text *out);
 /* What differs line by line (step.detail), in blocks.  When that is not all of
  * it: the whole, for a file; yours, else NULL. */
 char	*put_details(const struct plan *, struct text *out);
+/* In the thread of a message what that has no room for: all steps, if some were
+ * left out, and what differs line by line; nothing, if there is neither. */
+void	 send_thread(struct chat *, const char *room, int64_t message,
+	    const struct json *show, const struct plan *);
 /* Refuse, ask or do: the way of every change that was tried with success. */
 void	 change_decide(struct request *, const struct json *action,
 	    const struct attempt *, const struct strv *notes);

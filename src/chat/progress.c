@@ -152,47 +152,6 @@ live_text(struct chat *c, const struct run_view *v, const struct json *show,
 	free(object);
 }
 
-static bool
-has_details(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->steps_n; i++)
-		if (plan->steps[i].detail != NULL)
-			return true;
-	return false;
-}
-
-/* What the live message has no room for, in its thread: all steps, and what
- * differs line by line. */
-static void
-send_thread(struct request *q, int64_t live, const struct plan *plan)
-{
-	struct reply r = { .state = REPLY_INFO, .thread = live };
-	struct text steps = { 0 }, details = { 0 }, t = { 0 };
-	struct strv lines = { 0 };
-	char *line, *whole;
-
-	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
-	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
-		line = short_ids(q->chat->engine, lines.v[i]);
-		text_printf(&steps, "- %s\n", line);
-		free(line);
-	}
-	if (steps.b.len >= REPLY_MAX / 2)
-		text_puts(&steps, "...");
-	whole = put_details(plan, &details);
-	template_fill(q->chat->templates, "steps", FILL(B("steps", &steps),
-	    B("details", &details)), &t);
-	reply_send(q->chat, q->room, &r, &t);
-	if (whole != NULL)
-		send_file(q->chat, q->room, live, "diff.txt", "text/plain",
-		    whole);
-	free(whole);
-	strv_release(&lines);
-	text_release(&steps);
-	text_release(&details);
-	text_release(&t);
-}
-
 void
 progress_begin(struct request *q, int64_t run, const char *title,
     const struct json *show, const struct plan *plan)
@@ -212,9 +171,8 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	l->show = json_copy(show);
 	l->answer = xstrdup(q->answer);
 	l->due_ms = clock_ms();
-	if (!json_bool(show, "brief", false) &&
-	    (json_bool(show, "more", false) || has_details(plan)))
-		send_thread(q, id, plan);
+	if (!json_bool(show, "brief", false))
+		send_thread(q->chat, q->room, id, show, plan);
 	q->is_answered = true;
 	text_release(&t);
 }

@@ -246,46 +246,6 @@ reply_of(const struct proposal *p)
 	    .question = p->id };
 }
 
-/* All steps, and what differs line by line, in the thread below it. */
-static void
-send_thread(struct chat *c, const char *room, int64_t message,
-    const struct plan *plan)
-{
-	struct reply r = { .state = REPLY_INFO, .thread = message };
-	struct text steps = { 0 }, details = { 0 }, t = { 0 };
-	struct strv lines = { 0 };
-	char *line, *whole;
-
-	plan_groups(plan, STEPS_THREAD, NAMES_THREAD, &lines);
-	for (size_t i = 0; i < lines.n && steps.b.len < REPLY_MAX / 2; i++) {
-		line = short_ids(c->engine, lines.v[i]);
-		text_printf(&steps, "- %s\n", line);
-		free(line);
-	}
-	whole = put_details(plan, &details);
-	template_fill(c->templates, "steps", FILL(B("steps", &steps),
-	    B("details", &details)), &t);
-	reply_send(c, room, &r, &t);
-	if (whole != NULL)
-		send_file(c, room, message, "diff.txt", "text/plain", whole);
-	free(whole);
-	strv_release(&lines);
-	text_release(&steps);
-	text_release(&details);
-	text_release(&t);
-}
-
-static bool
-has_thread(const struct proposal *p, const struct plan *plan)
-{
-	if (json_bool(json_get(p->action, "show"), "more", false))
-		return true;
-	for (size_t i = 0; i < plan->steps_n; i++)
-		if (plan->steps[i].detail != NULL)
-			return true;
-	return false;
-}
-
 static int64_t
 send_to(struct chat *c, const char *room, const struct proposal *p,
     const struct reply *r, const struct text *t, const struct plan *plan)
@@ -294,8 +254,9 @@ send_to(struct chat *c, const char *room, const struct proposal *p,
 
 	add_tap(c, room, message, KEY_YES);
 	add_tap(c, room, message, KEY_NO);
-	if (plan != NULL && has_thread(p, plan))
-		send_thread(c, room, message, plan);
+	if (plan != NULL)
+		send_thread(c, room, message, json_get(p->action, "show"),
+		    plan);
 	return message;
 }
 

@@ -1779,11 +1779,42 @@ put_soul(struct buf *b, const char *name, int lines, int pass)
 	}
 }
 
+static const struct json *
+in_thread(struct house *h)
+{
+	const struct json *v = json_first(h->sent);
+
+	while (v != NULL && json_int(v, "thread", 0) == 0)
+		v = json_next(v);
+	return v;
+}
+
+/* What a message has room for stands nowhere else. */
+static void
+test_thread_steps(void **state)
+{
+	struct house *h = *state;
+	struct buf b = { 0 };
+
+	forget_sent(h);
+	expect(ask(h, WORKER("ann", "m")), "done", "");
+	assert_null(in_thread(h));
+	for (int i = 0; i < 9; i++)
+		buf_printf(&b, "---\napiVersion: hiclaw.io/v1beta1\n"
+		    "kind: Worker\nmetadata: {name: w%d}\n"
+		    "spec: {model: m}\n", i);
+	expect(ask(h, buf_str(&b)), "done", "");
+	assert_non_null(in_thread(h));
+	assert_non_null(strstr(body_of(in_thread(h)), "All steps:"));
+	assert_non_null(strstr(body_of(in_thread(h)), "w7, w8\n"));
+	buf_release(&b);
+}
+
 static void
 test_thread_fits(void **state)
 {
 	struct house *h = *state;
-	const struct json *v, *message = NULL, *file;
+	const struct json *message, *file;
 	struct buf b = { 0 };
 
 	for (int pass = 0; pass < 2; pass++) {
@@ -1794,11 +1825,10 @@ test_thread_fits(void **state)
 		buf_release(&b);
 		b = (struct buf){ 0 };
 	}
-	for (v = json_first(h->sent); v != NULL; v = json_next(v))
-		if (json_int(v, "thread", 0) != 0 && message == NULL)
-			message = v;
+	message = in_thread(h);
 	assert_non_null(message);
-	assert_non_null(strstr(body_of(message), "All steps:"));
+	/* The message above has all steps. */
+	assert_true(str_starts(body_of(message), "file agents/ann/SOUL.md\n"));
 	assert_non_null(strstr(body_of(message), "in the file below"));
 	file = with_file(h, "reply.txt");
 	assert_non_null(file);
@@ -2189,7 +2219,7 @@ main(void)
 		T(test_grant_and_revoke), T(test_grant_in_a_team),
 		T(test_gateway_status), T(test_rotate), T(test_files_and_cat),
 		T(test_differences), T(test_many_differences),
-		T(test_thread_fits), T(test_live_fits),
+		T(test_thread_steps), T(test_thread_fits), T(test_live_fits),
 		T(test_owners), T(test_wake_and_sleep), T(test_deaths),
 		T(test_logs), T(test_exec), T(test_token), T(test_life_news),
 	};

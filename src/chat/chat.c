@@ -318,7 +318,7 @@ is_flood(struct request *q)
 		log_warn("chat", "%s: %s asks too much", q->room, q->sender);
 		snprintf(rate, sizeof rate, "%lld", (long long)c->cfg.rate);
 		say_template(q, REPLY_REFUSED, "flood", FILL(V("rate", rate),
-		    V("who", q->sender)));
+		    P("who", q->sender)));
 		break;
 	case FLOOD_SILENT:
 		break;

@@ -60,7 +60,7 @@ static void
 tell_admins(struct request *q, const char *template, const char *words)
 {
 	if (q->where != IN_ADMIN)
-		say_news(q->chat, template, FILL(V("who", q->sender),
+		say_news(q->chat, template, FILL(P("who", q->sender),
 		    V("words", words)));
 	store_log_add(q->chat->store, "", template, words);
 }
@@ -81,7 +81,7 @@ cmd_freeze(struct request *q)
 	why = reason_of(&q->words.v, n);
 	freeze_begin(&c->ops, q->sender, why, ms > 0 ? clock_ms() + ms : 0);
 	mending_drop(c);
-	say_template(q, REPLY_DONE, "frozen", FILL(V("who", q->sender),
+	say_template(q, REPLY_DONE, "frozen", FILL(P("who", q->sender),
 	    V("words", engine_frozen(c->engine))));
 	tell_admins(q, "frozen", engine_frozen(c->engine));
 	free(why);
@@ -99,7 +99,7 @@ cmd_thaw(struct request *q)
 		return;
 	}
 	mending_begin(c);
-	say_template(q, REPLY_DONE, "thawed", FILL(V("who", q->sender),
+	say_template(q, REPLY_DONE, "thawed", FILL(P("who", q->sender),
 	    V("words", words)));
 	tell_admins(q, "thawed", words);
 	free(words);
@@ -199,7 +199,7 @@ freeze_watch(struct chat *c, int64_t now)
 		words = xstrdup(engine_frozen(c->engine));
 		freeze_end(&c->ops);
 		mending_begin(c);
-		say_news(c, "thawed", FILL(V("who", NULL),
+		say_news(c, "thawed", FILL(P("who", NULL),
 		    V("words", words)));
 		store_log_add(c->store, "", "thawed", "its time was over");
 		free(words);

@@ -290,7 +290,7 @@ news_drift(void *arg, const char *key, const char *sender,
 	free(line);
 	if (!mending_takes(c))
 		drift_noted(c, say_of(c, key, "drift", FILL(V("object", title),
-		    V("who", sender != NULL ? sender : "somebody"),
+		    P("who", sender != NULL ? sender : "somebody"),
 		    V("did", what))), key, engine_drifted(c->engine, key));
 	line = xasprintf("%s: changed by %s; put back (%s)", title,
 	    sender != NULL ? sender : "somebody", what);
@@ -315,7 +315,7 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 	}
 	title = object_title(key);
 	message = say_of(c, key, "fight", FILL(V("object", title),
-	    V("who", sender != NULL ? sender : "somebody"),
+	    P("who", sender != NULL ? sender : "somebody"),
 	    V("wait", clock_age((int64_t)wait_s * 1000, age))));
 	drift_noted(c, message, key, engine_object(c->engine, key, &o) ?
 	    o.observed : NULL);

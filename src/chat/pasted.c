@@ -42,7 +42,7 @@ tell(struct request *q)
 		if (q->in.edit_of != NULL)
 			redact(q, q->in.edit_of);
 		template_fill(q->chat->templates, "pasted",
-		    FILL(V("who", q->sender)), &t);
+		    FILL(P("who", q->sender)), &t);
 		reply_send(q->chat, q->room, &r, &t);
 		text_release(&t);
 	}

@@ -283,7 +283,7 @@ people_refuse(struct request *q)
 	put_people(&people, &who);
 	text_puts(&who, ".");
 	say_template(q, REPLY_REFUSED, "refused", FILL(V("what", what),
-	    V("user", q->sender), V("why", why), B("who", &who)));
+	    P("user", q->sender), V("why", why), B("who", &who)));
 	text_release(&who);
 	strv_release(&people);
 	free(what);

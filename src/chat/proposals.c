@@ -563,25 +563,16 @@ approvals(struct chat *c, const struct proposal *p)
 	return o;
 }
 
+/* By whom stands in the list below it. */
 static char *
 approved_how(const struct proposal *p, const struct json *ledger)
 {
-	const struct json *v = json_first(json_get(ledger, "approved"));
-	struct buf b = { 0 };
+	const char *against = json_bool(ledger, "override", false) ?
+	    ", against the freeze window" : "";
 
-	if (p->rule.mode != POLICY_APPROVE) {
-		buf_printf(&b, "%s said yes", p->sender);
-	} else {
-		buf_puts(&b, "approved by ");
-		for (const char *comma = ""; v != NULL; v = json_next(v)) {
-			buf_printf(&b, "%s%s", comma, json_value_str(v));
-			comma = ", ";
-		}
-	}
-	if (json_bool(ledger, "override", false))
-		buf_puts(&b, ", against the freeze window");
-	buf_putc(&b, '.');
-	return buf_take(&b);
+	return p->rule.mode == POLICY_APPROVE ?
+	    xasprintf("approved%s.", against) :
+	    xasprintf("%s said yes%s.", p->sender, against);
 }
 
 /* A command is given by who approved it, the last of those who could. */

@@ -233,7 +233,8 @@ receipt_text(struct chat *c, const struct ending *end,
 	template_fill(c->templates, end->why != NULL ? "failed" : "done",
 	    FILL(V("title", end->title), V("objects", objects),
 	    V("took", took(end->took_ms, time, sizeof time)),
-	    V("actor", end->actor), V("approved", approved), V("plan", hash), V("why", end->why),
+	    P("actor", end->actor), P("approved", approved),
+	    V("plan", hash), V("why", end->why),
 	    V("seq", r->seq > 0 ? number : NULL), B("troubles", end->troubles),
 	    V("hint", end->why == NULL ? NULL : "I go on trying what can be "
 	    "mended. `status` shows how it stands; mend the cause, and paste "

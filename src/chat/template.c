@@ -205,7 +205,9 @@ fill_line(const char *s, size_t n, const struct fill *fill, struct text *out)
 		text_putn(out, s, (size_t)(at - s));
 		end = strstr(at, "}}");
 		f = fill_find(fill, at + 2, (size_t)(end - at) - 2);
-		if (f != NULL && f->value != NULL)
+		if (f != NULL && f->value != NULL && f->is_people)
+			text_people(out, f->value);
+		else if (f != NULL && f->value != NULL)
 			text_value(out, f->value);
 		s = end + 2;
 	}

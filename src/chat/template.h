@@ -19,12 +19,14 @@ struct fill {
 	const char		*name;
 	const char		*value;		/* or NULL */
 	const struct text	*block;		/* of {{>name}} */
+	bool			 is_people;	/* value: Matrix ids, ", " between */
 };
 /* fill ends with name == NULL, or is NULL when there is nothing to put in. */
 void	 template_fill(const struct templates *, const char *name,
 	    const struct fill *, struct text *out);
-#define FILL(...)	((const struct fill[]){ __VA_ARGS__, { NULL, NULL, NULL } })
-#define V(n, v)		{ (n), (v), NULL }
-#define B(n, b)		{ (n), NULL, (b) }
+#define FILL(...)	((const struct fill[]){ __VA_ARGS__, { .name = NULL } })
+#define V(n, v)		{ .name = (n), .value = (v) }
+#define P(n, v)		{ .name = (n), .value = (v), .is_people = true }
+#define B(n, b)		{ .name = (n), .block = (b) }
 
 #endif

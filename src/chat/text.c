@@ -172,6 +172,24 @@ text_user(struct text *t, const char *user)
 }
 
 void
+text_people(struct text *t, const char *list)
+{
+	struct strv people = { 0 };
+
+	strv_split(&people, list, ',');
+	for (size_t i = 0; i < people.n; i++) {
+		const char *user = people.v[i] + strspn(people.v[i], " ");
+
+		text_value(t, i > 0 ? ", " : "");
+		if (*user == '@' && strchr(user, ':') != NULL)
+			text_user(t, user);
+		else
+			text_value(t, user);
+	}
+	strv_release(&people);
+}
+
+void
 text_append(struct text *t, const struct text *from)
 {
 	buf_add(&t->b, buf_str(&from->b), from->b.len);

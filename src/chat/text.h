@@ -34,6 +34,8 @@ void	 text_pre(struct text *, const char *lang, const char *value);
 void	 text_link(struct text *, const char *url, const char *label);
 /* A person, as a link that clients show as a pill. */
 void	 text_user(struct text *, const char *user);
+/* "@ann:x.org, @bob:x.org", each as a link; what is no Matrix id stays text. */
+void	 text_people(struct text *, const char *list);
 void	 text_append(struct text *, const struct text *);
 
 char	*text_body(const struct text *);	/* plain, yours */

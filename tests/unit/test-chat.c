@@ -436,6 +436,15 @@ test_templates(void **state)
 	    "changed:\ns. Risk: create.\n\n- one\n- two");
 	free(body);
 	text_release(&t);
+	/* People are links, whoever else is a word. */
+	template_fill(ts, "done", FILL(V("title", "apply"), V("took", "1 s"),
+	    P("approved", "@ann:x.org, @bob:x.org"), P("actor", "REST")), &t);
+	body = text_html(&t);
+	assert_non_null(strstr(body, "Approved by <a href=\"https://matrix.to/"
+	    "#/@ann:x.org\">@ann:x.org</a>, <a href=\"https://matrix.to/#/"
+	    "@bob:x.org\">@bob:x.org</a>.<br>Asked by REST, "));
+	free(body);
+	text_release(&t);
 	text_release(&block);
 	templates_free(ts);
 	free(dir);

@@ -174,7 +174,8 @@ test_two_of_three(void **state)
 	    "approved by all");
 	assert_int_equal(runs(h), 1);
 	assert_string_equal(closed(h, 1), "approved");
-	assert_non_null(said(h, "approved by " BOB ", " CAT));
+	assert_non_null(said(h, "approved.\n"));
+	assert_non_null(said(h, "- " YES " " CAT " approved"));
 	/* The receipt says so as well, to people and to programs. */
 	assert_non_null(said(h, "Approved by " BOB ", " CAT "."));
 	assert_string_equal(json_value_str(json_first(json_get(json_get(

@@ -59,6 +59,15 @@ clock_iso(int64_t ms, char *dst)
 }
 
 char *
+clock_utc(int64_t ms, char *dst)
+{
+	clock_iso(ms, dst);
+	dst[10] = ' ';
+	str_copy(dst + 16, " UTC", 24 - 16);
+	return dst;
+}
+
+char *
 clock_age(int64_t ms, char *dst)
 {
 	int64_t	s = ms > 0 ? ms / SECOND_MS : 0;

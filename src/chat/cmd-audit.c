@@ -89,7 +89,7 @@ list_one(const struct receipt_row *row, void *arg)
 	struct listing *l = arg;
 	struct err err;
 	struct json *r = json_parse(row->content, strlen(row->content), &err);
-	char iso[24];
+	char at[24];
 
 	if (r == NULL || !matches(l->filter, r)) {
 		json_free(r);
@@ -103,7 +103,7 @@ list_one(const struct receipt_row *row, void *arg)
 	l->n++;
 	l->last = row->seq;
 	text_printf(&l->text, "- **%lld** %s · %s · ", (long long)row->seq,
-	    clock_iso(json_int(r, "at", 0), iso), json_strd(r, "title", ""));
+	    clock_utc(json_int(r, "at", 0), at), json_strd(r, "title", ""));
 	text_user(&l->text, json_strd(r, "actor", ""));
 	put_approved(r, &l->text);
 	if (str_equal(json_str(r, "result"), "failed"))

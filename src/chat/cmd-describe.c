@@ -20,7 +20,7 @@
 
 struct describe {
 	struct chat	*chat;
-	struct text	 rooms, settled, open;
+	struct text	 rooms, settled, open, log;
 	size_t		 rooms_n, settled_n, open_n;
 	const char	*only;		/* runtime name of a member, or NULL */
 	const char	*user;		/* of a Human: whose rooms are meant */
@@ -235,11 +235,12 @@ put_spec(const struct json *spec, struct text *out)
 static void
 put_log(const struct log_row *row, void *arg)
 {
-	struct text *out = arg;
-	char age[16];
+	struct describe *d = arg;
+	char age[16], *what = short_ids(d->chat->engine, row->text);
 
-	text_printf(out, "- %s ago: %s\n",
-	    clock_age(clock_ms() - row->at_ms, age), row->text);
+	text_printf(&d->log, "- %s ago: %s\n",
+	    clock_age(clock_ms() - row->at_ms, age), what);
+	free(what);
 }
 
 /* --- the whole ----------------------------------------------------------- */
@@ -248,7 +249,7 @@ static void
 put_head(struct request *q, const struct resource *r,
     const struct json *member, bool is_leader, struct text *out)
 {
-	char why[256], iso[24];
+	char why[256], at[24];
 	const char *phase = strcmp(r->kind->name, "Team") != 0 ||
 	    member != NULL ? agent_phase(q->chat, r, member != NULL ?
 	    json_strd(member, "name", "?") : r->name, member != NULL ?
@@ -265,7 +266,7 @@ put_head(struct request *q, const struct resource *r,
 	if (why[0] != '\0')
 		text_printf(out, "%s\n", why);
 	text_printf(out, "Generation %lld, changed %s\n",
-	    (long long)r->generation, clock_iso(r->updated_ms, iso));
+	    (long long)r->generation, clock_utc(r->updated_ms, at));
 }
 
 /* Of a Team: how each of its agents stands. */
@@ -310,7 +311,7 @@ describe(struct request *q, const struct resource *r,
 	char *user = strcmp(r->kind->name, "Human") == 0 ?
 	    human_user(engine_world_config(q->chat->engine), r) : NULL;
 	struct describe d = { .chat = q->chat, .user = user };
-	struct text t = { 0 }, spec = { 0 }, log = { 0 }, runner = { 0 };
+	struct text t = { 0 }, spec = { 0 }, runner = { 0 };
 	char *owner = xasprintf("%s/%s", r->kind->name, r->name);
 
 	if (member != NULL)
@@ -339,16 +340,16 @@ describe(struct request *q, const struct resource *r,
 	put_kind(&d);
 	put_rest(d.settled_n, &d.settled);
 	put_section(&t, "In place", &d.settled);
-	store_log_each(q->chat->store, owner, EVENTS_LAST, put_log, &log);
-	put_section(&t, "Lately", &log);
+	store_log_each(q->chat->store, owner, EVENTS_LAST, put_log, &d);
+	put_section(&t, "Lately", &d.log);
 	say(q, REPLY_INFO, &t);
 	text_release(&t);
 	text_release(&spec);
-	text_release(&log);
 	text_release(&runner);
 	text_release(&d.rooms);
 	text_release(&d.settled);
 	text_release(&d.open);
+	text_release(&d.log);
 	free(d.kind);
 	free(user);
 	free(owner);

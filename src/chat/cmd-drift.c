@@ -329,7 +329,7 @@ ignore(struct request *q, const struct json *notice, int64_t ms)
 		free(object);
 		return;
 	}
-	clock_iso(clock_ms() + ms, until);
+	clock_utc(clock_ms() + ms, until);
 	text_printf(&t, "Until %s what others do to ", until);
 	text_value(&t, object);
 	text_puts(&t, " is left alone, or until a change asks something else "

@@ -8,20 +8,21 @@
 
 #include "cmd.h"
 
-struct events { struct text text; size_t n; bool is_all; };
+struct events { struct chat *chat; struct text text; size_t n; bool is_all; };
 
 static void
 put_event(const struct log_row *row, void *arg)
 {
 	struct events *ev = arg;
-	char age[16];
+	char age[16], *what = short_ids(ev->chat->engine, row->text);
 
 	ev->n++;
 	text_printf(&ev->text, "- %s ago", clock_age(clock_ms() - row->at_ms,
 	    age));
 	if (ev->is_all)
 		text_printf(&ev->text, " · %s", row->subject);
-	text_printf(&ev->text, " · %s\n", row->text);
+	text_printf(&ev->text, " · %s\n", what);
+	free(what);
 }
 
 /* A member's events are those of its Team. */
@@ -48,7 +49,7 @@ subject_of(struct request *q, struct err *e)
 void
 cmd_events(struct request *q)
 {
-	struct events ev = { .is_all = q->words.v.n == 0 };
+	struct events ev = { .chat = q->chat, .is_all = q->words.v.n == 0 };
 	char *subject = NULL;
 	struct err err;
 

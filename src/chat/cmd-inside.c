@@ -186,7 +186,7 @@ begin_once(struct request *q, const struct agent *a)
 	if (was != NULL || begins) {
 		store_begin(q->chat->store);
 		store_kv_set(q->chat->store, key, begins ?
-		    clock_iso(clock_ms(), at) : NULL);
+		    clock_utc(clock_ms(), at) : NULL);
 	}
 	free(was);
 	free(key);

@@ -82,14 +82,14 @@ say_list(struct request *q)
 static void
 put_history(const struct ledger *l, struct text *out)
 {
-	char iso[24];
+	char at[24];
 
 	for (size_t i = 0; i < l->n; i++) {
 		const struct vote_row *v = &l->v[i];
 
 		if (v->verdict == VERDICT_NONE)
 			continue;
-		text_printf(out, "- %s ", clock_iso(v->at_ms, iso));
+		text_printf(out, "- %s ", clock_utc(v->at_ms, at));
 		text_user(out, v->user);
 		text_printf(out, ": %s by %s%s%s%s\n",
 		    verdict_name(v->verdict), v->way,
@@ -104,7 +104,7 @@ say_one(struct request *q, struct proposal *p)
 {
 	struct text t = { 0 }, history = { 0 };
 	struct ledger l;
-	char iso[24];
+	char at[24];
 
 	ledger_read(q->chat, p, &l);
 	if (proposal_is_over(p, clock_ms())) {
@@ -112,7 +112,7 @@ say_one(struct request *q, struct proposal *p)
 		    p->closed : "expired", false, &t);
 		if (p->closed_ms != 0)
 			text_printf(&t, "Closed at %s",
-			    clock_iso(p->closed_ms, iso));
+			    clock_utc(p->closed_ms, at));
 		if (p->run != 0)
 			text_printf(&t, ", as run %lld", (long long)p->run);
 		text_puts(&t, p->closed_ms != 0 ? ".\n" : "");
@@ -124,7 +124,7 @@ say_one(struct request *q, struct proposal *p)
 		text_append(&t, &history);
 	}
 	text_printf(&t, "\nPlan `%s`, asked at %s.", p->hash,
-	    clock_iso(p->asked_ms, iso));
+	    clock_utc(p->asked_ms, at));
 	say(q, REPLY_INFO, &t);
 	ledger_release(&l);
 	text_release(&history);

@@ -35,7 +35,7 @@ make_token(struct request *q, int days)
 	store_begin(q->chat->store);
 	/* The others of this person go on until their own time. */
 	store_token_put(q->chat->store, &row, DAYS_MAX * DAY_MS);
-	token_tell(q->chat, q->sender, token, clock_iso(row.expires_ms,
+	token_tell(q->chat, q->sender, token, clock_utc(row.expires_ms,
 	    until));
 	text_printf(&t, "A token for %d day%s %s. `token revoke` ends all of "
 	    "yours.", days, days == 1 ? "" : "s", q->where == IN_DM ?

@@ -141,7 +141,7 @@ chat_joined(void *arg, const char *agent, const char *from, bool is_again)
 		log_joined(c, key, from, is_again);
 		template_fill(c->templates, is_again ? "join-again" :
 		    "joined", FILL(V("agent", agent), V("from", from),
-		    V("time", clock_iso(clock_ms(), time))), &t);
+		    V("time", clock_utc(clock_ms(), time))), &t);
 		r.mention = asker;
 		reply_send(c, room, &r, &t);
 		text_release(&t);

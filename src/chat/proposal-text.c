@@ -77,17 +77,6 @@ blast_radius(const struct engine *e, const struct json *action,
 /* --- how it stands ------------------------------------------------------------ */
 
 static void
-put_time(int64_t ms, struct text *out)
-{
-	char iso[24];
-
-	clock_iso(ms, iso);
-	iso[10] = ' ';
-	iso[16] = '\0';
-	text_printf(out, "%s UTC", iso);
-}
-
-static void
 put_vote(const struct vote_row *v, struct text *out)
 {
 	static const struct { const char *mark, *did; } words[] = {
@@ -146,15 +135,14 @@ static void
 put_frozen(struct chat *c, const struct proposal *p, struct text *out)
 {
 	const char *window;
+	char at[24];
 	int64_t until;
 
 	if (!policy_is_frozen(c->policy, clock_ms(), &until, &window))
 		return;
-	text_printf(out, "It is a freeze window (%s, UTC), so it starts ",
-	    window);
-	put_time(until, out);
-	text_printf(out, ", unless somebody of tier 1 says `approve %lld "
-	    "--override`.\n", (long long)p->id);
+	text_printf(out, "It is a freeze window (%s, UTC), so it starts %s, "
+	    "unless somebody of tier 1 says `approve %lld --override`.\n",
+	    window, clock_utc(until, at), (long long)p->id);
 }
 
 /* A question: only who asked answers. */
@@ -181,6 +169,7 @@ put_how_approve(const struct proposal *p, struct text *out)
 {
 	const char *word = json_str(p->action, "word");
 	long long n = p->id;
+	char at[24];
 
 	if (word != NULL)
 		text_printf(out, "So much goes that a tap is not enough: "
@@ -191,11 +180,8 @@ put_how_approve(const struct proposal *p, struct text *out)
 	text_printf(out, " to approve; \xe2\x9d\x8c, **no** or `deny %lld "
 	    "REASON` to refuse; \xe2\x8f\xb8 or `hold %lld` to keep it "
 	    "waiting.", n, n);
-	if (!p->waits) {
-		text_puts(out, " Until ");
-		put_time(p->expires_ms, out);
-		text_puts(out, ".");
-	}
+	if (!p->waits)
+		text_printf(out, " Until %s.", clock_utc(p->expires_ms, at));
 }
 
 void

@@ -98,9 +98,9 @@ freeze_words(const struct freeze *f)
 		return xstrdup("Frozen: what the database says of a freeze "
 		    "cannot be read, so nothing is done. `thaw` ends it.");
 	buf_printf(&b, "Frozen by %s since %s", f->by,
-	    clock_iso(f->since_ms, since));
+	    clock_utc(f->since_ms, since));
 	if (f->until_ms > 0)
-		buf_printf(&b, " until %s", clock_iso(f->until_ms, until));
+		buf_printf(&b, " until %s", clock_utc(f->until_ms, until));
 	if (f->why[0] != '\0')
 		buf_printf(&b, " (%s)", f->why);
 	buf_puts(&b, ": nothing is changed or put right. `thaw` ends it.");

@@ -321,6 +321,7 @@ test_clock(void **state)
 	clock_set_ms(0);
 	assert_int_not_equal(clock_ms(), 1795539785000);
 	assert_true(clock_mono_ms() >= mono);
+	assert_string_equal(clock_utc(1795539785000, iso), "2026-11-24 17:03 UTC");
 	assert_string_equal(clock_iso(0, iso), "1970-01-01T00:00:00Z");
 	assert_string_equal(clock_iso(INT64_MAX, iso), "9999-12-31T23:59:59Z");
 	for (i = 0; i < NELEM(ages); i++)

@@ -357,7 +357,7 @@ test_mute(void **state)
 	house_open(h);
 	drift(h, "room:worker/ann");
 	assert_int_equal(said_in(h, "room:admin", "@eve:x.org"), 1);
-	expect(ask(h, "!hiclaw events worker ann"), "info", "@eve:x.org");
+	expect(ask(h, "!hiclaw events worker ann"), "info", "changed by @eve;");
 	/* Its end is told, with what was left out. */
 	clock_set_ms(now + 3 * 3600000);
 	tick(h, 1);

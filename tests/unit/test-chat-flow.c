@@ -1179,7 +1179,7 @@ test_looking(void **state)
 		{ "get wrokers", "refused", "did you mean workers" },
 		{ "describe team web", "info", "- room leader/web, " },
 		{ "describe worker wim", "info", "in Team/web" },
-		{ "describe worker solo", "info", "created by " BOSS },
+		{ "describe worker solo", "info", "created by @boss" },
 		{ "describe", "refused", "Usage" },
 		{ "describe worker nobody", "refused", "no Worker/nobody" },
 		{ "status", "info", "Everything is as declared" },

@@ -6,36 +6,63 @@
 
 #include "cmd.h"
 
+#define LINES_SHOWN	20	/* of commands: a phone screen */
+
 static bool
 may_use(const struct request *q, const struct command *c)
 {
 	return request_gate(q, c) == GATE_OPEN;
 }
 
+static size_t
+usable_n(const struct request *q)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < commands_n(q->chat->commands); i++)
+		n += may_use(q, commands_at(q->chat->commands, i));
+	return n;
+}
+
+/* By groups: a line for each, or only the names. */
 static void
-help_all(struct request *q)
+put_commands(struct request *q, bool is_brief, struct text *out)
 {
 	const char *group = "";
-	struct text t = { 0 };
 
 	for (size_t i = 0; i < commands_n(q->chat->commands); i++) {
 		const struct command *c = commands_at(q->chat->commands, i);
+		bool is_first;
 
 		if (!may_use(q, c))
 			continue;
-		if (strcmp(group, c->group) != 0) {
-			if (group[0] != '\0')
-				text_puts(&t, "\n");
-			text_printf(&t, "**%s**\n", c->group);
-		}
+		is_first = strcmp(group, c->group) != 0;
+		if (is_first && group[0] != '\0')
+			text_puts(out, is_brief ? "\n\n" : "\n");
+		if (is_first)
+			text_printf(out, "**%s**\n", c->group);
 		group = c->group;
-		text_printf(&t, "- `%s`: %s\n", c->name, c->summary);
+		if (is_brief)
+			text_printf(out, "%s`%s`", is_first ? "" : ", ",
+			    c->name);
+		else
+			text_printf(out, "- `%s`: %s\n", c->name, c->summary);
 	}
+	text_puts(out, is_brief ? "\n" : "");
+}
+
+static void
+help_all(struct request *q, bool is_brief)
+{
+	struct text t = { 0 };
+
+	put_commands(q, is_brief, &t);
+	text_puts(&t, "\n");
 	if (q->tier == 1)
-		text_puts(&t, "\nTo make something, paste a manifest. ");
-	else
-		text_puts(&t, "\n");
-	text_printf(&t, "`help apply` tells more about one.");
+		text_puts(&t, "To make something, paste a manifest. ");
+	if (is_brief)
+		text_puts(&t, "`help all` tells what each does, ");
+	text_puts(&t, "`help apply` tells more about one.");
 	if (q->where != IN_DM)
 		text_printf(&t, " Begin with `@%s` here; in a direct chat "
 		    "with me the name is not needed.", q->chat->name);
@@ -115,8 +142,9 @@ cmd_help(struct request *q)
 	struct words about = { 0 };
 	size_t used;
 
-	if (q->words.v.n == 0) {
-		help_all(q);
+	if (q->words.v.n == 0 || (q->words.v.n == 1 &&
+	    strcmp(q->words.v.v[0], "all") == 0)) {
+		help_all(q, q->words.v.n == 0 && usable_n(q) > LINES_SHOWN);
 		return;
 	}
 	for (size_t i = 0; i < q->words.v.n; i++)

@@ -203,8 +203,8 @@ test_refused(void **state)
 	assert_true(wait_for(h, is_quiet));
 	id = speak_in(h, "!room:dm/" JANE, JANE, "whoami", NULL);
 	expect(reply_to(h, id), "info", "tier 2");
-	id = speak_in(h, "!room:dm/" JANE, JANE, "help", NULL);
-	expect(reply_to(h, id), "info", "whoami");
+	id = speak_in(h, "!room:dm/" JANE, JANE, "help all", NULL);
+	expect(reply_to(h, id), "info", "`whoami`: Who you are");
 	assert_null(strstr(body_of(reply_to(h, id)), "rotate"));
 	id = speak_in(h, "!room:dm/" JANE, JANE, "events", NULL);
 	expect(reply_to(h, id), "refused", "tier");
@@ -301,7 +301,7 @@ test_rooms(void **state)
 	expect(reply_to(h, id), "refused", "no Human");
 	/* Help is about here. */
 	id = speak_in(h, web, VIC, "@hiclaw help", NULL);
-	expect(reply_to(h, id), "info", "wake");
+	expect(reply_to(h, id), "info", "- `wake`: ");
 	assert_null(strstr(body_of(reply_to(h, id)), "apply`:"));
 	assert_null(strstr(body_of(reply_to(h, id)), "restart"));
 }
@@ -450,7 +450,11 @@ test_macros(void **state)
 	expect(reply_to(h, id), "refused", "rule 3, own-teams");
 	assert_false(is_declared(h, "Worker", "bob"));
 	/* In help, and not for agents. */
-	expect(ask(h, "@hiclaw help"), "info", "`hire`");
+	expect(ask(h, "@hiclaw help"), "info", ", `hire`");
+	assert_null(strstr(body_of(ask(h, "@hiclaw help")), "`hire`: "));
+	expect(ask(h, "@hiclaw help"), "info", "`\n\nChange\n`apply`, ");
+	expect(ask(h, "@hiclaw help all"), "info", "- `hire`: ");
+	expect(ask(h, "@hiclaw help all"), "info", "\n\nChange\n- `apply`: ");
 	id = speak_in(h, ADMIN, "@hiclaw_lea:x.org", "@hiclaw night wim", NULL);
 	expect(reply_to(h, id), "refused", "for people, not for agents");
 	/* A broken one is not taken, nor any other. */

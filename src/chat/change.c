@@ -24,10 +24,13 @@ void
 put_notes(const struct json *show, struct text *out)
 {
 	const struct json *v;
+	struct strv notes = { 0 };
 
 	v = json_first(json_get(show, "notes"));
 	for (; v != NULL; v = json_next(v))
-		text_printf(out, "- %s\n", json_value_str(v));
+		strv_add(&notes, json_value_str(v));
+	notes_text(&notes, out);
+	strv_release(&notes);
 }
 
 /* Each line cut, so that one long line does not fill the message. */
@@ -189,8 +192,7 @@ say_nothing_to_do(struct request *q, const struct strv *notes)
 {
 	struct text list = { 0 };
 
-	for (size_t i = 0; notes != NULL && i < notes->n; i++)
-		text_printf(&list, "- %s\n", notes->v[i]);
+	notes_text(notes, &list);
 	say_template(q, REPLY_DONE, "nothing", FILL(B("notes", &list)));
 	text_release(&list);
 }

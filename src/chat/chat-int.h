@@ -180,6 +180,7 @@ void	 change_decide(struct request *, const struct json *action,
 
 void	 note_repairs(const struct repairs *, struct strv *out);
 void	 note_warnings(const struct problems *, struct strv *out);
+/* Repairs and warnings, under a heading; NULL: none. */
 void	 notes_text(const struct strv *notes, struct text *out);
 /* With its line and a caret below it, where these are known. */
 void	 put_problem(const struct problem *, struct text *out);

@@ -75,6 +75,9 @@ note_warnings(const struct problems *ps, struct strv *out)
 void
 notes_text(const struct strv *notes, struct text *out)
 {
+	if (notes == NULL || notes->n == 0)
+		return;
+	text_puts(out, "**Notes**\n");
 	for (size_t i = 0; i < notes->n; i++)
 		text_printf(out, "- %s\n", notes->v[i]);
 }

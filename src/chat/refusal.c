@@ -159,7 +159,7 @@ say_denied(struct request *q, const char *rule, const char *why,
 {
 	struct text t = { 0 };
 
-	text_printf(&t, "I may not do that for you: %s. That is rule %s. ",
+	text_printf(&t, "I may not do that for you: %s. That is rule %s.\n",
 	    why, rule);
 	put_could(could, &t);
 	remember(q, rule, why, could);
@@ -334,7 +334,7 @@ cmd_can_i(struct request *q)
 	if (r.may < MAY_ASK) {
 		people_who(q->chat, verb, has ? &target : NULL,
 		    risk_of(verb), &could);
-		text_puts(&t, " ");
+		text_puts(&t, "\n");
 		put_could(&could, &t);
 	}
 	say(q, REPLY_INFO, &t);
@@ -388,7 +388,7 @@ cmd_why(struct request *q)
 		goto out;
 	}
 	text_printf(&t, "%s ago you asked for `%s`. I said no because %s. That "
-	    "is rule %s. ", clock_age(clock_ms() - json_int(o, "at", 0), age),
+	    "is rule %s.\n", clock_age(clock_ms() - json_int(o, "at", 0), age),
 	    json_strd(o, "line", ""), json_strd(o, "why", ""),
 	    json_strd(o, "rule", ""));
 	for (v = json_first(json_get(o, "could")); v != NULL; v = json_next(v))

@@ -291,7 +291,7 @@ test_rooms(void **state)
 	id = speak_in(h, web, JANE, "@hiclaw restart wim", NULL);
 	expect(reply_to(h, id), "refused", "asleep");
 	id = speak_in(h, web, VIC, "@hiclaw wake lea", NULL);
-	expect(reply_to(h, id), "refused", "Who could do it: " BOSS);
+	expect(reply_to(h, id), "refused", ".\nWho could do it: " BOSS);
 	/* What is for other rooms is said once, with what is for this one. */
 	id = speak_in(h, web, BOSS, "@hiclaw apply\n" WORKER("x", "m"), NULL);
 	expect(reply_to(h, id), "refused", "Here I take: `describe`, `get`");

@@ -138,6 +138,12 @@ bool	 agent_is_remote(const struct agent *);
 void	 agents_list(const struct world_config *, const struct resources *,
 	    struct agents *);
 const struct agent *agents_find(const struct agents *, const char *name);
+/* Its runtime and model: its own, its kind's, the house's; the model without
+ * hiclaw-gateway/. */
+const char *agent_runtime(const struct world_config *, const struct agent *);
+const char *world_model(const struct world_config *, const struct agent *);
+/* Does the text fit a pattern with "*", such as models have?  Case counts. */
+bool	 world_fits(const char *pattern, const char *text);
 /* The provider of the gateway that serves the agent's model; yours, or NULL. */
 char	*world_provider_name(const struct world_config *,
 	    const struct agent *);
@@ -168,5 +174,41 @@ void	 allow_release(struct allow *);
  */
 bool	 policy_may(const struct world_config *, const struct resources *,
 	    const struct agent *, const char *sender, bool is_dm, char **why);
+
+/* --- origins: where everything comes from, for people who ask ------------- */
+
+/* Borrows both until it is freed; nothing of it outlives a change. */
+struct origins;
+struct origins *origins_new(const struct world_config *,
+	    const struct resources *);
+void	 origins_free(struct origins *);
+const struct world_config *origins_config(const struct origins *);
+const struct resources *origins_resources(const struct origins *);
+/* "spec.workers[wim].soul", "spec.leader" for ""; yours. */
+char	*agent_path(const struct agent *, const char *field);
+struct origin {
+	const struct agent *agent;	/* whose it is, or NULL */
+	struct strv	 fields;	/* that are given and say it: of the
+					 * agent or the owner "spec.soul", of the
+					 * settings "gateway.providers" */
+	const char	*otherwise;	/* where it comes from when there are
+					 * none: "the template"; or NULL */
+	const char	*words;		/* what it is there for */
+};
+/* owner as of struct object.  False: of that nothing is known. */
+bool	 origin_find(const struct origins *, const char *key,
+	    const char *owner, struct origin *);
+void	 origin_release(struct origin *);
+/* One reason why somebody is in a room. */
+struct member_origin {
+	const char	*user;
+	const struct agent *agent;	/* or NULL: a person */
+	const struct resource *owner;	/* whose field it is; NULL: a setting */
+	const char	*field;		/* "spec.accessibleTeams"; or NULL */
+	const char	*words;		/* "works with the team" */
+};
+/* All reasons of all members, in no order; for spaces nothing is told. */
+void	 origin_members(struct origins *, const char *key, const char *owner,
+	    void (*)(void *, const struct member_origin *), void *);
 
 #endif

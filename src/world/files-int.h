@@ -112,8 +112,6 @@ bool	 make_humans_registry(struct home *, struct made *);
 void	 container_add(struct world *, const struct home *, const char *owner,
 	    const struct strv *files, const struct strv *restarts);
 
-/* The runtime of an agent: its own, its kind's, the house's. */
-const char *agent_runtime(const struct world_config *, const struct agent *);
 /* Skills of an agent as the object has them: {name: {...}}. */
 struct json *agent_skills(const struct world_config *, const struct agent *);
 

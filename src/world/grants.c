@@ -13,7 +13,7 @@
 /* --- models and their routes ----------------------------------------------- */
 
 bool
-world_model_fits(const char *pattern, const char *model)
+world_fits(const char *pattern, const char *model)
 {
 	const char *star = NULL, *back = NULL;
 
@@ -53,7 +53,7 @@ world_provider(const struct world_config *cfg, const char *model)
 		for (v = json_first(json_get(p, "models")); v != NULL;
 		    v = json_next(v))
 			if (json_value_str(v) != NULL &&
-			    world_model_fits(json_value_str(v), model))
+			    world_fits(json_value_str(v), model))
 				return p;
 	return json_first(all);
 }

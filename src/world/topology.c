@@ -8,6 +8,9 @@
  * end writes the desired form (the contract is in hiclaw/matrix.h), what the
  * room depends on, and remembers its people for the spaces above it.
  *
+ * Who asks why somebody is in a room runs the same functions for that room alone:
+ * each addition names its reason, and nothing is written.
+ *
  * People whose account is ours to make are named by a reference to that
  * account, and the room does not depend on it: an account that cannot be made
  * blocks nobody, and once it is there the room is due again and invites.
@@ -62,14 +65,44 @@ struct topology {
 	size_t		 n, cap;
 	struct people	 people;	/* those of the members */
 	struct buf	 text;
+	const struct room_ask *ask;	/* NULL: all rooms are made */
 };
 
 /* --- one room ------------------------------------------------------------- */
 
-static void
+/* "room:worker/alice"; yours. */
+static char *
+room_key(enum room_kind kind, const char *subject)
+{
+	const char *word = room_kinds[kind].word;
+
+	return subject == NULL ? xasprintf("room:%s", word) :
+	    xasprintf("room:%s/%s", word, subject);
+}
+
+/* Of thousands all but one are not. */
+static bool
+is_asked_about(const struct topology *t, enum room_kind kind,
+    const char *subject)
+{
+	const char *word = room_kinds[kind].word, *key = t->ask->key;
+
+	if (!str_starts(key, "room:") || !str_starts(key + 5, word))
+		return false;
+	key += 5 + strlen(word);
+	return subject == NULL ? *key == '\0' :
+	    *key == '/' && strcmp(key + 1, subject) == 0;
+}
+
+/* Takes topic.  False: it is about another room. */
+static bool
 room_begin(struct topology *t, enum room_kind kind, const char *subject,
     const char *owner, const char *name, char *topic)
 {
+	if (t->ask != NULL && !is_asked_about(t, kind, subject)) {
+		free(topic);
+		return false;
+	}
 	t->kind = kind;
 	t->subject = subject;
 	t->owner = owner;
@@ -78,6 +111,7 @@ room_begin(struct topology *t, enum room_kind kind, const char *subject,
 	t->topic = topic;
 	t->n = 0;
 	t->people.n = 0;
+	return true;
 }
 
 static struct member *
@@ -96,6 +130,8 @@ add_agent(struct topology *t, const struct agent *a)
 {
 	if (a == NULL)
 		return;
+	if (t->ask != NULL)
+		t->ask->agent(t->ask->arg, a);
 	*add_member(t) = (struct member){
 		.user = a->user, .agent = a->runtime,
 		.power = a->role == AGENT_LEADER || a->role == AGENT_MANAGER ?
@@ -104,19 +140,32 @@ add_agent(struct topology *t, const struct agent *a)
 }
 
 static void
-add_person(struct topology *t, struct person *p)
+add_person(struct topology *t, struct person *p, enum room_why why)
 {
-	if (p != NULL)
-		people_add(&t->people, p);
+	if (p == NULL)
+		return;
+	if (t->ask != NULL)
+		t->ask->person(t->ask->arg, p, why);
+	people_add(&t->people, p);
 }
 
 static void
-add_people(struct topology *t, const struct people *ps)
+add_people(struct topology *t, const struct people *ps, enum room_why why)
 {
 	size_t i;
 
 	for (i = 0; i < ps->n; i++)
-		people_add(&t->people, ps->v[i]);
+		add_person(t, ps->v[i], why);
+}
+
+static void
+add_coordinators(struct topology *t)
+{
+	struct people ps = { 0 };
+
+	census_coordinators(t->census, t->team, &ps);
+	add_people(t, &ps, WHY_COORDINATOR);
+	people_release(&ps);
 }
 
 /* The admins, in a team's rooms replaced by the team's own. */
@@ -124,9 +173,10 @@ static void
 add_admins(struct topology *t)
 {
 	if (t->deputy != NULL)
-		add_person(t, (struct person *)(uintptr_t)t->deputy);
+		add_person(t, (struct person *)(uintptr_t)t->deputy,
+		    WHY_TEAM_ADMIN);
 	else
-		add_people(t, &t->census->admins);
+		add_people(t, &t->census->admins, WHY_ADMIN);
 }
 
 static int
@@ -271,24 +321,28 @@ remember_people(struct topology *t)
 
 /* parent NULL: in no space. */
 static void
-room_end(struct topology *t, const char *parent)
+room_write(struct topology *t, const char *parent)
 {
-	const char *word = room_kinds[t->kind].word;
-	char *media = xasprintf("media:avatar/%s", word);
+	char *media = xasprintf("media:avatar/%s", room_kinds[t->kind].word);
 	struct object *o;
 
 	settle_members(t);
 	remember_people(t);
 	t->has_avatar[t->kind] = true;
-	o = world_add(t->world, t->subject == NULL ?
-	    xasprintf("room:%s", word) :
-	    xasprintf("room:%s/%s", word, t->subject), t->owner,
+	o = world_add(t->world, room_key(t->kind, t->subject), t->owner,
 	    write_room(t, media, parent));
 	if (parent != NULL)
 		strv_add(&o->deps, parent);
 	strv_add(&o->deps, media);
 	add_account_deps(t, o);
 	free(media);
+}
+
+static void
+room_end(struct topology *t, const char *parent)
+{
+	if (t->ask == NULL)
+		room_write(t, parent);
 	free(t->name);
 	free(t->topic);
 	t->name = t->topic = NULL;
@@ -301,10 +355,11 @@ room_end(struct topology *t, const char *parent)
 static void
 admin_room(struct topology *t)
 {
-	room_begin(t, ROOM_ADMIN, NULL, "", NULL,
-	    xstrdup("Paste YAML here, or ask: @hiclaw help"));
-	add_people(t, &t->census->admins);
-	add_people(t, &t->census->tier1);
+	if (!room_begin(t, ROOM_ADMIN, NULL, "", NULL,
+	    xstrdup("Paste YAML here, or ask: @hiclaw help")))
+		return;
+	add_people(t, &t->census->admins, WHY_ADMIN);
+	add_people(t, &t->census->tier1, WHY_TIER_1);
 	room_end(t, HOUSE);
 }
 
@@ -313,11 +368,12 @@ manager_room(struct topology *t, const struct agent *a)
 {
 	char *owner = owner_of(a->resource);
 
-	room_begin(t, ROOM_MANAGER, a->runtime, owner, a->name,
-	    xstrdup("The Manager and the admins"));
-	add_agent(t, a);
-	add_people(t, &t->census->admins);
-	room_end(t, HOUSE);
+	if (room_begin(t, ROOM_MANAGER, a->runtime, owner, a->name,
+	    xstrdup("The Manager and the admins"))) {
+		add_agent(t, a);
+		add_people(t, &t->census->admins, WHY_ADMIN);
+		room_end(t, HOUSE);
+	}
 	free(owner);
 }
 
@@ -326,32 +382,36 @@ standalone_room(struct topology *t, const struct agent *a)
 {
 	char *owner = owner_of(a->resource);
 
-	room_begin(t, ROOM_WORKER, a->runtime, owner, a->name,
-	    xasprintf("Worker %s, in no team", a->name));
-	add_agent(t, a);
-	add_agent(t, t->census->manager);
-	add_people(t, &t->census->admins);
-	add_people(t, &t->census->tier1);
-	add_people(t, census_named(t->census->of_worker, a->name));
-	room_end(t, HOUSE);
+	if (room_begin(t, ROOM_WORKER, a->runtime, owner, a->name,
+	    xasprintf("Worker %s, in no team", a->name))) {
+		add_agent(t, a);
+		add_agent(t, t->census->manager);
+		add_people(t, &t->census->admins, WHY_ADMIN);
+		add_people(t, &t->census->tier1, WHY_TIER_1);
+		add_people(t, census_named(t->census->of_worker, a->name),
+		    WHY_WORKERS);
+		room_end(t, HOUSE);
+	}
 	free(owner);
 }
 
 static void
 dm_room(struct topology *t, const char *user)
 {
-	room_begin(t, ROOM_DM, user, "", NULL, NULL);
-	add_person(t, census_person(t->census, user));
+	if (!room_begin(t, ROOM_DM, user, "", NULL, NULL))
+		return;
+	add_person(t, census_person(t->census, user), WHY_SPOKE);
 	room_end(t, NULL);
 }
 
 static void
 house_space(struct topology *t)
 {
-	room_begin(t, ROOM_SPACE, NULL, "", NULL,
-	    xstrdup("Rooms of people and agents"));
+	if (!room_begin(t, ROOM_SPACE, NULL, "", NULL,
+	    xstrdup("Rooms of people and agents")))
+		return;
 	people_settle(&t->in_house);
-	add_people(t, &t->in_house);
+	add_people(t, &t->in_house, WHY_BELOW);
 	room_end(t, NULL);
 }
 
@@ -372,13 +432,14 @@ struct team_rooms {
 static void
 leader_room(struct topology *t, const struct team_rooms *r)
 {
-	room_begin(t, ROOM_LEADER, r->runtime, r->owner, r->name,
+	if (!room_begin(t, ROOM_LEADER, r->runtime, r->owner, r->name,
 	    xasprintf("The Manager and %s, leader of team %s",
-	    r->agents[0].name, r->name));
+	    r->agents[0].name, r->name)))
+		return;
 	add_agent(t, &r->agents[0]);
 	add_agent(t, t->census->manager);
-	add_people(t, &t->census->admins);
-	add_people(t, &t->census->tier1);
+	add_people(t, &t->census->admins, WHY_ADMIN);
+	add_people(t, &t->census->tier1, WHY_TIER_1);
 	room_end(t, r->space);
 }
 
@@ -389,15 +450,16 @@ team_room(struct topology *t, const struct team_rooms *r)
 	size_t i;
 
 	/* A topic always: a description taken away must go from the room. */
-	room_begin(t, ROOM_TEAM, r->runtime, r->owner, r->name,
+	if (!room_begin(t, ROOM_TEAM, r->runtime, r->owner, r->name,
 	    about != NULL && about[0] != '\0' ? xstrdup(about) :
-	    xasprintf("Everybody of team %s", r->name));
+	    xasprintf("Everybody of team %s", r->name)))
+		return;
 	for (i = 0; i < r->n; i++)
 		add_agent(t, &r->agents[i]);
 	add_admins(t);
-	census_coordinators(t->census, t->team, &t->people);
-	add_people(t, &t->census->tier1);
-	add_people(t, census_named(t->census->of_team, r->name));
+	add_coordinators(t);
+	add_people(t, &t->census->tier1, WHY_TIER_1);
+	add_people(t, census_named(t->census->of_team, r->name), WHY_TEAMS);
 	room_end(t, r->space);
 }
 
@@ -405,23 +467,26 @@ static void
 team_worker_room(struct topology *t, const struct team_rooms *r,
     const struct agent *a)
 {
-	room_begin(t, ROOM_WORKER, a->runtime, r->owner, a->name,
-	    xasprintf("Worker %s of team %s", a->name, r->name));
+	if (!room_begin(t, ROOM_WORKER, a->runtime, r->owner, a->name,
+	    xasprintf("Worker %s of team %s", a->name, r->name)))
+		return;
 	add_agent(t, a);
 	add_agent(t, &r->agents[0]);
 	add_admins(t);
-	add_people(t, &t->census->tier1);
-	add_people(t, census_named(t->census->of_team, r->name));
-	add_people(t, census_named(t->census->of_worker, a->name));
+	add_people(t, &t->census->tier1, WHY_TIER_1);
+	add_people(t, census_named(t->census->of_team, r->name), WHY_TEAMS);
+	add_people(t, census_named(t->census->of_worker, a->name),
+	    WHY_WORKERS);
 	room_end(t, r->space);
 }
 
 static void
 leaderdm_room(struct topology *t, const struct team_rooms *r)
 {
-	room_begin(t, ROOM_LEADERDM, r->runtime, r->owner, r->name,
+	if (!room_begin(t, ROOM_LEADERDM, r->runtime, r->owner, r->name,
 	    xasprintf("%s, leader of team %s, and who runs the team",
-	    r->agents[0].name, r->name));
+	    r->agents[0].name, r->name)))
+		return;
 	add_agent(t, &r->agents[0]);
 	add_admins(t);
 	room_end(t, r->space);
@@ -430,12 +495,13 @@ leaderdm_room(struct topology *t, const struct team_rooms *r)
 static void
 team_space(struct topology *t, const struct team_rooms *r)
 {
-	room_begin(t, ROOM_SPACE, r->runtime, r->owner, NULL,
-	    xasprintf("Rooms of team %s", r->name));
+	if (!room_begin(t, ROOM_SPACE, r->runtime, r->owner, NULL,
+	    xasprintf("Rooms of team %s", r->name)))
+		return;
 	free(t->name);
 	t->name = xstrdup(r->name);
 	people_settle(&t->in_team);
-	add_people(t, &t->in_team);
+	add_people(t, &t->in_team, WHY_BELOW);
 	room_end(t, HOUSE);
 }
 
@@ -487,32 +553,55 @@ add_avatars(struct topology *t)
 	}
 }
 
-void
-topology_add(struct world *w, struct census *c)
+static void
+all_rooms(struct topology *t)
 {
-	struct topology t = { .world = w, .census = c };
+	const struct census *c = t->census;
 	const struct strv *dms = c->cfg->dms;
 	const struct agent *a;
 	size_t i;
 
-	admin_room(&t);
+	admin_room(t);
 	for (i = 0; i < c->agents.n; i++) {
 		a = &c->agents.v[i];
 		if (a->role == AGENT_MANAGER)
-			manager_room(&t, a);
+			manager_room(t, a);
 		else if (a->role == AGENT_STANDALONE)
-			standalone_room(&t, a);
+			standalone_room(t, a);
 		else
-			i += team_rooms(&t, a, c->agents.n - i) - 1;
+			i += team_rooms(t, a, c->agents.n - i) - 1;
 	}
-	house_space(&t);
+	house_space(t);
 	for (i = 0; dms != NULL && i < dms->n; i++)
 		if (!is_our_user(c->cfg, dms->v[i]))
-			dm_room(&t, dms->v[i]);
+			dm_room(t, dms->v[i]);
+}
+
+static void
+topology_release(struct topology *t)
+{
+	people_release(&t->in_house);
+	people_release(&t->in_team);
+	people_release(&t->people);
+	free(t->members);
+	buf_release(&t->text);
+}
+
+void
+topology_add(struct world *w, struct census *c)
+{
+	struct topology t = { .world = w, .census = c };
+
+	all_rooms(&t);
 	add_avatars(&t);
-	people_release(&t.in_house);
-	people_release(&t.in_team);
-	people_release(&t.people);
-	free(t.members);
-	buf_release(&t.text);
+	topology_release(&t);
+}
+
+void
+topology_ask(struct census *c, const struct room_ask *ask)
+{
+	struct topology t = { .census = c, .ask = ask };
+
+	all_rooms(&t);
+	topology_release(&t);
 }

@@ -72,6 +72,21 @@ void	 world_take(struct world *, struct part *);
 /* "Team/frontend"; yours. */
 char	*owner_of(const struct resource *);
 void	 topology_add(struct world *, struct census *);
+/*
+ * Why everybody is in one room: each person and agent with each reason, some
+ * more than once.  Spaces are not asked about what is below them.
+ */
+enum room_why { WHY_ADMIN, WHY_TIER_1, WHY_TEAM_ADMIN, WHY_COORDINATOR,
+    WHY_TEAMS /* accessibleTeams */, WHY_WORKERS /* accessibleWorkers */,
+    WHY_SPOKE, WHY_BELOW };
+struct room_ask {
+	const char	*key;
+	void		(*person)(void *arg, const struct person *,
+			    enum room_why);
+	void		(*agent)(void *arg, const struct agent *);
+	void		*arg;
+};
+void	 topology_ask(struct census *, const struct room_ask *);
 void	 files_add(struct world *, struct census *, struct world_memo *);
 void	 grants_add(struct world *, const struct census *);
 void	 storage_add(struct world *, const struct census *);
@@ -79,10 +94,6 @@ void	 containers_add(struct world *, const struct census *);
 
 /* --- grants.c: what files have to say as well ----------------------------- */
 
-/* Does the model fit a pattern with "*"?  Case counts. */
-bool	 world_model_fits(const char *pattern, const char *model);
-/* The model of an agent, without hiclaw-gateway/; borrowed. */
-const char *world_model(const struct world_config *, const struct agent *);
 /* The provider of the settings that serves the model: the first with a pattern
  * that fits, else the default; NULL when there is none at all. */
 const struct json *world_provider(const struct world_config *,

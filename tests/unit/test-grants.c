@@ -112,7 +112,7 @@ test_model_fits(void **state)
 	};
 
 	for (size_t i = 0; i < NELEM(t); i++)
-		if (world_model_fits(t[i].pattern, t[i].model) != t[i].fits)
+		if (world_fits(t[i].pattern, t[i].model) != t[i].fits)
 			fail_msg("\"%s\" and \"%s\"", t[i].pattern, t[i].model);
 }
 

@@ -269,6 +269,15 @@ int	 name_missing(const struct engine *, const struct kind *,
 /* The same for agents of any kind. */
 int	 agent_missing(const struct engine *, const char *name, struct err *);
 
+/* --- access.c: model providers and MCP servers of agents ------------------- */
+
+/* The agent's own part of (a copy of) its resource's spec; borrowed. */
+struct json *agent_part(struct json *spec, const struct agent *);
+/* Grant or take away `name` of "providers" or "mcpServers" in such a part; an
+ * entry that is left empty goes. */
+void	 access_edit(const struct world_config *, struct json *part,
+	    const char *list, const char *name, bool grants);
+
 /* --- freeze.c: nothing is to be done --------------------------------------- */
 
 /* Times of the wall clock.  is_broken: nobody knows what it says. */

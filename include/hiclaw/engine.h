@@ -44,10 +44,15 @@ struct engine_observer {
 	void	*arg;
 	/* A run moved on, at most every live_interval; over: its last word. */
 	void	(*run)(void *arg, const struct run_view *);
-	/* Somebody changed an object outside and it was put right. `did` says
-	 * what was done, `sender` who had done it (or NULL: found by resync). */
+	/*
+	 * Somebody changed an object outside and it was put right. `did` says
+	 * what was done, `sender` who had done it (or NULL: found by resync).
+	 * `was` is how it differed, as the kind's diff says it ("from" is what
+	 * was found), and the provider's `found`: {"changes": [{"what", "from"?,
+	 * "to"?}...], "found"?}; NULL where that is not known.
+	 */
 	void	(*drift)(void *arg, const char *key, const char *sender,
-		    const struct strv *did);
+		    const struct strv *did, const struct json *was);
 	/* The same object was put right too often: wait_s until the next try. */
 	void	(*fight)(void *arg, const char *key, const char *sender,
 		    int wait_s);
@@ -102,9 +107,6 @@ const char *engine_frozen(const struct engine *);	/* that why, or NULL */
  * there is no such object, or there was nothing to end.
  */
 bool	engine_leave(struct engine *, const char *key, int64_t until_ms);
-/* What it was when it was put right the last time: canonical JSON, borrowed until
- * the next time; NULL: it was not there, or nothing ever had to be put right. */
-const char *engine_drifted(const struct engine *, const char *key);
 
 /* --- deciding ----------------------------------------------------------- */
 

@@ -29,6 +29,16 @@ char	*file_render(const struct json *desired, const struct json *secrets,
  * 64 hex digits; dst as of sha256_hex. */
 void	 file_source(const struct json *desired, char *dst);
 /*
+ * What somebody made of the contents, as far as a resource might say it: {"text"}
+ * of a text, {"json"} of a tree, of which only those strings, numbers and truths
+ * that we write there as well.  NULL where we write a secret into the text, or
+ * what is there is none or too long.  Pure; yours.
+ */
+struct json *file_found(const struct json *desired, const char *current,
+	    size_t current_len);
+/* The inside of our section that begins with this marker: yours, or NULL. */
+char	*file_section(const char *text, const char *start);
+/*
  * The lines that differ between the contents of two desired forms, either of
  * which may be NULL, as "-old" and "+new" lines with up to two lines of context
  * and "@@ line 12" between parts; at most max lines.  Secrets read "***",

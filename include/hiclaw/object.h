@@ -61,6 +61,9 @@ struct outcome {
 					 * failure with ERR_RETRY is no outage */
 	struct strv	 did;		/* what was written: "renamed", ...;
 					 * empty when nothing was */
+	struct json	*found;		/* what others had made of it, where an
+					 * observed form does not say that: see
+					 * file_found; or NULL */
 };
 void	 outcome_release(struct outcome *);
 /* One of many: the same work, and what came of it. */

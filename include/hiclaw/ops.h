@@ -278,6 +278,26 @@ struct json *agent_part(struct json *spec, const struct agent *);
 void	 access_edit(const struct world_config *, struct json *part,
 	    const char *list, const char *name, bool grants);
 
+/* --- adopt.c: what others did outside, declared ---------------------------- */
+
+struct adoption {
+	struct json	*docs;		/* resources as they would be, for a
+					 * change; empty: there is nothing to
+					 * declare, or it is declared already */
+	struct strv	 fields;	/* "spec.soul of Worker/alice": of those */
+	struct strv	 cannot;	/* what cannot be declared, and why */
+};
+/*
+ * How the object with this key and owner (of struct object_view) differed: `was`
+ * as engine_observer.drift tells it, kept by adoption_keep.  Pure.
+ */
+void	 adoption_make(struct origins *, const char *key, const char *owner,
+	    const struct json *was, struct adoption *);
+void	 adoption_release(struct adoption *);
+/* A copy to be kept: what has one of the secrets in it, or one by its form, is not
+ * in it, and is marked "secret".  Pure; yours. */
+struct json *adoption_keep(const struct json *was, const struct strv *secrets);
+
 /* --- freeze.c: nothing is to be done --------------------------------------- */
 
 /* Times of the wall clock.  is_broken: nobody knows what it says. */

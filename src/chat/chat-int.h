@@ -63,6 +63,8 @@ struct chat {
 	struct watch_lists	*watch;
 	struct backup		*backup;	/* being made, or NULL */
 	struct denial		*denied;	/* the last: see refusal.c */
+	struct origins		*origins;	/* see chat_origins */
+	uint64_t		 origins_version;
 	struct mending {		/* a freeze has ended: see cmd-freeze.c */
 		int64_t		 since_ms, calm_ms;	/* monotonic, or 0 */
 		struct strv	 did;
@@ -99,6 +101,9 @@ struct request {
 	char			**what;
 	enum chat_need		 need;
 };
+
+/* Where all that is declared comes from; borrowed until the next change. */
+struct origins *chat_origins(struct chat *);
 
 /* --- reply.c ------------------------------------------------------------- */
 
@@ -298,22 +303,24 @@ void	 joining_ready(void *chat, const char *key);
 bool	 joining_offer(struct chat *, const char *agent, const char *asker,
 	    struct err *);
 
-/* cmd-drift.c: that message tells of drift of this object, which was then so
- * (canonical JSON, or NULL); and a tap on one. */
-void	 drift_noted(struct chat *, int64_t message, const char *key,
-	    const char *form);
+/*
+ * cmd-drift.c: how an object differed, as engine_observer.drift tells it, made
+ * ready to be kept; NULL: as it did the last time.  *fields gets those that
+ * `adopt` would declare, or NULL; yours, like what is given.
+ */
+struct json *drift_keep(struct chat *, const char *key,
+	    const struct json *was, char **fields);
+/* That message tells of it, so that it can be replied to or tapped. */
+void	 drift_noted(struct chat *, int64_t message, const struct json *kept);
 bool	 drift_tap(struct request *, int64_t message, const char *key);
 
 void	 news_drift(void *, const char *key, const char *sender,
-	    const struct strv *did);
+	    const struct strv *did, const struct json *was);
 void	 news_fight(void *, const char *key, const char *sender, int wait_s);
 void	 news_system(void *, const char *provider, bool is_up,
 	    int64_t since_ms, const char *why);
 void	 news_gone(void *, const char *kind, const char *name);
 
-/* Of which room of ours that is the key, and the declared name that it is of:
- * yours, or NULL. */
-enum where room_about(struct chat *, const char *key, char **subject);
 enum where where_is(struct chat *, const char *room, const char *sender);
 /* Where the request's room and sender are; sets where and subject. */
 void	 request_place(struct request *);

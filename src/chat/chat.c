@@ -101,6 +101,7 @@ chat_free(struct chat *c)
 	backup_free(c->backup);
 	watch_free(c->watch);
 	denial_free(c->denied);
+	origins_free(c->origins);
 	mending_drop(c);
 	map_free(c->asks);
 	policy_free(c->policy);
@@ -112,6 +113,20 @@ chat_free(struct chat *c)
 	free(c->bot);
 	free(c->name);
 	free(c);
+}
+
+struct origins *
+chat_origins(struct chat *c)
+{
+	uint64_t now = engine_version(c->engine);
+
+	if (c->origins == NULL || c->origins_version != now) {
+		origins_free(c->origins);
+		c->origins = origins_new(engine_world_config(c->engine),
+		    engine_resources(c->engine));
+		c->origins_version = now;
+	}
+	return c->origins;
 }
 
 const struct engine_observer *

@@ -1,13 +1,14 @@
 /*
  * What to do about what somebody changed outside, in reply to the notice of it:
  *
- *   adopt   declare it, as far as a resource can say it: a plan like any other
+ *   adopt   declare it, as far as a field can hold it: a plan like any other
  *   ignore  what others do to that object stays for a while
  *   revert  it no longer does
  *
- * By the time of the notice the change was put right, so what it was is kept with
- * the notice: the newest of them as "chat.drift" in the store, [{"message",
- * "key", "topic" or absent, "in": [user...], "out": [user...]}...].
+ * By the time of the notice the change was put right, so what it was is kept: for
+ * the newest notices, whose numbers are in "chat.drift", in "chat.drift/<number>"
+ * as {"key", "owner", "changes", "found"?}.  What that means for resources is in
+ * src/ops/adopt.c.
  */
 #include "chat-int.h"
 
@@ -22,255 +23,180 @@
 
 #define NOTICES_KEY	"chat.drift"
 #define NOTICES_KEPT	50
-#define USERS_KEPT	20		/* of one notice */
+#define FIELDS_TOLD	3		/* in the line about it */
 #define IGNORE_MS	(2 * 3600000LL)	/* when nothing else is said */
 #define IGNORE_MAX_MS	(30 * 86400000LL)
 
 /* --- what it was --------------------------------------------------------------- */
 
-static bool
-is_inside(const struct json *members, const char *user)
-{
-	const char *is = json_str(members, user);
-
-	return str_equal(is, "join") || str_equal(is, "invite");
-}
-
-static void
-push_user(struct json *list, const char *user)
-{
-	if (json_size(list) < USERS_KEPT)
-		json_push_str(list, user);
-}
-
-/* Who came in, and which people were put out; who left has left. */
-static void
-take_members(struct json *notice, const struct json *desired,
-    const struct json *found, const char *bot)
-{
-	const struct json *want = json_get(desired, "members"), *m;
-	const struct json *have = json_get(found, "members");
-	struct json *in = json_set(notice, "in", json_array());
-	struct json *out = json_set(notice, "out", json_array());
-
-	for (m = json_first(have); m != NULL; m = json_next(m))
-		if (is_inside(have, json_key(m)) &&
-		    json_get(want, json_key(m)) == NULL &&
-		    strcmp(json_key(m), bot) != 0)
-			push_user(in, json_key(m));
-	for (m = json_first(want); m != NULL; m = json_next(m))
-		if (!str_equal(json_value_str(m), "agent") &&
-		    !is_inside(have, json_key(m)) &&
-		    !json_bool(json_get(found, "left"), json_key(m), false))
-			push_user(out, json_key(m));
-}
-
-static void
-take_topic(struct json *notice, const struct json *desired,
-    const struct json *found)
-{
-	const char *topic = json_strd(found, "topic", "");
-
-	if (json_str(desired, "topic") != NULL &&
-	    strcmp(topic, json_str(desired, "topic")) != 0)
-		json_set_str(notice, "topic", topic);
-}
-
 static struct json *
-notices_load(struct chat *c)
+kv_json(struct chat *c, const char *key)
 {
-	char *text = store_kv_get(c->store, NOTICES_KEY);
-	struct json *kept = NULL;
+	char *text = store_kv_get(c->store, key);
+	struct json *v = NULL;
 	struct err err;
 
 	if (text != NULL)
-		kept = json_parse(text, strlen(text), &err);
+		v = json_parse(text, strlen(text), &err);
 	free(text);
-	if (json_is(kept, JSON_ARRAY))
-		return kept;
-	json_free(kept);
-	return json_array();
-}
-
-void
-drift_noted(struct chat *c, int64_t message, const char *key,
-    const char *form)
-{
-	struct json *kept = notices_load(c), *all = json_array();
-	struct json *notice, *desired = NULL, *found = NULL;
-	const struct json *v = json_first(kept);
-	struct object_view o;
-	struct err err;
-	char *text;
-
-	if (message == 0)		/* muted: nobody can reply */
-		goto out;
-	for (size_t n = json_size(kept); v != NULL; v = json_next(v))
-		if (n-- < NOTICES_KEPT)
-			json_push(all, json_copy(v));
-	notice = json_push(all, json_object());
-	json_set_int(notice, "message", message);
-	json_set_str(notice, "key", key);
-	if (str_starts(key, "room:") && form != NULL &&
-	    engine_object(c->engine, key, &o) && o.desired != NULL) {
-		desired = json_must(o.desired);
-		found = json_parse(form, strlen(form), &err);
-	}
-	if (found != NULL) {
-		take_members(notice, desired, found, c->bot);
-		if (str_starts(key, "room:team/"))
-			take_topic(notice, desired, found);
-	}
-	text = json_canonical(all);
-	store_kv_set(c->store, NOTICES_KEY, text);
-	free(text);
-	json_free(desired);
-	json_free(found);
-out:
-	json_free(all);
-	json_free(kept);
+	return v;
 }
 
 /* That notice; yours, or NULL. */
 static struct json *
 notice_of(struct chat *c, int64_t message)
 {
-	struct json *all = notices_load(c), *found = NULL;
-	const struct json *v;
+	char key[48];
 
-	for (v = json_first(all); v != NULL && message != 0; v = json_next(v))
-		if (json_int(v, "message", 0) == message)
-			found = json_copy(v);
+	snprintf(key, sizeof key, NOTICES_KEY "/%lld", (long long)message);
+	return message == 0 ? NULL : kv_json(c, key);
+}
+
+static void
+notice_set(struct chat *c, int64_t message, const struct json *notice)
+{
+	char *text = notice != NULL ? json_canonical(notice) : NULL, key[48];
+
+	snprintf(key, sizeof key, NOTICES_KEY "/%lld", (long long)message);
+	store_kv_set(c->store, key, text);
+	free(text);
+}
+
+/* The numbers, oldest first, with this one; what is too many is forgotten. */
+static void
+notices_add(struct chat *c, int64_t message)
+{
+	struct json *before = kv_json(c, NOTICES_KEY), *all = json_array();
+	const struct json *v = json_first(before);
+	char *text;
+
+	for (size_t n = json_size(before); v != NULL; v = json_next(v), n--)
+		if (n < NOTICES_KEPT)
+			json_push(all, json_copy(v));
+		else
+			notice_set(c, json_value_int(v, 0), NULL);
+	json_push(all, json_number((double)message));
+	text = json_canonical(all);
+	store_kv_set(c->store, NOTICES_KEY, text);
+	free(text);
 	json_free(all);
-	return found;
+	json_free(before);
+}
+
+/* The newest of this object; yours, or NULL. */
+static struct json *
+notice_newest(struct chat *c, const char *key)
+{
+	struct json *all = kv_json(c, NOTICES_KEY), *newest = NULL, *notice;
+
+	for (const struct json *v = json_first(all); v != NULL;
+	    v = json_next(v)) {
+		notice = notice_of(c, json_value_int(v, 0));
+		if (!str_equal(json_str(notice, "key"), key)) {
+			json_free(notice);
+			continue;
+		}
+		json_free(newest);
+		newest = notice;
+	}
+	json_free(all);
+	return newest;
+}
+
+/* Without the secrets of the agent whose it is. */
+static struct json *
+kept_of(struct chat *c, const char *key, const char *owner,
+    const struct json *was)
+{
+	struct strv secrets = { 0 };
+	struct json *kept;
+	struct origin o;
+
+	origin_find(chat_origins(c), key, owner, &o);
+	if (o.agent != NULL)
+		agent_secrets(c->engine, o.agent->name, &secrets);
+	kept = adoption_keep(was, &secrets);
+	json_set_str(kept, "key", key);
+	json_set_str(kept, "owner", owner);
+	secrets_wipe(&secrets);
+	origin_release(&o);
+	return kept;
+}
+
+static void
+adoption_of(struct chat *c, const struct json *notice, struct adoption *out)
+{
+	adoption_make(chat_origins(c), json_strd(notice, "key", ""),
+	    json_strd(notice, "owner", ""), notice, out);
+}
+
+/* "spec.soul of Worker/alice"; yours, or NULL. */
+static char *
+fields_of(const struct adoption *a)
+{
+	struct strv shown = { 0 };
+	char *text = NULL;
+
+	for (size_t i = 0; i < a->fields.n && i < FIELDS_TOLD; i++)
+		strv_add(&shown, a->fields.v[i]);
+	if (a->fields.n > FIELDS_TOLD)
+		strv_addf(&shown, "%zu more", a->fields.n - FIELDS_TOLD);
+	if (shown.n > 0)
+		text = strv_join(&shown, ", ");
+	strv_release(&shown);
+	return text;
+}
+
+struct json *
+drift_keep(struct chat *c, const char *key, const struct json *was,
+    char **fields)
+{
+	struct object_view o;
+	struct json *kept;
+	struct adoption a;
+
+	*fields = NULL;
+	if (!engine_object(c->engine, key, &o))
+		return NULL;
+	kept = was != NULL ? kept_of(c, key, o.owner, was) :
+	    notice_newest(c, key);
+	if (kept == NULL)		/* nobody was told of it */
+		kept = kept_of(c, key, o.owner, NULL);
+	adoption_of(c, kept, &a);
+	*fields = fields_of(&a);
+	/* Contents that nobody can declare need not be kept. */
+	if (json_size(a.docs) == 0)
+		json_remove(kept, "found");
+	adoption_release(&a);
+	return kept;
+}
+
+void
+drift_noted(struct chat *c, int64_t message, const struct json *kept)
+{
+	if (message == 0 || kept == NULL)	/* muted: nobody can reply */
+		return;
+	notice_set(c, message, kept);
+	notices_add(c, message);
 }
 
 /* --- adopt ------------------------------------------------------------------------ */
 
-struct adopting {
-	struct chat	*chat;
-	enum where	 where;
-	char		*subject;	/* of the room */
-	struct json	*docs;
-	struct strv	 cannot;	/* sentences */
-};
-
-static struct json *
-push_doc(struct adopting *a, const struct resource *r)
-{
-	return json_get(json_push(a->docs, resource_json(r)), "spec");
-}
-
-static bool
-has_name(const struct json *list, const char *name)
-{
-	for (const struct json *v = json_first(list); v != NULL;
-	    v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
-/* The list of the Human's spec that lets them into this room; NULL: none does. */
+/* Why nobody should have it done by one tap, or NULL. */
 static const char *
-list_of(const struct adopting *a, const struct resource *human)
+doubt_of(const struct json *notice, const struct json *action,
+    const struct attempt *ch)
 {
-	int64_t level = json_int(human->spec, "permissionLevel", 3);
-
-	if (a->where == IN_TEAM && level == 2)
-		return "accessibleTeams";
-	if (a->where == IN_WORKER && level > 1)
-		return "accessibleWorkers";
+	if (change_risk(action, ch) == RISK_PERMISSION)
+		return "It gives or takes rights, so I ask.";
+	if (json_get(notice, "found") != NULL)
+		return "Somebody else wrote it, so I ask: read what it says.";
 	return NULL;
 }
 
 static void
-adopt_in(struct adopting *a, const char *user)
-{
-	const struct resource *human = NULL;
-	const char *list;
-	struct json *spec, *names;
-
-	person_tier(engine_world_config(a->chat->engine),
-	    engine_resources(a->chat->engine), user, &human);
-	if (human == NULL) {
-		strv_addf(&a->cannot, "%s is not declared: declare a Human "
-		    "first", user);
-		return;
-	}
-	if ((list = list_of(a, human)) == NULL) {
-		strv_addf(&a->cannot, "Human/%s with its permissionLevel cannot "
-		    "be let into this room alone", human->name);
-		return;
-	}
-	if (has_name(json_get(human->spec, list), a->subject))
-		return;
-	spec = push_doc(a, human);
-	if ((names = json_get(spec, list)) == NULL)
-		names = json_set(spec, list, json_array());
-	json_push_str(names, a->subject);
-}
-
-static void
-adopt_out(struct adopting *a, const char *user)
-{
-	const struct resource *human = NULL;
-	const struct json *v;
-	const char *list = NULL;
-	struct json *names;
-
-	person_tier(engine_world_config(a->chat->engine),
-	    engine_resources(a->chat->engine), user, &human);
-	if (human != NULL)
-		list = list_of(a, human);
-	if (list == NULL || !has_name(json_get(human->spec, list),
-	    a->subject)) {
-		strv_addf(&a->cannot, "%s belongs there for another reason than "
-		    "a name in a list", user);
-		return;
-	}
-	names = json_array();
-	v = json_first(json_get(human->spec, list));
-	for (; v != NULL; v = json_next(v))
-		if (!str_equal(json_value_str(v), a->subject))
-			json_push(names, json_copy(v));
-	json_set(push_doc(a, human), list, names);
-}
-
-static void
-adopt_topic(struct adopting *a, const char *topic)
-{
-	const struct resource *team = resources_find(engine_resources(
-	    a->chat->engine), kind_find("Team"), a->subject);
-	struct json *spec;
-
-	if (team == NULL || strcmp(json_strd(team->spec, "description", ""),
-	    topic) == 0)
-		return;
-	spec = push_doc(a, team);
-	if (topic[0] != '\0')
-		json_set_str(spec, "description", topic);
-	else
-		json_remove(spec, "description");
-}
-
-static void
-adopt_facts(struct adopting *a, const struct json *notice)
-{
-	const struct json *v;
-
-	for (v = json_first(json_get(notice, "in")); v != NULL;
-	    v = json_next(v))
-		adopt_in(a, json_value_str(v));
-	for (v = json_first(json_get(notice, "out")); v != NULL;
-	    v = json_next(v))
-		adopt_out(a, json_value_str(v));
-	if (a->where == IN_TEAM && json_str(notice, "topic") != NULL)
-		adopt_topic(a, json_str(notice, "topic"));
-}
-
-static void
-adopt_decide(struct request *q, struct adopting *a, const char *object)
+adopt_decide(struct request *q, const struct json *notice,
+    struct adoption *a, const char *object)
 {
 	struct json *action = json_object();
 	struct attempt ch;
@@ -282,8 +208,10 @@ adopt_decide(struct request *q, struct adopting *a, const char *object)
 	if (change_try(q->chat->engine, action, NULL, &ch, &err) == -1)
 		say_wrong(q, "It cannot be adopted: %s", ch.problems.n > 0 ?
 		    ch.problems.v[0].what : err.msg);
-	else
+	else {
+		q->doubt = doubt_of(notice, action, &ch);
 		change_decide(q, action, &ch, &a->cannot);
+	}
 	change_release(&ch);
 	json_free(action);
 }
@@ -291,28 +219,23 @@ adopt_decide(struct request *q, struct adopting *a, const char *object)
 static void
 adopt(struct request *q, const struct json *notice)
 {
-	struct adopting a = { .chat = q->chat, .docs = json_array() };
-	const char *key = json_strd(notice, "key", "");
-	char *object = object_title(key), *why;
+	char *object = object_title(json_strd(notice, "key", "")), *why;
+	struct adoption a;
 
-	a.where = room_about(q->chat, key, &a.subject);
-	if (a.subject != NULL)
-		adopt_facts(&a, notice);
+	adoption_of(q->chat, notice, &a);
 	why = strv_join(&a.cannot, "; ");
 	if (json_size(a.docs) > 0)
-		adopt_decide(q, &a, object);
+		adopt_decide(q, notice, &a, object);
 	else if (why[0] != '\0')
-		say_wrong(q, "It cannot be adopted: %s.", why);
+		say_wrong(q, "It cannot be adopted: %s. It stays put right; "
+		    "`ignore 2h` leaves alone what others do to %s.", why,
+		    object);
 	else
-		say_wrong(q, "Nothing of it can be declared, or it is already. "
-		    "What can: who is in the room of a team or an agent, and "
-		    "the topic of a team's room. `ignore 2h` leaves alone what "
-		    "is done to %s.", object);
+		say_wrong(q, "There is nothing to adopt: it is declared "
+		    "already, or what it was is not known any more.");
 	free(why);
 	free(object);
-	free(a.subject);
-	strv_release(&a.cannot);
-	json_free(a.docs);
+	adoption_release(&a);
 }
 
 /* --- ignore, revert ------------------------------------------------------------------ */

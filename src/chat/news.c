@@ -272,10 +272,11 @@ is_container(const char *key)
 
 void
 news_drift(void *arg, const char *key, const char *sender,
-    const struct strv *did)
+    const struct strv *did, const struct json *was)
 {
 	struct chat *c = arg;
-	char *title, *line, *what;
+	char *title, *line, *what, *fields = NULL;
+	struct json *kept;
 
 	store_begin(c->store);
 	if (is_container(key) && sender == NULL && did->n > 0 &&
@@ -288,10 +289,14 @@ news_drift(void *arg, const char *key, const char *sender,
 	line = strv_join(did, ", ");
 	what = short_ids(c->engine, line);
 	free(line);
-	if (!mending_takes(c))
+	if (!mending_takes(c)) {
+		kept = drift_keep(c, key, was, &fields);
 		drift_noted(c, say_of(c, key, "drift", FILL(V("object", title),
 		    P("who", sender != NULL ? sender : "somebody"),
-		    V("did", what))), key, engine_drifted(c->engine, key));
+		    V("did", what), V("fields", fields))), kept);
+		json_free(kept);
+		free(fields);
+	}
 	line = xasprintf("%s: changed by %s; put back (%s)", title,
 	    sender != NULL ? sender : "somebody", what);
 	log_object(c, key, "drift", line);
@@ -304,9 +309,8 @@ void
 news_fight(void *arg, const char *key, const char *sender, int wait_s)
 {
 	struct chat *c = arg;
-	char *title, age[16], *line;
-	struct object_view o;
-	int64_t message;
+	char *title, age[16], *line, *fields;
+	struct json *kept;
 
 	store_begin(c->store);
 	if (is_container(key)) {
@@ -314,11 +318,13 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 		return;
 	}
 	title = object_title(key);
-	message = say_of(c, key, "fight", FILL(V("object", title),
+	kept = drift_keep(c, key, NULL, &fields);
+	drift_noted(c, say_of(c, key, "fight", FILL(V("object", title),
 	    P("who", sender != NULL ? sender : "somebody"),
-	    V("wait", clock_age((int64_t)wait_s * 1000, age))));
-	drift_noted(c, message, key, engine_object(c->engine, key, &o) ?
-	    o.observed : NULL);
+	    V("wait", clock_age((int64_t)wait_s * 1000, age)),
+	    V("fields", fields))), kept);
+	json_free(kept);
+	free(fields);
 	line = xasprintf("%s: %s keeps changing it; waiting %d s", title,
 	    sender != NULL ? sender : "somebody", wait_s);
 	log_object(c, key, "drift", line);

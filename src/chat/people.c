@@ -98,13 +98,6 @@ where_ours(struct chat *c, const char *key, const char *sender,
 	return IN_OTHER;
 }
 
-enum where
-room_about(struct chat *c, const char *key, char **subject)
-{
-	*subject = NULL;
-	return where_ours(c, key, "", subject);
-}
-
 void
 request_place(struct request *q)
 {

@@ -20,6 +20,7 @@
 #define FIGHT_WINDOW_MS	60000
 #define FIGHT_WAIT_MS	10000		/* doubled each time, up to ... */
 #define FIGHT_WAIT_MAX_MS 600000
+#define CHANGES_TOLD	50		/* of one repair */
 #define CALM_MS		600000	/* twice the longest pause of a crash loop: then
 				 * it is over */
 
@@ -139,20 +140,41 @@ count_repair(struct item *it, const struct strv *did)
 	it->repaired = text;
 }
 
+/* How it differed; yours. */
+static struct json *
+form_of(const struct object_kind *kind, const struct deed *d)
+{
+	struct json *was = json_object(), *list, *o;
+	struct changes c = { 0 };
+
+	list = json_set(was, "changes", json_array());
+	kind->diff(d->work.desired, d->work.observed, &c);
+	for (size_t i = 0; i < c.n && i < CHANGES_TOLD; i++) {
+		o = json_push(list, json_object());
+		json_set_str(o, "what", c.v[i].what);
+		json_set_str(o, "from", c.v[i].from);
+		json_set_str(o, "to", c.v[i].to);
+	}
+	changes_release(&c);
+	json_set(was, "found", json_copy(d->out.found));
+	return was;
+}
+
 void
-drift_repaired(struct engine *e, struct item *it, const struct strv *did,
-    const struct json *found)
+drift_repaired(struct engine *e, struct item *it, const struct deed *d)
 {
 	char *by = it->drift_by;
+	struct json *was;
 
 	it->drift_by = NULL;
 	it->has_paused = false;
-	if (did->n > 0) {
-		count_repair(it, did);
-		free(it->drifted);
-		it->drifted = found != NULL ? json_canonical(found) : NULL;
+	if (d->out.did.n > 0) {
+		count_repair(it, &d->out.did);
 		e->repairs++;
-		TELL(e, drift, it->key, by[0] != '\0' ? by : NULL, did);
+		was = form_of(it->kind, d);
+		TELL(e, drift, it->key, by[0] != '\0' ? by : NULL,
+		    &d->out.did, was);
+		json_free(was);
 	}
 	free(by);
 }
@@ -169,7 +191,7 @@ drift_failed(struct engine *e, struct item *it)
 		drift_begin_anew(it);
 	if (it->drift_by != NULL && it->repairs == 0) {
 		strv_add(&did, "started again");
-		TELL(e, drift, it->key, NULL, &did);
+		TELL(e, drift, it->key, NULL, &did, NULL);
 		strv_release(&did);
 	}
 	it->repairs++;
@@ -260,14 +282,6 @@ engine_leave(struct engine *e, const char *key, int64_t until_ms)
 	left_set(e, key, until_ms);
 	item_touch(e, it);
 	return true;
-}
-
-const char *
-engine_drifted(const struct engine *e, const char *key)
-{
-	const struct item *it = item_find(e, key);
-
-	return it != NULL ? it->drifted : NULL;
 }
 
 /* --- events that came before their object was known ----------------------- */

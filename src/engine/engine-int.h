@@ -56,7 +56,6 @@ struct item {
 	char		*drift_by;	/* who changed it, "" if found by resync;
 					 * NULL: no drift */
 	char		*repaired;	/* what was done the last time */
-	char		*drifted;	/* observed as it was then; or NULL */
 	int64_t		 left_ms;	/* wall clock: until then what others do
 					 * to it stays; or 0 */
 	int		 repairs;	/* the same, within the window below */
@@ -204,8 +203,7 @@ void	 drift_forget(struct item *);
 /* The count of repairs begins anew. */
 void	 drift_begin_anew(struct item *);
 /* After a repair: reports it. */
-void	 drift_repaired(struct engine *, struct item *, const struct strv *did,
-	    const struct json *found);
+void	 drift_repaired(struct engine *, struct item *, const struct deed *);
 /* Of a kind with pauses: a repair that its system answered has failed.  The ms to
  * wait before the next one. */
 int64_t	 drift_failed(struct engine *, struct item *);

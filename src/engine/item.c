@@ -191,7 +191,6 @@ item_free(void *arg)
 	free(it->error);
 	free(it->drift_by);
 	free(it->repaired);
-	free(it->drifted);
 	free(it->handle);
 	free(it->lent);
 	json_free(it->news);

@@ -597,8 +597,7 @@ task_done(struct engine *e, const struct batch *b, struct task *t,
 		it->retry_ms = 0;
 		tell_made(e, it, d, was_absent);
 		if (it->drift_by != NULL)
-			drift_repaired(e, it, &d->out.did,
-			    d->work.observed);
+			drift_repaired(e, it, d);
 	}
 	item_touch(e, it);
 }

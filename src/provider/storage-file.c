@@ -218,6 +218,20 @@ is_same(const struct current *c, const char *text, size_t len, int mode)
 	    (c->st.mode == 0 || c->st.mode == mode);
 }
 
+/* Others changed it: what to?  Of what we had no look at that is not known. */
+static void
+note_found(const struct work *w, const struct current *c, struct outcome *out)
+{
+	const char *good = json_str(w->observed, "good");
+	char hash[SHA256_HEX];
+
+	if (good == NULL || !c->is_there || c->is_huge)
+		return;
+	sha256_hex(buf_str(&c->data), c->data.len, hash);
+	out->found = strcmp(hash, good) == 0 ? NULL :
+	    file_found(w->desired, buf_str(&c->data), c->data.len);
+}
+
 /*
  * Compose from what is there, and put it if that is still there: 0 done, 1 it
  * is not.
@@ -254,9 +268,11 @@ write_over(struct storage *s, const struct work *w, const struct current *c,
 		    c->is_huge ? STORAGE_ANY :
 		    c->is_there ? STORAGE_MATCH : STORAGE_ABSENT,
 		    c->st.version, &st, e);
-		if (rv == 0)
+		if (rv == 0) {
 			strv_add(&out->did, c->is_there ? "rewritten" :
 			    "written");
+			note_found(w, c, out);
+		}
 	}
 	if (rv == 0) {
 		sha256_hex(text, len, hash);

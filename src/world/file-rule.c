@@ -16,6 +16,7 @@
 
 #define PART_START	"<!-- hiclaw-"
 #define KEPT_MAX	1000		/* members of an object that are kept */
+#define FOUND_MAX	(256 * 1024)	/* bytes of what somebody made of a file */
 #define CONTEXT		2		/* unchanged lines around a change */
 #define DIFF_CELLS	(1024 * 1024)	/* of the table that compares lines */
 #define REPLACEMENT	"\xef\xbf\xbd"	/* U+FFFD */
@@ -149,6 +150,8 @@ struct cutter {
 	bool		 taken[PARTS_MAX];	/* its first one was cut */
 	bool		 has_cut;
 	size_t		 at;		/* in kept: where the first one was */
+	int		 copied;	/* the part that is copied as it is cut */
+	struct buf	*copy;		/* to here; or NULL */
 };
 
 static void
@@ -185,6 +188,9 @@ section_ends(struct cutter *c, int part)
 	if (c->wanted[part] && c->taken[part])
 		return false;
 	c->taken[part] = true;
+	if (c->copy != NULL && part == c->copied)
+		buf_add(c->copy, c->kept.data + c->open[c->n].at,
+		    c->kept.len - c->open[c->n].at);
 	c->kept.len = c->open[c->n].at;
 	if (!c->has_cut || c->at > c->kept.len)
 		c->at = c->kept.len;
@@ -272,6 +278,27 @@ markers_render(const char *ours, const char *current, size_t len,
 	}
 	cutter_release(&c);
 	return buf_take(&b);
+}
+
+char *
+file_section(const char *text, const char *start)
+{
+	struct buf copy = { .max = SIZE_MAX / 2 };
+	struct cutter c = { .kept = { .max = SIZE_MAX / 2 }, .copy = &copy };
+	char *inside = NULL;
+	size_t i;
+
+	for (i = 0; i < NELEM(parts); i++) {
+		c.wanted[i] = true;
+		if (strcmp(parts[i].start, start) == 0)
+			c.copied = (int)i;
+	}
+	cut(&c, text, strlen(text));
+	if (c.taken[c.copied])		/* without the marker's line */
+		inside = xstrdup(strchr(buf_str(&copy), '\n') + 1);
+	buf_release(&copy);
+	cutter_release(&c);
+	return inside;
 }
 
 /* --- files that both sides write --------------------------------------------- */
@@ -512,6 +539,65 @@ file_render(const struct json *desired, const struct json *secrets,
 	if (text == NULL && json_get(desired, "json") != NULL)
 		return json_by_rule(desired, secrets, current, current_len, e);
 	err_set(e, ERR_USER, "a file needs a text or JSON");
+	return NULL;
+}
+
+/* --- what somebody made of it ------------------------------------------------ */
+
+static bool
+has_secret(const struct json *v)
+{
+	const struct json *m;
+
+	if (json_str(v, "$secret") != NULL)
+		return true;
+	if (!json_is(v, JSON_OBJECT) && !json_is(v, JSON_ARRAY))
+		return false;
+	for (m = json_first(v); m != NULL; m = json_next(m))
+		if (has_secret(m))
+			return true;
+	return false;
+}
+
+/* What both have; NULL when that is nothing. */
+static struct json *
+found_tree(const struct json *ours, const struct json *there)
+{
+	struct json *out, *v;
+	const struct json *m;
+
+	if (json_str(ours, "$secret") != NULL || json_is(ours, JSON_ARRAY) ||
+	    json_is(there, JSON_ARRAY) || there == NULL)
+		return NULL;
+	if (!json_is(ours, JSON_OBJECT) || !json_is(there, JSON_OBJECT))
+		return json_is(ours, JSON_OBJECT) ||
+		    json_is(there, JSON_OBJECT) ? NULL : json_copy(there);
+	out = json_object();
+	for (m = json_first(ours); m != NULL; m = json_next(m)) {
+		v = found_tree(m, json_get(there, json_key(m)));
+		json_set(out, json_key(m), v);
+	}
+	return out;
+}
+
+struct json *
+file_found(const struct json *desired, const char *current, size_t len)
+{
+	const struct json *text = json_get(desired, "text");
+	struct json *found = json_object(), *there;
+
+	if (len > FOUND_MAX)
+		;	/* no resource says that much */
+	else if (text == NULL) {
+		there = current_tree(current, len);
+		json_set(found, "json", found_tree(json_get(desired, "json"),
+		    there));
+		json_wipe(there);
+	} else if (!has_secret(text) && utf8_valid(current, len, NULL))
+		json_set_str(found, "text", current);
+	if (json_size(found) > 0)
+		return found;
+	json_free(found);
 	return NULL;
 }
 

@@ -94,6 +94,7 @@ outcome_release(struct outcome *o)
 {
 	json_wipe(o->secrets);
 	json_free(o->observed);
+	json_free(o->found);
 	strv_release(&o->did);
 	*o = (struct outcome){0};
 }

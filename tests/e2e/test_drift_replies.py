@@ -15,7 +15,7 @@ metadata: {name: web}
 spec:
   leader: {name: lea, model: small}
   workers:
-  - {name: wim, model: small}
+  - {name: wim, model: small, soul: You test., agents: Ask first.}
 """
 HUMAN = """
 apiVersion: hiclaw.io/v1beta1
@@ -42,6 +42,7 @@ class House:
         self.admin = self.s.admin
         self.admin.accept()
         self.team = self.s.eyes.resolve("hiclaw_team_web")
+        self.home = self.s.controller.storage / "agents" / "wim"
 
     def topic(self):
         return self.s.eyes.room(self.team).get("m.room.topic", "topic")
@@ -52,24 +53,24 @@ class House:
 
     def notice(self, do):
         """What is done, and the event of the one line about it."""
-        self.s.settle()
-        since = int(time.time() * 1000) - 500
-        do()
+        event, self.said = self.s.drift(do)
+        return event
 
-        def look():
-            self.admin.sync()
-            for e, c, is_edit in self.admin.from_bot(self.room):
-                if e["origin_server_ts"] >= since and not is_edit and \
-                        "changed it, put right" in c["body"]:
-                    return e["event_id"]
-            return None
-        return eventually(look, 20, what="a line about it")
+    def change(self, name, old, new):
+        """Another text in a file of wim's home, by somebody."""
+        file = self.home / name
+        text = file.read_text()
+        assert old in text, text
+        return self.notice(lambda: file.write_text(text.replace(old, new)))
 
-    def reply(self, to, body, states=("done", "info", "refused", "question")):
-        event = self.admin.send(self.room, {
-            "msgtype": "m.text", "body": body,
-            "m.relates_to": {"m.in_reply_to": {"event_id": to}}})
-        return self.admin.answer(self.room, event, 60, states)
+    def adopt(self, notice):
+        reply = self.reply(notice, "adopt")
+        if reply.state == "question":
+            reply = self.s.ask("!hiclaw yes")
+        assert reply.state == "done", reply
+
+    def reply(self, to, body):
+        return self.s.reply(to, body)
 
     def tap(self, to, key):
         return self.admin.send(self.room, {"m.relates_to": {
@@ -116,8 +117,68 @@ def test_what_cannot_be_declared(house):
     notice = house.notice(lambda: house.admin.put(
         f"/rooms/{quote(house.team)}/state/m.room.name/", {"name": "Mine"}))
     reply = house.reply(notice, "adopt")
-    assert reply.state == "refused" and "Nothing of it" in reply.body, reply
+    assert "adopt" not in house.said, house.said
+    assert reply.state == "refused" and "is called after" in reply.body, reply
     assert house.s.eyes.room(house.team).get("m.room.name", "name") == name
+
+
+def test_power_is_adopted(house):
+    """Power 100 is tier 1, wherever it was given."""
+    state = house.s.eyes.room(house.team).state
+    levels = state["m.room.power_levels", ""]["content"]
+    levels["users"][LENA] = 100
+    notice = house.notice(lambda: house.admin.put(
+        f"/rooms/{quote(house.team)}/state/m.room.power_levels/", levels))
+    assert "spec.permissionLevel of Human/lena" in house.said
+    house.adopt(notice)
+    assert "permissionLevel: 1" in house.get("human lena")
+    house.s.apply(HUMAN)        # as it was
+    house.s.settle()
+
+
+def test_soul_is_adopted(house):
+    soul = house.home / "SOUL.md"
+    notice = house.change("SOUL.md", "You test.", "You test.\n\nTwice.")
+    assert "spec.workers[wim].soul of Team/web" in house.said
+    eventually(lambda: soul.read_text() == "You test.\n", 10,
+               what="put right")
+    house.adopt(notice)
+    assert "Twice." in house.get("team web")
+    eventually(lambda: soul.read_text() == "You test.\n\nTwice.\n", 10,
+               what="the soul as adopted")
+
+
+def test_our_part_of_agents_is_adopted(house):
+    agents = house.home / "AGENTS.md"
+    notice = house.change("AGENTS.md", "Ask first.", "Never ask.")
+    eventually(lambda: "Ask first." in agents.read_text(), 10,
+               what="put right")
+    house.adopt(notice)
+    assert "agents: Never ask." in house.get("team web")
+    eventually(lambda: "Never ask." in agents.read_text(), 10,
+               what="our part as adopted")
+
+
+def test_what_no_field_holds(house):
+    notice = house.change("USER.md", "# People", "# Nobody")
+    assert "adopt" not in house.said
+    reply = house.reply(notice, "adopt")
+    assert reply.state == "refused" and "it is made from" in reply.body, reply
+
+
+def test_secret_is_not_adopted(house):
+    secret = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    before = house.get("team web")
+    notice = house.change("SOUL.md", "Twice.", f"Use {secret} for it.")
+    assert "adopt" not in house.said
+    reply = house.reply(notice, "adopt")
+    assert reply.state == "refused" and "a secret in it" in reply.body, reply
+    assert house.get("team web") == before
+    house.admin.sync()
+    for e, c, is_edit in house.admin.from_bot(house.room):
+        assert secret not in c.get("body", "")
+    for file in house.s.controller.dir.glob("hiclaw.db*"):
+        assert secret.encode() not in file.read_bytes()
 
 
 def test_ignored_until_reverted(house):

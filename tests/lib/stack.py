@@ -355,6 +355,30 @@ class Stack:
     def ask(self, text, timeout=60):
         return self.admin.ask(self.room, text, timeout)
 
+    def reply(self, to, body, states=("done", "info", "refused",
+                                      "question")):
+        """Of the admin, to that event of the admin room."""
+        event = self.admin.send(self.room, {
+            "msgtype": "m.text", "body": body,
+            "m.relates_to": {"m.in_reply_to": {"event_id": to}}})
+        return self.admin.answer(self.room, event, 60, states)
+
+    def drift(self, do):
+        """What is done outside, and the one line that tells of it: its event
+        and its text."""
+        self.settle()
+
+        def lines():
+            self.admin.sync()
+            return {e["event_id"]: c["body"] for e, c, is_edit in
+                    self.admin.from_bot(self.room) if not is_edit and
+                    "changed it, put right" in c["body"]}
+        before = lines()
+        do()
+        return client.eventually(
+            lambda: next((x for x in lines().items() if x[0] not in before),
+                         None), 20, what="a line about it")
+
     # --- quiet ---
 
     def settle(self, timeout=30, quiet=0.6):

@@ -21,6 +21,7 @@
 #include "hiclaw/loop.h"
 
 #include "../../src/provider/storage.h"
+#include "room-help.h"
 
 #define PATIENCE_MS	30000
 
@@ -44,6 +45,17 @@ obj_diff(const struct json *desired, const struct json *observed,
 		    "form", NULL, NULL);
 	for (int i = 0; is_wordy && i < 3; i++)
 		changes_add(c, RISK_UPDATE, quotes, quotes, quotes);
+}
+
+/* As real ones. */
+static void
+room_obj_diff(const struct json *desired, const struct json *observed,
+    struct changes *c)
+{
+	if (is_wordy)
+		obj_diff(desired, observed, c);
+	else
+		room_diff(desired, observed, c);
 }
 
 static const char *
@@ -70,8 +82,6 @@ static int
 obj_ensure(void *ctx, const struct work *w, struct outcome *out,
     struct err *err)
 {
-	const struct json *m;
-	struct json *members;
 	bool fails, slow;
 
 	do {
@@ -84,19 +94,12 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	} while (slow);
 	if (fails)
 		return err_set(err, ERR_CONFLICT, "somebody else has it");
-	out->observed = json_object();
+	out->observed = str_starts(w->key, "room:") ? room_settled(w->key,
+	    w->desired, "@hiclaw:x.org") : json_object();
 	json_set(out->observed, "is", json_copy(w->desired));
-	if (str_starts(w->key, "room:"))
-		json_set_strf(out->observed, "room_id", "!%s", w->key);
 	json_set_str(out->observed, "user", json_str(w->desired, "user"));
-	json_set_str(out->observed, "name", json_str(w->desired, "name"));
-	json_set_str(out->observed, "topic", json_str(w->desired, "topic"));
 	json_set_bool(out->observed, "made", true);
 	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
-	members = json_set(out->observed, "members", json_object());
-	m = json_first(json_get(w->desired, "members"));
-	for (; m != NULL; m = json_next(m))
-		json_set_str(members, json_key(m), "join");
 	json_set_str(out->observed, "path", json_str(w->desired, "path"));
 	if (str_starts(w->key, "package:"))
 		json_set_str(json_obj(out->observed, "files"), "notes.md", "0");
@@ -201,7 +204,10 @@ static const struct object_secret consumer_key[] = {
     .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
 	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("tree", NULL),
+	{ .name = "room", .label = "room", .diff = room_obj_diff,
+	    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure,
+	    .remove = obj_remove },
+	KIND("tree", NULL),
 	/* Explained as the real ones are. */
 	{ .name = "file", .label = "file", .diff = obj_diff,
 	    .ensure = obj_ensure, .remove = obj_remove,

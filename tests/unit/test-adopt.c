@@ -71,20 +71,46 @@ let(struct house *h, const char *user, const char *is)
 	drift(h, o);
 }
 
-/* The event of the only notice, or NULL. */
-static char *
-notice(struct house *h)
+/* The only notice, or NULL. */
+static const struct json *
+notice_of(struct house *h)
 {
-	char *event = NULL;
+	const struct json *found = NULL;
 
 	for (const struct json *v = json_first(h->sent); v != NULL;
 	    v = json_next(v))
 		if (strstr(body_of(v), "changed it, put right") != NULL) {
-			assert_null(event);
-			event = xasprintf("$out%lld", (long long)json_int(v,
-			    "id", 0));
+			assert_null(found);
+			found = v;
 		}
-	return event;
+	return found;
+}
+
+/* The event of it. */
+static char *
+notice(struct house *h)
+{
+	const struct json *v = notice_of(h);
+
+	return v == NULL ? NULL : xasprintf("$out%lld", (long long)json_int(v,
+	    "id", 0));
+}
+
+/* It offers to declare these fields; NULL: nothing. */
+static void
+expect_offer(struct house *h, const char *fields)
+{
+	const char *body = body_of(notice_of(h));
+	char *line;
+
+	if (fields == NULL) {
+		assert_null(strstr(body, "adopt"));
+		return;
+	}
+	line = xasprintf("\n`adopt` declares it: %s.", fields);
+	if (strstr(body, line) == NULL)
+		fail_msg("%s", body);
+	free(line);
 }
 
 static const struct json *
@@ -130,12 +156,13 @@ test_topic(void **state)
 	begin(h);
 	retopic(h, "All about the web");
 	assert_non_null(event = notice(h));
+	expect_offer(h, "spec.description of Team/web");
 	assert_null(json_str(spec_of(h, "Team", "web"), "description"));
 	expect(reply(h, event, "adopt"), "done", "adopt what was done");
 	assert_string_equal(json_str(spec_of(h, "Team", "web"),
 	    "description"), "All about the web");
 	/* Once more there is nothing to do. */
-	expect(reply(h, event, "adopt"), "refused", "or it is already");
+	expect(reply(h, event, "adopt"), "refused", "declared already");
 	free(event);
 }
 
@@ -165,6 +192,60 @@ test_members(void **state)
 	free(event);
 }
 
+/* Rights are asked about: one tap makes nobody an admin. */
+static void
+adopt_and_confirm(struct house *h, const char *event)
+{
+	expect(reply(h, event, "adopt"), "question", "gives or takes rights");
+	ask(h, "@hiclaw yes");
+}
+
+/* Nobody here knows her: then she coordinates the team. */
+static void
+test_stranger(void **state)
+{
+	struct house *h = *state;
+	const struct json *v;
+	char *event;
+
+	begin(h);
+	let(h, EVE, "join");
+	assert_non_null(event = notice(h));
+	expect_offer(h, "spec.humanMembers of Team/web");
+	adopt_and_confirm(h, event);
+	v = json_first(json_get(spec_of(h, "Team", "web"), "humanMembers"));
+	assert_string_equal(json_str(v, "name"), "eve");
+	assert_string_equal(json_str(v, "matrixUserId"), EVE);
+	free(event);
+	let(h, EVE, NULL);
+	assert_non_null(event = notice(h));
+	adopt_and_confirm(h, event);
+	assert_null(json_get(spec_of(h, "Team", "web"), "humanMembers"));
+	free(event);
+}
+
+/* 100 is what tier 1 has. */
+static void
+test_power(void **state)
+{
+	struct house *h = *state;
+	struct json *o = json_object(), *now, *power;
+	char *event;
+
+	begin(h);
+	now = observed(h);
+	power = json_set(o, "power", json_copy(json_get(now, "power")));
+	json_set_int(json_get(power, "users"), JANE, 100);
+	json_free(now);
+	drift(h, o);
+	assert_non_null(event = notice(h));
+	expect_offer(h, "spec.permissionLevel of Human/jane");
+	adopt_and_confirm(h, event);
+	assert_int_equal(json_int(spec_of(h, "Human", "jane"),
+	    "permissionLevel", 0), 1);
+	free(event);
+}
+
 static void
 test_cannot(void **state)
 {
@@ -173,18 +254,17 @@ test_cannot(void **state)
 	char *event;
 
 	begin(h);
-	let(h, EVE, "join");
-	event = notice(h);
-	expect(reply(h, event, "adopt"), "refused", "declare a Human first");
-	free(event);
 	let(h, BOSS, NULL);
 	event = notice(h);
-	expect(reply(h, event, "adopt"), "refused", "for another reason");
+	expect_offer(h, NULL);
+	expect(reply(h, event, "adopt"), "refused", "a configured admin");
 	free(event);
 	json_set_str(o, "name", "Mine");
 	drift(h, o);
 	event = notice(h);
-	expect(reply(h, event, "adopt"), "refused", "Nothing of it can be");
+	expect_offer(h, NULL);
+	expect(reply(h, event, "adopt"), "refused", "is called after what it "
+	    "is of. It stays put right; `ignore 2h` leaves alone");
 	free(event);
 	/* A reply to something else, or to nothing. */
 	expect(ask(h, "@hiclaw adopt"), "refused", "reply to my line");
@@ -279,7 +359,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_topic), T(test_members), T(test_cannot), T(test_ignore),
+		T(test_topic), T(test_members), T(test_stranger),
+		T(test_power), T(test_cannot), T(test_ignore),
 		T(test_ignore_ends), T(test_taps),
 	};
 

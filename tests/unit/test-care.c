@@ -262,7 +262,7 @@ drift(struct house *h, const char *key)
 
 	strv_add(&did, "name put right");
 	store_begin(h->store);
-	o->drift(o->arg, key, "@eve:x.org", &did);
+	o->drift(o->arg, key, "@eve:x.org", &did, NULL);
 	house_turn(h);
 	strv_release(&did);
 }

@@ -1409,8 +1409,8 @@ test_news(void **state)
 
 	forget_sent(h);
 	strv_add(&did, "renamed");
-	o->drift(o->arg, "room:admin", "@mallory:x.org", &did);
-	o->drift(o->arg, "room:admin", NULL, &did);
+	o->drift(o->arg, "room:admin", "@mallory:x.org", &did, NULL);
+	o->drift(o->arg, "room:admin", NULL, &did, NULL);
 	o->fight(o->arg, "room:admin", "@mallory:x.org", 20);
 	o->system(o->arg, "matrix", false, clock_ms() - 61000, "refused");
 	o->system(o->arg, "matrix", true, clock_ms() - 61000, NULL);

@@ -248,7 +248,7 @@ struct house {
 	/* what the observer was told */
 	int		 runs_over, runs_failed, drifts, fights, downs, ups,
 			 accounts, gone;
-	char		 drift_by[64], drift_key[64];
+	char		 drift_by[64], drift_key[64], drift_what[64];
 };
 
 static void
@@ -264,11 +264,14 @@ saw_run(void *arg, const struct run_view *v)
 
 static void
 saw_drift(void *arg, const char *key, const char *sender,
-    const struct strv *did)
+    const struct strv *did, const struct json *was)
 {
 	struct house *h = arg;
+	const struct json *change = json_first(json_get(was, "changes"));
 
 	assert_true(did->n > 0);
+	str_copy(h->drift_what, json_strd(change, "what", ""),
+	    sizeof h->drift_what);
 	h->drifts++;
 	str_copy(h->drift_by, sender ? sender : "", sizeof h->drift_by);
 	str_copy(h->drift_key, key, sizeof h->drift_key);
@@ -645,6 +648,7 @@ test_drift_by_event(void **state)
 	assert_true(wait_for(h, had_drift));
 	assert_string_equal(h->drift_by, "@eve:x.org");
 	assert_string_equal(h->drift_key, "room:worker/ann");
+	assert_string_equal(h->drift_what, "form");
 	assert_int_equal(calls_n("ensure"), 1);
 	json_free(ev);
 }

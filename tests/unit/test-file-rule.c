@@ -628,6 +628,67 @@ test_difference_is_true(void **state)
 	buf_release(&got);
 }
 
+/* What somebody made of it: texts, and of trees what we write as well. */
+static void
+test_found(void **state)
+{
+	static const char tree[] = "{\"model\":\"m\",\"on\":true,\"n\":1,"
+	    "\"names\":[\"a\"],\"key\":{\"$secret\":\"x/key\",\"id\":\"1\"},"
+	    "\"in\":{\"every\":\"1h\",\"token\":{\"$secret\":\"y\"}}}";
+	static const struct { const char *form, *there, *found; } t[] = {
+		{ "{\"text\":\"ours\"}", "theirs", "{\"text\":\"theirs\"}" },
+		{ "{\"text\":[\"a\",\"b\"]}", "", "{\"text\":\"\"}" },
+		{ "{\"text\":[\"a\",{\"$secret\":\"x/key\"}]}", "s3cret",
+		    NULL },
+		{ "{\"text\":\"ours\"}", "\xff", NULL },
+		{ tree, "{\"model\":\"n\",\"on\":false,\"n\":2,\"names\":[],"
+		    "\"key\":\"s3cret\",\"in\":{\"every\":\"2h\",\"token\":"
+		    "\"s3cret\",\"more\":1},\"other\":\"s3cret\"}",
+		    "{\"json\":{\"in\":{\"every\":\"2h\"},\"model\":\"n\","
+		    "\"n\":2,\"on\":false}}" },
+		{ tree, "{\"model\":{\"a\":1},\"in\":\"x\"}",
+		    "{\"json\":{}}" },
+		{ tree, "no tree", NULL },
+		{ tree, "[]", NULL },
+	};
+	struct json *form, *found;
+	char *text;
+
+	for (size_t i = 0; i < NELEM(t); i++) {
+		form = t[i].form == tree ? form_json("openclaw", tree) :
+		    json_must(t[i].form);
+		found = file_found(form, t[i].there, strlen(t[i].there));
+		text = found != NULL ? json_canonical(found) : NULL;
+		if (!str_equal(text, t[i].found))
+			fail_msg("row %zu: %s", i, text);
+		free(text);
+		json_free(found);
+		json_free(form);
+	}
+}
+
+static void
+test_section(void **state)
+{
+	static const struct { const char *text, *inside; } t[] = {
+		{ OURS, NULL }, { OURS OLD_SP, "old spec\n" },
+		{ "x\n" OLD_SP "y\n" OLD_TE, "old spec\n" },
+		{ SPEC_START "\n" SPEC_END "\n", "" },
+		{ SPEC_START "\nopen\n", NULL }, { "", NULL },
+		/* Of two the first is ours. */
+		{ OLD_SP SPEC_START "\nother\n" SPEC_END "\n", "old spec\n" },
+		{ "say `" SPEC_START "`\n", NULL },
+	};
+
+	for (size_t i = 0; i < NELEM(t); i++) {
+		char *inside = file_section(t[i].text, SPEC_START);
+
+		if (!str_equal(inside, t[i].inside))
+			fail_msg("row %zu: %s", i, inside);
+		free(inside);
+	}
+}
+
 int
 main(void)
 {
@@ -644,6 +705,8 @@ main(void)
 		cmocka_unit_test(test_copaw_is_left_alone),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_section),
 		cmocka_unit_test(test_difference),
 		cmocka_unit_test(test_difference_is_true),
 	};

@@ -374,7 +374,7 @@ saw_fight(void *arg, const char *key, const char *sender, int wait_s)
 
 static void
 saw_drift(void *arg, const char *key, const char *sender,
-    const struct strv *did)
+    const struct strv *did, const struct json *was)
 {
 	struct house *h = arg;
 

@@ -180,6 +180,8 @@ static const char markers[] = "{\"path\":\"" PATH "\",\"mode\":\"0600\","
     "\"rule\":\"markers\",\"text\":\"<!-- hiclaw-builtin-start -->\\nours\\n"
     "<!-- hiclaw-builtin-end -->\\n\"}";
 
+static char *found;		/* by the last one, or NULL */
+
 /* 0 or the kind + 1 of the failure; *observed in and out. */
 static int
 ensure(struct memory *m, const char *form, struct json **observed)
@@ -194,6 +196,8 @@ ensure(struct memory *m, const char *form, struct json **observed)
 	json_free(*observed);
 	*observed = out.observed;
 	out.observed = NULL;
+	free(found);
+	found = out.found != NULL ? json_canonical(out.found) : NULL;
 	outcome_release(&out);
 	json_free(d);
 	return rv == 0 ? 0 : (int)e.kind + 1;
@@ -260,6 +264,33 @@ test_endless_race(void **state)
 	assert_int_equal(m->puts, 4);
 	assert_null(strstr(map_find(m->files, PATH), "ours"));
 	assert_null(o);
+}
+
+/* What others had written is told, but not what we had. */
+static void
+test_found(void **state)
+{
+	static const char owned[] = "{\"path\":\"" PATH "\",\"rule\":\"owned\","
+	    "\"text\":\"%s\"}";
+	struct memory *m = *state;
+	struct json *o = NULL;
+	char *form = xasprintf(owned, "ours");
+
+	map_set(m->files, PATH, xstrdup("before us"));
+	assert_int_equal(ensure(m, form, &o), 0);
+	assert_null(found);
+	map_set(m->files, PATH, xstrdup("theirs"));
+	assert_int_equal(ensure(m, form, &o), 0);
+	assert_string_equal(found, "{\"text\":\"theirs\"}");
+	free(form);
+	form = xasprintf(owned, "ours, changed");
+	assert_int_equal(ensure(m, form, &o), 0);
+	assert_null(found);
+	map_remove(m->files, PATH);
+	assert_int_equal(ensure(m, form, &o), 0);
+	assert_null(found);
+	free(form);
+	json_free(o);
 }
 
 static void
@@ -529,6 +560,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ON(test_race),
 		ON(test_endless_race),
+		ON(test_found),
 		ON(test_down),
 		ON(test_look),
 		ON(test_tree_batches),

@@ -182,6 +182,8 @@ struct object_view {
 	enum object_state state;
 	const char	*error;		/* of the last try, or NULL */
 	int64_t		 retry_ms;	/* wall clock of the next try, or 0 */
+	int64_t		 left_ms;	/* likewise: until then it is left as
+					 * others make it (engine_leave), or 0 */
 };
 const char *object_state_name(enum object_state);
 

@@ -341,6 +341,11 @@ void	 people_encrypted(struct chat *, const char *room);
 bool	 once(struct chat *, const char *key, const char *value);
 const char *admin_room(struct chat *);		/* room id, or NULL */
 
+/* cmd-describe.c: the first lines about it: its phase and why, when it was
+ * changed; of a member of the Team, when that is not NULL. */
+void	 put_head(struct request *, const struct resource *,
+	    const struct json *member, bool is_leader, struct text *out);
+
 /* --- pasted.c ------------------------------------------------------------- */
 
 /* Secrets in the message are sealed, and it is removed; true: there were. */

@@ -245,7 +245,7 @@ put_log(const struct log_row *row, void *arg)
 
 /* --- the whole ----------------------------------------------------------- */
 
-static void
+void
 put_head(struct request *q, const struct resource *r,
     const struct json *member, bool is_leader, struct text *out)
 {

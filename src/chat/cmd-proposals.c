@@ -15,22 +15,23 @@
 #define LISTED	30	/* two screens; who has more open has other trouble */
 
 /* Others' questions are between them and us; tier 1 sees all. */
-static bool
-may_see(const struct request *q, const struct proposal *p,
-    const struct voter *v)
+bool
+proposal_may_see(const struct request *q, const struct proposal *p)
 {
-	return q->tier == 1 || v->is_requester ||
-	    policy_entitled(&p->rule, v) == IS_ENTITLED;
+	struct voter v = proposal_voter(q->chat, p, q->sender);
+
+	return q->tier == 1 || v.is_requester ||
+	    policy_entitled(&p->rule, &v) == IS_ENTITLED;
 }
 
-static void
-put_one(struct request *q, const struct proposal *p, struct text *out)
+void
+proposal_line(struct chat *c, const struct proposal *p, struct text *out)
 {
 	struct ledger l;
 	struct strv people = { 0 };
 	char age[16];
 
-	ledger_read(q->chat, p, &l);
+	ledger_read(c, p, &l);
 	text_printf(out, "- **%lld** %s, asked by ", (long long)p->id,
 	    json_strd(p->action, "title", ""));
 	text_user(out, p->sender);
@@ -45,7 +46,7 @@ put_one(struct request *q, const struct proposal *p, struct text *out)
 	else if (p->rule.mode != POLICY_APPROVE)
 		text_puts(out, "waits for a yes");
 	else {
-		proposal_approvers(q->chat, p, &l, &people);
+		proposal_approvers(c, p, &l, &people);
 		text_printf(out, "%d missing, of ", l.missing);
 		put_people(&people, out);
 	}
@@ -62,12 +63,10 @@ say_list(struct request *q)
 	size_t n = 0;
 
 	while ((p = list) != NULL) {
-		struct voter v = proposal_voter(q->chat, p, q->sender);
-
 		list = p->next;
-		if (!proposal_is_over(p, clock_ms()) && may_see(q, p, &v) &&
-		    n++ < LISTED)
-			put_one(q, p, &t);
+		if (!proposal_is_over(p, clock_ms()) &&
+		    proposal_may_see(q, p) && n++ < LISTED)
+			proposal_line(q->chat, p, &t);
 		proposal_free(p);
 	}
 	if (n == 0)
@@ -136,7 +135,6 @@ cmd_proposals(struct request *q)
 {
 	const char *word = q->words.v.n > 0 ? q->words.v.v[0] : NULL;
 	struct proposal *p;
-	struct voter v;
 	char *end;
 
 	if (word == NULL) {
@@ -144,11 +142,9 @@ cmd_proposals(struct request *q)
 		return;
 	}
 	p = proposal_get(q->chat, strtoll(word + (*word == '#'), &end, 10));
-	if (p != NULL)
-		v = proposal_voter(q->chat, p, q->sender);
 	if (*end != '\0')
 		say_usage(q, "A proposal is named by its number.");
-	else if (p == NULL || !may_see(q, p, &v))
+	else if (p == NULL || !proposal_may_see(q, p))
 		say_wrong(q, "There is no number %s that you may see.", word);
 	else
 		say_one(q, p);

@@ -71,6 +71,14 @@ void	 put_people(const struct strv *, struct text *out);
 char	*blast_radius(const struct engine *, const struct json *action,
 	    const struct attempt *);
 
+/* --- cmd-proposals.c --- */
+
+/* May the sender know of it?  Others' questions are between them and us. */
+bool	 proposal_may_see(const struct request *, const struct proposal *);
+/* Number, title, who asked, risk, and what it waits for, as a line of a list. */
+void	 proposal_line(struct chat *, const struct proposal *,
+	    struct text *out);
+
 /* --- proposals.c --- */
 
 /* What the policy says of this risk for this asker; for policy_rule_release. */

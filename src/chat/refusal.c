@@ -241,7 +241,7 @@ say_unknown(struct request *q, const char *word)
 	    c->examples.v[0] : NULL)));
 }
 
-/* --- can-i, who-can, why ---------------------------------------------------- */
+/* --- can-i, who-can; why, alone ---------------------------------------------------- */
 
 /*
  * A verb, and what it is to be done to: nothing, a kind, or something named,
@@ -371,7 +371,7 @@ cmd_who_can(struct request *q)
 }
 
 void
-cmd_why(struct request *q)
+say_last_no(struct request *q)
 {
 	char *key = xasprintf("chat.denied/%s", q->sender);
 	char *text = store_kv_get(q->chat->store, key), age[16];

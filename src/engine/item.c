@@ -695,6 +695,7 @@ item_view(const struct item *it, struct object_view *v)
 	v->observed = it->observed;
 	v->state = it->state;
 	v->error = it->error;
+	v->left_ms = it->left_ms;
 	if (it->retry_ms > 0)
 		v->retry_ms = clock_ms() + it->retry_ms - clock_mono_ms();
 }

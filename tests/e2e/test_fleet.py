@@ -143,6 +143,30 @@ def test_a_revoked_key_is_said_plainly(fleet):
         test=lambda c: c.get("body"))["body"], 60, 1, "the key is back")
 
 
+def test_a_container_taken_away_is_adopted(fleet):
+    """Who removes a container by hand may have meant it: it is put right, and
+    then declared."""
+    assert fleet.apply(document("Worker", "rita",
+                                {"model": "parrot"})).state == "done"
+    first = fleet.life("rita")[0]
+    event, said = fleet.stack.drift(lambda: fleet.engine.podman(
+        "rm", "-f", "-t", "0", fleet.name("rita")))
+    assert "made again" in said and "spec.state of Worker/rita" in said, said
+    assert fleet.life("rita")[0] not in (None, first)
+    reply = fleet.stack.reply(event, "adopt")
+    if reply.state == "question":
+        reply = fleet.ask("yes", 60)
+    assert reply.state == "done", reply
+    assert "state: Stopped" in fleet.ask("@hiclaw get worker rita -o yaml").body
+    eventually(lambda: fleet.inspect("rita") is None, 60,
+               what="the container goes")
+    why = fleet.ask("@hiclaw why worker rita")
+    assert "Worker/rita" in why.body and "adopt what was done to container " \
+        "rita" in why.body, why
+    fleet.ask("@hiclaw delete worker rita")
+    fleet.ask("yes", 60)
+
+
 def test_a_deleted_worker_leaves_nothing(fleet):
     reply = fleet.apply(document("Worker", "gone", {"model": "parrot"}))
     assert reply.state == "done"

@@ -171,6 +171,11 @@ int	 store_inbox_each(struct store *, int limit,
 	    void (*)(const struct inbox_row *, void *), void *);
 /* Processed: the text goes, the id stays. */
 void	 store_inbox_done(struct store *, int64_t id);
+/* What chat remembers of an event for as long as its id is (JSON, chat's own);
+ * of one that was never added nothing is. */
+void	 store_inbox_note(struct store *, const char *event_id,
+	    const char *note);
+char	*store_inbox_noted(struct store *, const char *event_id); /* yours */
 
 /* --- outbox ------------------------------------------------------------- */
 

@@ -132,12 +132,6 @@ is_too_much(struct chat *c, const char *user)
 /* --- what it asks for ------------------------------------------------------------ */
 
 static bool
-acts(const struct command *c)
-{
-	return c->risk != NULL && strcmp(c->risk, "none") != 0;
-}
-
-static bool
 is_among(const char *const *names, size_t n, const struct command *c)
 {
 	for (size_t i = 0; i < n; i++)
@@ -217,7 +211,7 @@ may_ask(struct request *q)
 	}
 	/* What the Manager may not do itself, somebody may do for it. */
 	if (request_may(q, verb, NULL, RISK_NONE, why, sizeof why) !=
-	    MAY_NOT || (q->tier == 1 && acts(q->command)))
+	    MAY_NOT || (q->tier == 1 && command_acts(q->command)))
 		return true;
 	say_may_not(q, why);
 	return false;
@@ -239,7 +233,7 @@ take_asked(struct request *q, const struct json *content,
 		return dispatch(q, fetched, what);
 	if (!may_ask(q))
 		return CHAT_DONE;
-	if (acts(q->command) && !is_among(deciding, NELEM(deciding),
+	if (command_acts(q->command) && !is_among(deciding, NELEM(deciding),
 	    q->command) && command_waits(q))
 		return CHAT_DONE;
 	return dispatch(q, fetched, what);

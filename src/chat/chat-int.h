@@ -96,6 +96,12 @@ struct request {
 	const char		*doubt;	/* why to ask before applying, or NULL */
 	bool			 is_answered;
 	bool			 is_refused, is_waiting;	/* how */
+	bool			 is_begun;	/* its handler was called */
+	bool			 is_done;	/* something came of it */
+	bool			 is_heard;	/* it was for us */
+	struct json		*before;	/* of an edit: what is noted of
+						 * its message, or NULL */
+	bool			 is_late;	/* an edit that is not taken */
 	/* what a handler asked outside: see request_query */
 	const struct chat_fetched *fetched;
 	char			**what;
@@ -232,8 +238,9 @@ bool	 command_waits(struct request *);
 void	 command_carry_out(struct request *, const struct proposal *);
 /* A command that decides: number and more in its words. */
 void	 decision_command(struct request *, enum verdict);
-/* What somebody tapped or wrote is gone or says something else now. */
-void	 decision_gone(struct chat *, const char *event, const char *who);
+/* What somebody tapped or wrote is gone or says something else now; true if a
+ * decision fell with it. */
+bool	 decision_gone(struct chat *, const char *event, const char *who);
 
 /*
  * Taps.  Each is asked in turn whether it takes this one: `message` is the outbox
@@ -369,7 +376,23 @@ void	 freeze_watch(struct chat *, int64_t now);
 /* The program's commands and those of the operator. */
 struct commands *chat_commands(const struct chat_config *, struct err *);
 
-/* --- dispatch.c, edit.c -------------------------------------------------- */
+/* --- edit.c ---------------------------------------------------------------- */
+
+/* Something came of it: who edits it now is too late. */
+bool	 request_acted(const struct request *);
+/* Note that, or that what it needs is awaited, for edits of it. */
+void	 message_note(const struct request *, enum chat_need);
+/* It is an edit: of what?  False: of nothing of theirs, pass over it. */
+bool	 edit_read(struct request *);
+/* Its message was for us. */
+bool	 edit_is_heard(const struct request *);
+/*
+ * What the message asked for and nobody has answered falls.  True: the edit is
+ * taken in its place; else it is too late for that, and its author was told.
+ */
+bool	 edit_take(struct request *);
+
+/* --- dispatch.c -------------------------------------------------------------- */
 
 /*
  * What the provider that has this kind of object answers.  NULL at the first

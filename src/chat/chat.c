@@ -143,6 +143,7 @@ request_release(struct request *q)
 	free(q->manifest);
 	repairs_release(&q->repairs);
 	free(q->subject);
+	json_free(q->before);
 }
 
 /* --- rooms people make for us -------------------------------------------- */
@@ -196,50 +197,6 @@ invited(struct chat *c, const struct json *event)
 	free(key);
 }
 
-/* --- edits --------------------------------------------------------------- */
-
-struct applied { const char *event; bool found; };
-
-static void
-match_applied(const struct run_row *row, void *arg)
-{
-	struct applied *a = arg;
-
-	a->found |= str_equal(row->command_event, a->event);
-}
-
-static bool
-was_applied(struct chat *c, const char *event)
-{
-	struct applied a = { event, false };
-
-	store_runs_each(c->store, false, RUNS_SEARCHED, match_applied, &a);
-	return a.found;
-}
-
-/*
- * An edit before anything happened takes the place of the message; after that
- * it is only noticed.  False: nothing more to do.
- */
-static bool
-take_edit(struct request *q)
-{
-	struct chat *c = q->chat;
-	char *key;
-
-	decision_gone(c, q->event, q->sender);
-	if (proposal_withdraw(c, q->event, q->sender,
-	    "superseded by your edit."))
-		return q->in.looks;
-	if (!was_applied(c, q->event))
-		return q->in.looks;
-	key = xasprintf("chat.edited/%s", q->event);
-	if (once(c, key, "1"))
-		say_template(q, REPLY_INFO, "edited", NULL);
-	free(key);
-	return false;
-}
-
 /* --- messages ------------------------------------------------------------ */
 
 /* The outbox id of the message this replies to, 0 if that is not ours. */
@@ -265,6 +222,10 @@ static bool
 is_for_us(struct request *q)
 {
 	if (q->in.is_addressed || q->where == IN_DM)
+		return true;
+	/* Of what was: if it is a command still, or something may fall. */
+	if (edit_is_heard(q) && (q->command != NULL ||
+	    json_str(q->before, "acted") != NULL))
 		return true;
 	if (q->where != IN_ADMIN)
 		return q->where == IN_GUEST && decision_is(q) &&
@@ -383,20 +344,19 @@ take_request(struct request *q, const struct json *event,
 	size_t used;
 	struct err err;
 
-	if (!q->in.is_message)
-		return CHAT_DONE;
 	take_invocation(q);
 	if (words_split(q->in.line, &q->words, &err) == 0)
 		request_match(q, &used, &near);
 	if (!is_for_us(q))
 		return CHAT_DONE;
+	q->is_heard = true;
 	if (fetched == NULL && is_flood(q))
 		return CHAT_DONE;
 	seal_secrets(q, event);
 	q->tier = tier_of(q->chat, q->sender, &q->human);
-	if (is_turned_away(q))
+	if (q->in.edit_of != NULL && fetched == NULL && !edit_take(q))
 		return CHAT_DONE;
-	if (q->in.edit_of != NULL && fetched == NULL && !take_edit(q))
+	if (is_turned_away(q))
 		return CHAT_DONE;
 	if (decision_is(q)) {
 		decision_take(q, replied_message(q));
@@ -411,21 +371,20 @@ take_message(struct chat *c, const struct json *event,
 {
 	struct input_names names = { c->bot, c->name };
 	struct request q = { .chat = c };
-	enum chat_need need;
+	enum chat_need need = CHAT_DONE;
 
 	q.room = json_str(event, "room_id");
 	q.sender = json_str(event, "sender");
 	q.event = q.source = json_str(event, "event_id");
 	q.sent_ms = json_int(event, "origin_server_ts", 0);
 	request_place(&q);
-	if (q.where == IN_NONE) {
-		request_release(&q);
-		return CHAT_DONE;
+	if (q.where != IN_NONE)
+		input_read(event, &names, &q.in);
+	if (q.in.is_message && (q.in.edit_of == NULL || edit_read(&q))) {
+		need = take_request(&q, event, fetched, what);
+		if (!q.is_late)
+			message_note(&q, need);
 	}
-	input_read(event, &names, &q.in);
-	if (q.in.edit_of != NULL)
-		q.event = q.in.edit_of;
-	need = take_request(&q, event, fetched, what);
 	request_release(&q);
 	return need;
 }

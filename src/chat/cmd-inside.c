@@ -179,6 +179,8 @@ begin_once(struct request *q, const struct agent *a)
 	char at[24];
 	bool begins = was == NULL && is_up(q, a);
 
+	/* An edit of it does not run either. */
+	q->is_done |= was != NULL;
 	if (was != NULL)
 		say_wrong(q, "I was restarted while this command ran (it was "
 		    "begun at %s), so I cannot tell what came of it. I do not "

@@ -489,6 +489,12 @@ where_name(enum where w)
 	return where_names[w];
 }
 
+bool
+command_acts(const struct command *c)
+{
+	return c->risk != NULL && strcmp(c->risk, "none") != 0;
+}
+
 enum gate
 command_gate(const struct command *c, int needs, int tier, enum where where)
 {

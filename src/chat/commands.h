@@ -83,6 +83,9 @@ enum gate {
 enum gate command_gate(const struct command *, int needs, int tier,
 	    enum where);
 
+/* Its file says that it changes something. */
+bool	 command_acts(const struct command *);
+
 struct commands;
 /* handlers: NULL-terminated names.  A file that is broken, or names a handler
  * or a word twice: ERR_BROKEN "file:line: ...". */

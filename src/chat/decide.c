@@ -328,6 +328,7 @@ decide(struct request *q, struct proposal *p, const struct choice *ch)
 	case VERDICT_NONE:
 		break;
 	}
+	q->is_done |= !q->is_refused;
 }
 
 /* --- by words -------------------------------------------------------------------------- */
@@ -397,7 +398,9 @@ decision_is(struct request *q)
 	int64_t number;
 	enum verdict v;
 
-	if (q->in.edit_of != NULL || q->in.manifest != NULL)
+	/* An edit decides only where the message was meant to. */
+	if ((q->in.edit_of != NULL && !edit_is_heard(q)) ||
+	    q->in.manifest != NULL)
 		return false;
 	return verdict_read(q->in.line) != VERDICT_NONE ||
 	    is_numbered(q, &number, &v, &rest) || is_typed_word(q);
@@ -574,25 +577,27 @@ note_gone(const struct decision_row *row, void *arg)
  * An approval falls whoever removes its message, because it is the evidence.  A
  * hold is lifted so only by who could release it.
  */
-void
+bool
 decision_gone(struct chat *c, const char *event, const char *who)
 {
 	struct gone g = { 0 };
 	struct request q = { .chat = c, .sender = who, .event = event };
 	const struct choice ch = { .way = "tap" };
 	struct proposal *p;
+	bool is = false;
 
 	if (store_decision_of(c->store, event, note_gone, &g) == 0)
-		return;
+		return false;
 	p = proposal_get(c, g.proposal);
 	if (p != NULL && !proposal_is_over(p, clock_ms()) &&
 	    (g.verdict == VERDICT_APPROVE || (g.verdict == VERDICT_HOLD &&
 	    (strcmp(g.user, who) == 0 ||
 	    proposal_voter(c, p, who).tier == 1)))) {
-		store_decision_remove(c->store, p->id, g.user);
+		is = store_decision_remove(c->store, p->id, g.user);
 		q.room = p->room;
 		settle(&q, &ch, p, NULL);
 	}
 	proposal_free(p);
 	free(g.user);
+	return is;
 }

@@ -295,6 +295,7 @@ run_handler(struct request *q, size_t used)
 		return;
 	}
 	log_info("chat", "%s: %s: %s", q->room, q->sender, c->name);
+	q->is_begun = true;
 	handlers[c->handler].exec(q);
 }
 

@@ -497,6 +497,7 @@ give(struct request *q, const char *line, const char *manifest)
 		say_wrong(&as, "That needs an answer from outside first.");
 	goes_on = !as.is_refused && !as.is_waiting;
 	q->is_answered |= as.is_answered;
+	q->is_done |= request_acted(&as);
 	free(what);
 	request_release(&as);
 	return goes_on;

@@ -173,7 +173,7 @@ progress_begin(struct request *q, int64_t run, const char *title,
 	l->due_ms = clock_ms();
 	if (!json_bool(show, "brief", false))
 		send_thread(q->chat, q->room, id, show, plan);
-	q->is_answered = true;
+	q->is_answered = q->is_done = true;
 	text_release(&t);
 }
 

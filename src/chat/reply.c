@@ -249,6 +249,7 @@ say(struct request *q, enum reply_state state, const struct text *t)
 	q->is_answered = true;
 	q->is_refused |= state == REPLY_REFUSED || state == REPLY_FAILED;
 	q->is_waiting |= state == REPLY_QUESTION;
+	q->is_done |= state == REPLY_DONE || state == REPLY_RUNNING;
 	return reply_send(q->chat, q->room, &r, t);
 }
 

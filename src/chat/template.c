@@ -24,7 +24,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	{ "done", "title objects took actor approved plan seq" },
 	{ "drift", "who object did fields" },
 	{ "dying", "agent why count wait words" },
-	{ "edited", "" },
+	{ "edited", "why do" },
 	{ "elsewhere", "room here" },
 	{ "encrypted", "" },
 	{ "failed", "title objects took actor approved plan why troubles hint seq" },

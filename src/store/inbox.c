@@ -72,3 +72,21 @@ store_inbox_done(struct store *s, int64_t id)
 
 	db_write(s, done, "i", id);
 }
+
+void
+store_inbox_note(struct store *s, const char *event_id, const char *note)
+{
+	static const char	set[] =
+	    "UPDATE inbox SET note = ?2 WHERE event_id = ?1";
+
+	db_write(s, set, "ss", event_id, note);
+}
+
+char *
+store_inbox_noted(struct store *s, const char *event_id)
+{
+	static const char	get[] =
+	    "SELECT note FROM inbox WHERE event_id = ?1";
+
+	return db_read_text(s, get, "s", event_id);
+}

@@ -192,5 +192,8 @@ const char *const schema_steps[] = {
 	"  WHERE closed IS NULL HAVING count(*) > 0;"
 	"DELETE FROM kv WHERE key GLOB 'chat.question.*';"
 	"DROP TABLE question;",
+
+	/* 4: what came of a message, for its edits */
+	"ALTER TABLE inbox ADD COLUMN note TEXT;",
 };
 const int schema_version = NELEM(schema_steps);

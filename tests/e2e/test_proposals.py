@@ -290,6 +290,28 @@ def test_edited_after_one_approval(house):
     assert house.runs() == before + 1
 
 
+def test_a_mistyped_command_is_edited(house):
+    """Homeservers let through edits of what others wrote; those are nothing."""
+    def edit(name, event, text):
+        return house.s.person(name).send(house.room, {
+            "msgtype": "m.text", "body": "* " + text,
+            "m.new_content": {"msgtype": "m.text", "body": text},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": event}})
+
+    ada = house.s.person("ada")
+    event = ada.send(house.room, "@hiclaw lable team web mood=good")
+    assert "`label`" in ada.answer(house.room, event).body
+    forged = edit("abe", event, "@hiclaw label team web mood=bad")
+    edit("ada", event, "@hiclaw label team web mood=good")
+    assert ada.answer(house.room, event, states=("done",)).state == "done"
+    edit("ada", event, "@hiclaw label team web mood=worse")
+    assert "did nothing about your edit" in ada.answer(
+        house.room, event, states=("info",)).body
+    labels = house.s.ask("@hiclaw get team web -o yaml").body
+    assert "mood: good" in labels, labels
+    assert not ada.forms(house.room, forged)
+
+
 def test_receipt_names_who_approved(house):
     house.s.admin.sync()
     for e in reversed(house.s.admin.history(house.room)):

@@ -638,6 +638,8 @@ give(struct house *h, const struct json *event,
 	enum chat_need need;
 
 	store_begin(h->store);
+	store_inbox_add(h->store, json_str(event, "event_id"),
+	    json_str(event, "room_id"), "{}");
 	need = chat_event(h->chat, event, fetched, what);
 	engine_before_commit(h->engine);
 	store_commit(h->store);
@@ -750,14 +752,12 @@ edit(struct house *h, const char *sender, const char *target,
 	return edit_in(h, ADMIN, sender, target, body);
 }
 
-const char *
-edit_in(struct house *h, const char *room, const char *sender,
+struct json *
+edit_of(struct house *h, const char *room, const char *sender,
     const char *target, const char *body)
 {
-	static char id[16];
 	struct json *e = event_of(h, room, sender, "m.room.message"), *o;
 	struct json *c = json_get(e, "content");
-	char *what;
 
 	json_set_str(c, "msgtype", "m.text");
 	json_set_strf(c, "body", "* %s", body);
@@ -767,6 +767,17 @@ edit_in(struct house *h, const char *room, const char *sender,
 	o = json_set(c, "m.relates_to", json_object());
 	json_set_str(o, "rel_type", "m.replace");
 	json_set_str(o, "event_id", target);
+	return e;
+}
+
+const char *
+edit_in(struct house *h, const char *room, const char *sender,
+    const char *target, const char *body)
+{
+	static char id[16];
+	struct json *e = edit_of(h, room, sender, target, body);
+	char *what;
+
 	give(h, e, NULL, &what);
 	str_copy(id, json_str(e, "event_id"), sizeof id);
 	json_free(e);

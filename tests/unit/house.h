@@ -83,6 +83,8 @@ const struct json *ask_outside(struct house *, const char *body,
 	    const char *question, const char *data);
 void	 react(struct house *, const char *sender, const char *target,
 	    const char *key);
+struct json *edit_of(struct house *, const char *room, const char *sender,
+	    const char *target, const char *body);
 const char *edit(struct house *, const char *sender, const char *target,
 	    const char *body);		/* in the admin room */
 const char *edit_in(struct house *, const char *room, const char *sender,

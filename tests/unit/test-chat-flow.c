@@ -1058,7 +1058,7 @@ test_edits(void **state)
 	assert_true(is_declared(h, "Worker", "e"));
 	/* Applied: one word, nothing done. */
 	edit(h, BOSS, kept, WORKER("e", "m2"));
-	expect(reply_to(h, kept), "info", "after it was applied");
+	expect(reply_to(h, kept), "info", "was applied already");
 	n = sent_n(h);
 	edit(h, BOSS, kept, WORKER("e", "m3"));
 	assert_int_equal(sent_n(h), n);
@@ -1073,11 +1073,116 @@ test_edits(void **state)
 	speak(h, "yes");
 	assert_true(wait_for(h, is_quiet));
 	assert_false(is_declared(h, "Worker", "f"));
-	/* Edited commands are nothing. */
-	n = sent_n(h);
-	edit(h, BOSS, "$nothing", "@hiclaw status");
-	assert_int_equal(sent_n(h), n);
 	free(kept);
+}
+
+#define TOO_LATE	"I did nothing about your edit: "
+
+/* A message, what it is edited to, and what is said then. */
+static void
+test_edited_commands(void **state)
+{
+	static const struct {
+		const char *first, *then, *state, *says;
+	} rows[] = {
+		/* Nothing came of it: the edit is taken. */
+		{ "@hiclaw stauts", "@hiclaw status", "info", "1 team" },
+		{ "@hiclaw get tema", "@hiclaw get team", "info", "web" },
+		{ "@hiclaw delete tema web", "@hiclaw delete team web",
+		    "question", "shall I" },
+		{ "@hiclaw sleep", "@hiclaw sleep lea", "done", "sleep" },
+		{ "@hiclaw freez", "freeze 1h", "done", "Frozen by" },
+		{ "@hiclaw statsu", "@hiclaw\n" WORKER("solo", "m"), "done",
+		    "apply Worker/solo" },
+		/* It was not even for us. */
+		{ "status please", "@hiclaw status", "info", "1 team" },
+		/* It told something, and did nothing. */
+		{ "@hiclaw get team", "@hiclaw get worker", "info", "wim" },
+		/* Something came of it. */
+		{ "@hiclaw sleep lea", "@hiclaw sleep wim", "info",
+		    TOO_LATE "I had already done" },
+		{ "@hiclaw freeze 1h", "@hiclaw thaw", "info",
+		    TOO_LATE "I had already done" },
+		{ "@hiclaw label team web a=b", "label team web a=c", "info",
+		    TOO_LATE "I had already done" },
+		{ "@hiclaw delete team web", "@hiclaw delete team wob", "info",
+		    TOO_LATE "what the message said is withdrawn" },
+		{ "@hiclaw delete team web", "never mind", "info",
+		    TOO_LATE "what the message said is withdrawn" },
+	};
+	struct house *h = *state;
+	char kept[16];
+	size_t n;
+
+	expect(ask(h, TEAM), "done", "");
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		ask(h, "@hiclaw wake --all");
+		str_copy(kept, speak(h, rows[i].first), sizeof kept);
+		assert_true(wait_for(h, is_quiet));
+		/* Only who wrote it edits it, and only where it is. */
+		n = sent_n(h);
+		edit(h, JANE, kept, rows[i].then);
+		edit_in(h, "!room:dm/" BOSS, BOSS, kept, rows[i].then);
+		assert_int_equal(sent_n(h), n);
+		edit(h, BOSS, kept, rows[i].then);
+		expect(reply_to(h, kept), rows[i].state, rows[i].says);
+		speak(h, "@hiclaw thaw");
+		assert_true(wait_for(h, is_quiet));
+	}
+	edit(h, BOSS, "$before-us", "@hiclaw status");
+	expect(reply_to(h, "$before-us"), "info", TOO_LATE
+	    "I do not remember");
+}
+
+/* Taken once, told once; what is refused again may be mended again. */
+static void
+test_edited_once(void **state)
+{
+	struct house *h = *state;
+	char kept[16];
+	size_t n;
+
+	ask(h, TEAM);
+	str_copy(kept, speak(h, "@hiclaw lable team web a=b"), sizeof kept);
+	edit(h, BOSS, kept, "@hiclaw label taem web a=b");
+	expect(reply_to(h, kept), "refused", "did you mean");
+	edit(h, BOSS, kept, "@hiclaw label team web a=b");
+	expect(reply_to(h, kept), "done", "");
+	edit(h, BOSS, kept, "@hiclaw label team web a=c");
+	expect(reply_to(h, kept), "info", TOO_LATE "I had already done");
+	n = sent_n(h);
+	edit(h, BOSS, kept, "@hiclaw label team web a=d");
+	assert_int_equal(sent_n(h), n);
+	expect(ask(h, "@hiclaw get team web -o yaml"), "info", "a: b");
+}
+
+/* What it replies to stays, and a decision that was mistyped is one. */
+static void
+test_edited_replies(void **state)
+{
+	struct house *h = *state;
+	struct json *e;
+	char kept[16], *what = NULL;
+
+	str_copy(kept, speak_in(h, ADMIN, BOSS, "@hiclaw aplly", "$target"),
+	    sizeof kept);
+	expect(reply_to(h, kept), "refused", "`apply`");
+	e = edit_of(h, ADMIN, BOSS, kept, "@hiclaw apply");
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_EVENT);
+	assert_string_equal(what, "$target");
+	free(what);
+	json_free(e);
+	ask(h, TEAM);
+	ask(h, "@hiclaw delete team web");
+	str_copy(kept, speak(h, "@hiclaw yess"), sizeof kept);
+	expect(reply_to(h, kept), "refused", "yess");
+	edit(h, BOSS, kept, "yes");
+	assert_false(is_declared(h, "Team", "web"));
+	/* Of what was not for us, none is made. */
+	ask(h, TEAM);
+	ask(h, "@hiclaw delete team web");
+	edit(h, BOSS, speak(h, "I would say"), "yes");
+	assert_true(is_declared(h, "Team", "web"));
 }
 
 static void
@@ -2096,7 +2201,7 @@ test_exec(void **state)
 	    "\"command\":[\"ls\",\"-l\",\"a b\"],\"name\":\"ann\","
 	    "\"op\":\"exec\"}}";
 	struct house *h = *state;
-	struct json *e;
+	struct json *e, *late;
 	const struct json *r;
 	char *what = NULL;
 
@@ -2122,12 +2227,27 @@ test_exec(void **state)
 	    "!hiclaw exec ann -- rm x");
 	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_QUERY);
 	free(what);
+	/* Nor is an edit of it, before and after. */
+	late = edit_of(h, ADMIN, BOSS, json_str(e, "event_id"),
+	    "!hiclaw exec ann -- rm y");
+	assert_int_equal(give(h, late, NULL, &what), CHAT_DONE);
 	house_close(h);
 	house_open(h);
 	assert_int_equal(give(h, e, NULL, &what), CHAT_DONE);
 	post(h);
 	expect(reply_to(h, json_str(e, "event_id")), "refused",
 	    "I was restarted while this command ran");
+	assert_int_equal(give(h, late, NULL, &what), CHAT_DONE);
+	json_free(late);
+	json_free(e);
+	/* An edit that is begun is as good as a message. */
+	e = edit_of(h, ADMIN, BOSS, speak(h, "!hiclaw exce ann -- rm x"),
+	    "!hiclaw exec ann -- rm x");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(give(h, e, NULL, &what), i == 0 ?
+		    CHAT_NEEDS_QUERY : CHAT_DONE);
+		free(what);
+	}
 	json_free(e);
 }
 
@@ -2215,7 +2335,8 @@ main(void)
 		T(test_plan), T(test_repairs), T(test_files), T(test_reply),
 		T(test_reply_forms),
 		T(test_delete), T(test_reaction), T(test_expiry),
-		T(test_moved), T(test_edits), T(test_redaction),
+		T(test_moved), T(test_edits), T(test_edited_commands), T(test_edited_once),
+		T(test_edited_replies), T(test_redaction),
 		T(test_member), T(test_prune), T(test_looking), T(test_long),
 		T(test_long_delete),
 		T(test_failed), T(test_restart), T(test_news),

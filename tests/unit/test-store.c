@@ -782,6 +782,32 @@ test_inbox(void **state)
 	expect_seen(f, "2:$2:!r:{\"n\":2} 3:$3:!r:{\"n\":3}");
 }
 
+/* What is noted of an event lives as long as its id. */
+static void
+test_inbox_note(void **state)
+{
+	struct fix	*f = *state;
+	char		*note;
+
+	/* As version 3 left it. */
+	assert_true(store_inbox_add(f->s, "$1", "!r", "{}"));
+	store_commit(f->s);
+	close_store(f);
+	outside(f, "ALTER TABLE inbox DROP COLUMN note;"
+	    "PRAGMA user_version = 3");
+	reopen(f);
+	assert_null(store_inbox_noted(f->s, "$1"));
+	store_inbox_note(f->s, "$1", "{\"by\":\"@ann:x.org\"}");
+	store_inbox_note(f->s, "$never", "{}");
+	store_inbox_done(f->s, 1);
+	store_commit(f->s);
+	reopen(f);
+	note = store_inbox_noted(f->s, "$1");
+	assert_string_equal(note, "{\"by\":\"@ann:x.org\"}");
+	free(note);
+	assert_null(store_inbox_noted(f->s, "$never"));
+}
+
 static void
 test_inbox_trimmed(void **state)
 {
@@ -1385,7 +1411,7 @@ main(void)
 		T(wrong_key), T(key_kept), T(locked), T(no_directory),
 		T(transactions), T(backup), T(killed), T(full_disk_ends),
 		T(resources), T(objects), T(secrets),
-		T(txns), T(inbox), T(inbox_trimmed),
+		T(txns), T(inbox), T(inbox_note), T(inbox_trimmed),
 		T(outbox_road), T(outbox_waits), T(outbox_lost_target),
 		T(outbox_ids), T(outbox_update), T(outbox_file),
 		T(outbox_share), T(outbox_trimmed),

@@ -99,6 +99,16 @@ struct json *chat_descriptions(const struct chat *);
  */
 struct json *chat_descriptions_due(const struct json *wanted,
 	    const struct json *state, const char *sender);
+/*
+ * A database without a place to go on from in /sync may be a backup: which
+ * receipts of the admin room it does not have are read from there (free
+ * from->hash), before anything is written; and when they are read and replayed,
+ * they are taken over, and the room is told.  why: they could not be read.
+ */
+struct restore;
+struct restore_from;
+void	chat_behind_from(struct chat *, struct restore_from *);
+void	chat_behind(struct chat *, const struct restore *, const char *why);
 /* The controller is up: say so once in the admin room if it had been away, or
  * welcome on the very first start. */
 void	chat_started(struct chat *, bool is_first, int64_t away_ms);

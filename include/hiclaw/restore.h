@@ -1,6 +1,7 @@
 /*
  * What was declared, told again from the receipts in a room: for a database
- * that is lost.  Pure; what is read and written on the way is the daemon's.
+ * that is lost, or is a backup.  Pure; what is read and written on the way is the
+ * daemon's and (a backup) chat's.
  */
 #ifndef HICLAW_RESTORE_H
 #define HICLAW_RESTORE_H
@@ -14,6 +15,7 @@ struct restore_receipt {
 	char		*url;		/* of its attachment, or NULL */
 	struct json	*receipt, *attached;
 	int64_t		 order;		/* of changes: see receipt.c, "base" */
+	size_t		 place;		/* in the history; 0 is the newest */
 };
 /* What a resource became once. */
 struct restore_revision {
@@ -36,18 +38,27 @@ struct restore {
 						 * or is not what it was */
 };
 
-/*
- * The chain, out of what history_read gives.  bot: whose receipts count;
- * instance: in whose name they have to be.
- */
+/* What is known of the chain before it is read. */
+struct restore_from {
+	const char	*bot;		/* whose receipts count */
+	const char	*instance;	/* in whose name they have to be */
+	int64_t		 seq;		/* read are those after this one, */
+	char		*hash;		/* whose hash is that; 0, NULL: all */
+	int64_t		 revision;	/* the newest that was given a number */
+};
+/* The chain, out of what history_read gives. */
 void	 restore_read(struct restore *, const struct json *events,
-	    const char *bot, const char *instance);
+	    const struct restore_from *);
 /* The attachment of that receipt; NULL: it could not be had, `why` says it. */
 void	 restore_attach(struct restore *, size_t at, const char *text,
 	    size_t len, const char *why);
-/* When all attachments are there: fills in the revisions. */
-void	 restore_replay(struct restore *);
+/* When all attachments are there: fills in the revisions.  What is so now has
+ * numbers of its own, above all others. */
+void	 restore_replay(struct restore *, const struct restore_from *);
 void	 restore_release(struct restore *);
+/* Into the database, as a receipt that was sent. */
+struct store;
+void	 receipt_keep(struct store *, const struct restore_receipt *);
 
 /* In the kv table, until the room was told: the words of it. */
 #define RESTORED_KEY	"restore.told"

@@ -93,6 +93,8 @@ struct revision_row {
 void	 store_revisions_each(struct store *, const char *kind,
 	    const char *name, int limit,
 	    void (*)(const struct revision_row *, void *), void *);
+/* The newest of all, or 0. */
+int64_t	 store_revision_newest(struct store *);
 /* One by its number; 1 if found. */
 int	 store_revision_get(struct store *, int64_t revision,
 	    void (*)(const struct revision_row *, void *), void *);

@@ -267,6 +267,7 @@ struct ending {
 	int64_t		 took_ms;
 	const char	*why;		/* of a failure, or NULL */
 	const struct text *troubles;	/* or NULL */
+	const struct text *text;	/* instead of the usual, or NULL */
 };
 /* The receipt: in the chain, in the admin room, and where it was asked. */
 void	 receipt_send(struct chat *, const struct ending *);

@@ -261,8 +261,9 @@ receipt_queue(struct chat *c, const char *room, const struct ending *end,
 	char *json, name[48];
 	int64_t id;
 
-	receipt_text(c, end, r, &t);
-	content = reply_content(&t, &reply);
+	if (end->text == NULL)
+		receipt_text(c, end, r, &t);
+	content = reply_content(end->text != NULL ? end->text : &t, &reply);
 	json_set(content, "io.hiclaw.receipt", json_copy(r->o));
 	if (r->attached != NULL) {
 		snprintf(name, sizeof name, "receipt-%lld.json",

@@ -29,7 +29,8 @@ receipt_release(struct restore_receipt *r)
 }
 
 static void
-add_event(struct restore *r, const struct json *v, const char *bot)
+add_event(struct restore *r, const struct json *v, size_t place,
+    const struct restore_from *from)
 {
 	const struct json *receipt = json_get(v, "receipt");
 	const char *id = json_str(v, "id");
@@ -37,9 +38,9 @@ add_event(struct restore *r, const struct json *v, const char *bot)
 	char hash[SHA256_HEX];
 
 	/* A copy of one that was asked for elsewhere has no number. */
-	if (id == NULL || !json_is(receipt, JSON_OBJECT) || seq <= 0 ||
+	if (id == NULL || !json_is(receipt, JSON_OBJECT) || seq <= from->seq ||
 	    json_str(v, "replaces") != NULL ||
-	    !str_equal(json_str(v, "sender"), bot))
+	    !str_equal(json_str(v, "sender"), from->bot))
 		return;
 	receipt_hash(receipt, hash);
 	if (!str_equal(json_str(receipt, "hash"), hash)) {
@@ -52,7 +53,7 @@ add_event(struct restore *r, const struct json *v, const char *bot)
 	    sizeof *r->receipts);
 	r->receipts[r->n++] = (struct restore_receipt){ .seq = seq,
 	    .event = xstrdup(id), .url = xstrdup(json_str(v, "url")),
-	    .receipt = json_copy(receipt) };
+	    .receipt = json_copy(receipt), .place = place };
 }
 
 static int
@@ -60,17 +61,25 @@ receipt_cmp(const void *a, const void *b)
 {
 	const struct restore_receipt *x = a, *y = b;
 
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static const char *
+hash_of(const struct restore_receipt *x)
+{
+	return json_strd(x->receipt, "hash", "");
 }
 
 /* Does it follow on the one before?  Says what is missing in between. */
 static void
-check_link(struct restore *r, size_t at, const char *instance)
+check_link(struct restore *r, size_t at, const struct restore_from *from)
 {
 	const struct restore_receipt *x = &r->receipts[at];
-	int64_t before = at > 0 ? r->receipts[at - 1].seq : 0;
-	const char *prev = at > 0 ? json_str(r->receipts[at - 1].receipt,
-	    "hash") : "";
+	int64_t before = at > 0 ? r->receipts[at - 1].seq : from->seq;
+	const char *prev = at > 0 ? hash_of(&r->receipts[at - 1]) :
+	    from->hash != NULL ? from->hash : "";
 
 	if (x->seq == before + 2)
 		strv_addf(&r->problems, "receipt %lld is missing",
@@ -82,56 +91,101 @@ check_link(struct restore *r, size_t at, const char *instance)
 		strv_addf(&r->problems, "receipt %lld, event %s, does not "
 		    "follow on receipt %lld", (long long)x->seq, x->event,
 		    (long long)before);
-	if (!str_equal(json_str(x->receipt, "instance"), instance))
+	if (!str_equal(json_str(x->receipt, "instance"), from->instance))
 		strv_addf(&r->problems, "receipt %lld, event %s, is of the "
 		    "registration \"%.64s\", not of ours, \"%.64s\"",
 		    (long long)x->seq, x->event, json_strd(x->receipt,
-		    "instance", ""), instance);
+		    "instance", ""), from->instance);
 }
 
-/* Of each number one: the first that follows on what is before it. */
-static void
-drop_doubles(struct restore *r)
+/* Of those with this number, is there one with that hash? */
+static bool
+has_hash(const struct restore *r, int64_t seq, const char *hash)
 {
-	size_t n = 0;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->receipts[i].seq == seq &&
+		    str_equal(hash_of(&r->receipts[i]), hash))
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < r->n; i++) {
-		struct restore_receipt *x = &r->receipts[i], *last = n > 0 ?
-		    &r->receipts[n - 1] : NULL;
+/*
+ * Which of those with one number: the one that the next names; without a next,
+ * the newest that follows on something; or else the newest.
+ */
+static size_t
+choose(const struct restore *r, size_t first, size_t end, const char *named,
+    const struct restore_from *from)
+{
+	const char *prev;
 
-		if (last == NULL || last->seq != x->seq) {
-			r->receipts[n++] = *x;
-			continue;
-		}
-		strv_addf(&r->problems, "receipt %lld is in the room twice, "
-		    "events %s and %s", (long long)x->seq, last->event,
-		    x->event);
-		if (n > 1 && str_equal(json_str(x->receipt, "prev"),
-		    json_str(r->receipts[n - 2].receipt, "hash")) &&
-		    !str_equal(json_str(last->receipt, "prev"),
-		    json_str(r->receipts[n - 2].receipt, "hash"))) {
-			receipt_release(last);
-			*last = *x;
-		} else
-			receipt_release(x);
+	for (size_t i = first; named != NULL && i < end; i++)
+		if (str_equal(hash_of(&r->receipts[i]), named))
+			return i;
+	for (size_t i = first; i < end; i++) {
+		prev = json_strd(r->receipts[i].receipt, "prev", "");
+		if (has_hash(r, r->receipts[i].seq - 1, prev) ||
+		    (r->receipts[i].seq == from->seq + 1 && str_equal(prev,
+		    from->hash != NULL ? from->hash : "")))
+			return i;
 	}
-	r->n = n;
+	return first;
+}
+
+/*
+ * Of each number one.  There are several where a backup was started from and the
+ * chain went on from there: then the newest branch counts.
+ */
+static void
+drop_doubles(struct restore *r, const struct restore_from *from)
+{
+	struct restore_receipt *v = xcalloc(r->n + 1, sizeof *v);
+	const struct restore_receipt *next = NULL;
+	size_t first, kept, at = r->n;
+
+	for (size_t end = r->n; end > 0; end = first) {
+		for (first = end - 1; first > 0 && r->receipts[first - 1].seq ==
+		    r->receipts[end - 1].seq; first--)
+			;
+		kept = choose(r, first, end, next != NULL && next->seq ==
+		    r->receipts[first].seq + 1 ? json_str(next->receipt,
+		    "prev") : NULL, from);
+		for (size_t i = first; i < end; i++)
+			if (i != kept)
+				strv_addf(&r->problems, "receipt %lld is in "
+				    "the room twice, events %s and %s",
+				    (long long)r->receipts[i].seq,
+				    r->receipts[kept].event,
+				    r->receipts[i].event);
+		v[--at] = r->receipts[kept];
+		r->receipts[kept].event = NULL;
+		next = &v[at];
+	}
+	/* What was kept is at the end of v, and has no name in the old list. */
+	for (size_t i = 0; i < r->n; i++)
+		if (r->receipts[i].event != NULL)
+			receipt_release(&r->receipts[i]);
+	free(r->receipts);
+	memmove(v, v + at, (r->n - at) * sizeof *v);
+	r->n -= at;
+	r->receipts = v;
 }
 
 void
-restore_read(struct restore *r, const struct json *events, const char *bot,
-    const char *instance)
+restore_read(struct restore *r, const struct json *events,
+    const struct restore_from *from)
 {
 	const struct json *v;
+	size_t place = 0;
 
 	memset(r, 0, sizeof *r);
 	for (v = json_first(events); v != NULL; v = json_next(v))
-		add_event(r, v, bot);
+		add_event(r, v, place++, from);
 	if (r->n > 0)
 		qsort(r->receipts, r->n, sizeof *r->receipts, receipt_cmp);
-	drop_doubles(r);
+	drop_doubles(r, from);
 	for (size_t i = 0; i < r->n; i++)
-		check_link(r, i, instance);
+		check_link(r, i, from);
 }
 
 void
@@ -345,9 +399,8 @@ in_order(struct restore *r)
 /* What nobody knows the number of gets a new one, if it is still so: above all
  * that there were. */
 static void
-number_the_rest(struct restore *r)
+number_the_rest(struct restore *r, int64_t max)
 {
-	int64_t max = 0;
 
 	for (size_t i = 0; i < r->n; i++)
 		if (r->receipts[i].order > max &&
@@ -362,14 +415,14 @@ number_the_rest(struct restore *r)
 }
 
 void
-restore_replay(struct restore *r)
+restore_replay(struct restore *r, const struct restore_from *from)
 {
 	struct replay p = { r, map_new(NULL), map_new(NULL) };
 	struct restore_receipt **v = in_order(r);
 
 	for (size_t i = 0; i < r->n; i++)
 		replay_one(&p, v[i]);
-	number_the_rest(r);
+	number_the_rest(r, from->revision);
 	free(v);
 	map_free(p.last);
 	map_free(p.numbers);

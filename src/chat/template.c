@@ -18,6 +18,7 @@
 static const struct row { const char *name, *names; } rows[] = {
 	{ "answered", "title how was ledger" },
 	{ "declined", "" },
+	{ "behind", "count list hint" },
 	{ "commands-broken", "what" },
 	{ "denied", "title number how" },
 	{ "died", "agent why" },
@@ -61,6 +62,7 @@ static const struct row { const char *name, *names; } rows[] = {
 	{ "thawed", "who words" },
 	{ "token", "token until minutes" },
 	{ "unknown", "word near example" },
+	{ "unread", "why" },
 	{ "usage", "what usage example" },
 	{ "waking", "agents why" },
 	{ "welcome", "name" },

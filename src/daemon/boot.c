@@ -1,7 +1,7 @@
 /*
  * Boot: say hello to the homeserver until it answers (a wrong setting ends the
- * process with an explanation, an outage does not), catch up with one sync,
- * then let the engine work.
+ * process with an explanation, an outage does not), learn what a backup does not
+ * know, catch up with one sync, then let the engine work.
  */
 #include "daemon.h"
 
@@ -72,28 +72,39 @@ hello_free(struct job *job)
 	free(h);
 }
 
-static void	boot_again(void *);
+static void
+known(struct daemon *d)
+{
+	d->boot_tries = 0;
+	feed_first(d, up);
+}
+
+void
+boot_again_soon(struct daemon *d)
+{
+	int64_t wait = (int64_t)RETRY_MIN_MS << (d->boot_tries < 4 ?
+	    d->boot_tries : 4);
+
+	d->boot_tries++;
+	timer_arm(d->boot_timer, wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+}
 
 static void
 hello_done(struct job *job)
 {
 	struct hello *h = (struct hello *)job;
 	struct daemon *d = h->daemon;
-	int64_t wait = (int64_t)RETRY_MIN_MS << (d->boot_tries < 4 ?
-	    d->boot_tries : 4);
 
 	if (h->rc == 0) {
-		d->boot_tries = 0;
-		feed_first(d, up);
+		behind_catch_up(d, known);
 	} else if (h->is_config) {
 		log_error("boot", "%s", h->err.msg);
 		daemon_stop(d, EX_CONFIG);
 	} else {
-		if (d->boot_tries++ == 0)
+		if (d->boot_tries == 0)
 			log_warn("boot", "waiting for the homeserver: %s",
 			    h->err.msg);
-		timer_arm(d->boot_timer,
-		    wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
+		boot_again_soon(d);
 	}
 	hello_free(job);
 }

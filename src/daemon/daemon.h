@@ -4,6 +4,7 @@
  * sent, requests are answered.
  *
  *   boot.c    hello to the homeserver, first sync, start
+ *   behind.c  between these, when it was started from a backup
  *   intake.c  what the homeserver tells us: transactions, queries
  *   inbox.c   stored events, one after the other, to engine and chat
  *   outbox.c  messages of ours, in order per room
@@ -76,6 +77,7 @@ struct daemon {
 };
 
 void	boot_start(struct daemon *);
+void	boot_again_soon(struct daemon *);
 void	daemon_stop(struct daemon *, int exit_code);
 
 /* outside.c: what the settings say to the compile and to the providers. */
@@ -96,10 +98,11 @@ void	asking_free(void *);
 /*
  * history.c: all of a room's history that bears on receipts, newest first, as a
  * JSON array of {"id", "sender", "at"} with "receipt", "url", "replaces" (an event
- * id) and "redacted_by" where there are such.  In a pool thread.
+ * id) and "redacted_by" where there are such.  In a pool thread.  down_to not 0:
+ * only back to where a receipt of the bot has that number or a smaller one.
  */
-int	history_read(const struct mx *, const char *room, struct buf *out,
-	    struct err *);
+int	history_read(const struct mx *, const char *room, int64_t down_to,
+	    struct buf *out, struct err *);
 
 /*
  * restore.c: make a lost database anew from the receipts in the room (an id or an
@@ -113,6 +116,21 @@ int	restore_from_room(struct daemon *, const char *room, bool is_forced);
 void	publish_soon(void *daemon);
 void	publish_now(void *daemon);
 
+/*
+ * The attachments of receipts.  One that is gone is a problem like a receipt that
+ * is; a homeserver that does not answer `tries` times is an error.
+ */
+struct restore;
+int	restore_attached(const struct mx *, struct restore *, int tries,
+	    struct err *);
+
+/*
+ * behind.c: a database that may be a backup learns from the admin room what came
+ * after it; then (at once, if it is none) `next` runs.  On a homeserver that does
+ * not answer, boot begins again.
+ */
+void	behind_catch_up(struct daemon *, void (*next)(struct daemon *));
+
 /* memory.c: give back what only starting needed. */
 void	memory_settle(void);
 
@@ -120,7 +138,9 @@ void	outbox_before_commit(struct daemon *);
 void	outbox_after_commit(struct daemon *);
 void	outbox_free(struct daemon *);
 
-/* feed.c: sync soon; `first` runs when the first one is through. */
+/* feed.c: is there no place to go on from?  Sync soon; `first` runs when the first
+ * one is through. */
+bool	feed_is_anew(struct daemon *);
 void	feed_now(struct daemon *);
 void	feed_first(struct daemon *, void (*first)(struct daemon *));
 

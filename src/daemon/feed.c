@@ -276,6 +276,16 @@ feed_now(struct daemon *d)
 	engine_resync(d->engine);
 }
 
+bool
+feed_is_anew(struct daemon *d)
+{
+	char *token = store_kv_get(d->store, TOKEN_KEY);
+	bool is = token == NULL;
+
+	free(token);
+	return is;
+}
+
 void
 feed_first(struct daemon *d, void (*first)(struct daemon *))
 {

@@ -41,28 +41,37 @@ digest(const struct json *event)
 	return o;
 }
 
-static void
-add_page(const struct json *chunk, struct buf *out)
+/* True: the receipt down to which it is to be read is in it. */
+static bool
+add_page(const struct json *chunk, const char *bot, int64_t down_to,
+    struct buf *out)
 {
-	const struct json *v;
+	const struct json *v, *receipt;
 	struct json *o;
+	bool is_there = false;
 	char *text;
 
 	for (v = json_first(chunk); v != NULL; v = json_next(v)) {
 		if ((o = digest(v)) == NULL)
 			continue;
+		receipt = json_get(o, "receipt");
+		is_there |= str_equal(json_str(o, "sender"), bot) &&
+		    json_int(receipt, "seq", 0) > 0 &&
+		    json_int(receipt, "seq", 0) <= down_to;
 		text = json_canonical(o);
 		buf_printf(out, "%s%s", out->len > 1 ? "," : "", text);
 		free(text);
 		json_free(o);
 	}
+	return is_there;
 }
 
 int
-history_read(const struct mx *mx, const char *room, struct buf *out,
-    struct err *e)
+history_read(const struct mx *mx, const char *room, int64_t down_to,
+    struct buf *out, struct err *e)
 {
 	struct json *page = NULL;
+	bool is_there = false;
 	char *from = NULL;
 	int rc = 0;
 
@@ -71,10 +80,11 @@ history_read(const struct mx *mx, const char *room, struct buf *out,
 	for (int i = 0; i < PAGES_MAX; i++) {
 		if ((rc = mx_messages(mx, room, from, PAGE, &page, e)) == -1)
 			break;
-		add_page(json_get(page, "chunk"), out);
+		is_there = add_page(json_get(page, "chunk"), mx->bot, down_to,
+		    out);
 		free(from);
 		from = xstrdup(json_str(page, "end"));
-		if (json_size(json_get(page, "chunk")) == 0) {
+		if (is_there || json_size(json_get(page, "chunk")) == 0) {
 			free(from);
 			from = NULL;
 		}

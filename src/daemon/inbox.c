@@ -125,7 +125,7 @@ errand_run(struct job *job)
 		er->rc = fetch_event(er);
 		break;
 	case ERRAND_HISTORY:
-		er->rc = history_read(mx, er->what, &er->data, &er->err);
+		er->rc = history_read(mx, er->what, 0, &er->data, &er->err);
 		break;
 	case ERRAND_JOIN:
 		er->rc = mx_join(mx, NULL, er->room, &er->err);

@@ -82,7 +82,7 @@ read_events(const struct mx *mx, const char *room, struct err *e)
 	struct json *events = NULL;
 	int rc;
 
-	for (int i = 0; (rc = history_read(mx, room, &b, e)) == -1 &&
+	for (int i = 0; (rc = history_read(mx, room, 0, &b, e)) == -1 &&
 	    again(i, e); i++)
 		buf_release(&b);
 	if (rc == 0)
@@ -91,10 +91,9 @@ read_events(const struct mx *mx, const char *room, struct err *e)
 	return events;
 }
 
-/* An attachment that is gone is a problem like a receipt that is; a homeserver
- * that does not answer is another matter. */
-static int
-read_attached(const struct mx *mx, struct restore *r, struct err *e)
+int
+restore_attached(const struct mx *mx, struct restore *r, int tries,
+    struct err *e)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct restore_receipt *x = &r->receipts[i];
@@ -107,8 +106,8 @@ read_attached(const struct mx *mx, struct restore *r, struct err *e)
 			restore_attach(r, i, NULL, 0, "the event has none");
 			continue;
 		}
-		for (int n = 0; (rc = mx_download(mx, x->url, ATTACHED_MAX,
-		    &b, e)) == -1 && again(n, e); n++)
+		for (int n = 1; (rc = mx_download(mx, x->url, ATTACHED_MAX,
+		    &b, e)) == -1 && n < tries && again(n, e); n++)
 			buf_release(&b);
 		if (rc == -1 && e->kind == ERR_RETRY) {
 			buf_release(&b);
@@ -178,25 +177,6 @@ read_dms(const struct mx *mx, struct strv *users, struct err *e)
 }
 
 /* --- writing ------------------------------------------------------------- */
-
-static void
-write_receipt(struct store *store, const char *room,
-    const struct restore_receipt *x)
-{
-	struct outbox_row out = { .room = room, .op = OUTBOX_SEND,
-	    .content = "{}" };
-	struct receipt_row row = { .seq = x->seq,
-	    .prev = json_strd(x->receipt, "prev", ""),
-	    .hash = json_str(x->receipt, "hash") };
-	char *content = json_canonical(x->receipt);
-
-	/* It was sent long ago: this only remembers as what. */
-	row.outbox = store_outbox_add(store, &out);
-	store_outbox_sent(store, row.outbox, x->event);
-	row.content = content;
-	store_receipt_add(store, &row);
-	free(content);
-}
 
 static void
 write_revision(struct store *store, const struct restore_revision *v)
@@ -280,7 +260,7 @@ write_all(struct daemon *d, const struct restore *r, const struct found *f,
 {
 	store_begin(d->store);
 	for (size_t i = 0; i < r->n; i++)
-		write_receipt(d->store, ADMIN, &r->receipts[i]);
+		receipt_keep(d->store, &r->receipts[i]);
 	for (size_t i = 0; i < r->revisions_n; i++) {
 		const struct restore_revision *v = &r->revisions[i];
 
@@ -372,6 +352,8 @@ restore_all(struct daemon *d, const char *room, bool is_forced,
 {
 	struct json *events = NULL;
 	struct found f = { .admin = NULL };
+	const struct restore_from from = { .bot = d->mx.bot,
+	    .instance = d->mx.as_id };
 	char *id, *words;
 	int rc = -1;
 
@@ -380,12 +362,12 @@ restore_all(struct daemon *d, const char *room, bool is_forced,
 		return -1;
 	if ((events = read_events(&d->mx, id, e)) == NULL)
 		goto out;
-	restore_read(r, events, d->mx.bot, d->mx.as_id);
-	if (read_attached(&d->mx, r, e) == -1 ||
+	restore_read(r, events, &from);
+	if (restore_attached(&d->mx, r, TRIES, e) == -1 ||
 	    read_admin(&d->mx, id, &f, e) == -1 ||
 	    read_dms(&d->mx, &f.dms, e) == -1)
 		goto out;
-	restore_replay(r);
+	restore_replay(r, &from);
 	if ((rc = check_chain(r, room, is_forced, e)) == -1)
 		goto out;
 	words = words_of(r);

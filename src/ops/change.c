@@ -624,22 +624,6 @@ change_show(const struct engine *e, const struct plan *plan,
 	return o;
 }
 
-static void
-base_one(const struct revision_row *row, void *arg)
-{
-	*(int64_t *)arg = row->revision;
-}
-
-/* The newest revision of all: changes are in the order of these. */
-static int64_t
-base_of(struct store *store)
-{
-	int64_t base = 0;
-
-	store_revisions_each(store, NULL, NULL, 1, base_one, &base);
-	return base;
-}
-
 /*
  * What the receipt will carry: each resource after the change, and "before": the
  * revision that each had (0: there was none), which undo takes it back to.
@@ -714,7 +698,8 @@ change_start(const struct ops *ops, const struct attempt *ch,
 	char *text;
 	int64_t run;
 
-	json_set_int(resources, "base", base_of(ops->store));
+	/* Changes are in the order of these. */
+	json_set_int(resources, "base", store_revision_newest(ops->store));
 	rq.resources = text = json_canonical(resources);
 	sealed_bind(ops->store, ch);
 	log_change(ops->store, rq.actor, ch);

@@ -128,6 +128,15 @@ store_revisions_each(struct store *s, const char *kind, const char *name,
 	db_end(q);
 }
 
+int64_t
+store_revision_newest(struct store *s)
+{
+	static const char	newest[] =
+	    "SELECT coalesce(max(revision), 0) FROM revision";
+
+	return db_read_int(s, newest, "");
+}
+
 void
 store_revision_restore(struct store *s, const struct revision_row *r)
 {

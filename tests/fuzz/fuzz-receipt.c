@@ -102,6 +102,9 @@ check_chain(const struct restore *r, const struct json *events)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct restore_from all = { .bot = BOT, .instance = "i" };
+	const struct restore_from rest = { .bot = BOT, .instance = "i",
+	    .seq = 1 };
 	struct json *events;
 	struct restore r;
 	struct err err;
@@ -110,12 +113,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (events == NULL)
 		return 0;
 	sign(events);
-	restore_read(&r, events, BOT, "i");
+	restore_read(&r, events, &rest);
+	demand(r.n == 0 || r.receipts[0].seq > 1);
+	restore_release(&r);
+	restore_read(&r, events, &all);
 	for (size_t i = 0; i < r.n; i++)
 		if (r.receipts[i].url != NULL)
 			restore_attach(&r, i, r.receipts[i].url,
 			    strlen(r.receipts[i].url), NULL);
-	restore_replay(&r);
+	restore_replay(&r, &all);
 	check_revisions(&r);
 	check_chain(&r, events);
 	restore_release(&r);

@@ -530,7 +530,9 @@ post(struct house *h)
 		n = json_size(rows);
 		for (r = json_first(rows); r != NULL; r = json_next(r)) {
 			int64_t id = json_int(r, "id", 0);
-			char *event = xasprintf("$out%lld", (long long)id);
+			char *event = h->copies == 0 ?
+			    xasprintf("$out%lld", (long long)id) :
+			    xasprintf("$out%d-%lld", h->copies, (long long)id);
 
 			if (json_int(r, "op", 0) <= OUTBOX_EDIT)
 				check_content(json_get(r, "content"));

@@ -36,6 +36,7 @@ struct house {
 	char		*dir, *commands, *templates, *backups;
 	char		*extra;		/* commands of the operator, or NULL */
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
+	int		 copies;	/* started from: ids of events differ */
 	int64_t		 deadline, now;
 	int		 events;
 	bool		 (*until)(struct house *);

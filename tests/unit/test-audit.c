@@ -459,10 +459,12 @@ model_of(const struct restore_revision *v)
 	return v != NULL ? json_str(v->spec, "model") : NULL;
 }
 
+static const struct restore_from all = { .bot = BOT, .instance = "me" };
+
 static void
 read_told(struct restore *r, struct told *t)
 {
-	restore_read(r, t->list, BOT, "me");
+	restore_read(r, t->list, &all);
 	json_free(t->list);
 }
 
@@ -487,7 +489,7 @@ test_restore(void **state)
 	read_told(&r, &t);
 	assert_int_equal(r.problems.n, 0);
 	assert_int_equal(r.n, 5);
-	restore_replay(&r);
+	restore_replay(&r, &all);
 	assert_int_equal(r.revisions_n, 5);
 	assert_string_equal(model_of(now_of(&r, "ann")), "3");
 	assert_int_equal(now_of(&r, "ann")->generation, 3);
@@ -525,7 +527,7 @@ test_restore_accounts(void **state)
 		    "\"Human\",\"metadata\":{\"name\":\"eve\"},\"spec\":{"
 		    "\"displayName\":\"Eve\"}}]}");
 		read_told(&r, &t);
-		restore_replay(&r);
+		restore_replay(&r, &all);
 		assert_true(now_of(&r, "eve")->is_made == (i == 0));
 		assert_false(now_of(&r, "lin")->is_made);
 		restore_release(&r);
@@ -600,10 +602,240 @@ test_restore_tampered(void **state)
 	restore_release(&r);
 	/* Of another registration: none of its rooms is ours. */
 	three_told(&t);
-	restore_read(&r, t.list, BOT, "you");
+	restore_read(&r, t.list, &(struct restore_from){ .bot = BOT,
+	    .instance = "you" });
 	find_problem(&r, "of the registration \"me\"");
 	restore_release(&r);
 	json_free(t.list);
+}
+
+/*
+ * A backup that had two of four, and one that was started from before: its chain
+ * parted from that of the room, and went on.
+ */
+static void
+test_behind(void **state)
+{
+	struct restore_from from = { .bot = BOT, .instance = "me",
+	    .revision = 40 };
+	struct told t = { 0 };
+	struct restore r;
+	const struct json *v;
+	char first[SHA256_HEX], second[SHA256_HEX];
+
+	(void)state;
+	tell(&t, "{\"changed\":[" DOC("ann", "1") "]}");
+	memcpy(first, t.prev, sizeof first);
+	tell(&t, "{\"changed\":[" DOC("ann", "2") "]}");
+	memcpy(second, t.prev, sizeof second);
+	tell(&t, "{\"base\":41,\"changed\":[" DOC("bob", "1") "]}");
+	tell(&t, "{\"base\":42,\"changed\":[" DOC("bob", "2") "],"
+	    WAS("bob", 42) "}");
+	from.seq = 2;
+	from.hash = second;
+	restore_read(&r, t.list, &from);
+	restore_replay(&r, &from);
+	assert_int_equal(r.problems.n, 0);
+	assert_int_equal(r.n, 2);
+	assert_int_equal(r.receipts[0].seq, 3);
+	assert_null(now_of(&r, "ann"));
+	assert_string_equal(model_of(now_of(&r, "bob")), "2");
+	assert_int_equal(now_of(&r, "bob")->revision, 43);
+	restore_release(&r);
+	/* It is another database's backup. */
+	from.hash = first;
+	restore_read(&r, t.list, &from);
+	assert_int_equal(r.n, 2);
+	find_problem(&r, "receipt 3, event $3, does not follow on receipt 2");
+	restore_release(&r);
+	/* What comes after the fourth is not in the room. */
+	from.seq = 4;
+	from.hash = t.prev;
+	restore_read(&r, t.list, &from);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(r.problems.n, 0);
+	restore_release(&r);
+	/* A newer branch of the same length is the one that goes on ... */
+	from.seq = 1;
+	from.hash = first;
+	for (int n = 2; n <= 3; n++) {
+		struct told branch = { .seq = 1 };
+
+		memcpy(branch.prev, first, sizeof first);
+		for (int i = 0; i < n; i++)
+			tell(&branch, "{\"changed\":[" DOC("cyd", "1") "]}");
+		for (v = json_first(t.list); v != NULL; v = json_next(v))
+			json_push(branch.list, json_copy(v));
+		restore_read(&r, branch.list, &from);
+		restore_replay(&r, &from);
+		find_problem(&r, "receipt 3 is in the room twice");
+		assert_int_equal(r.n, 3);
+		/* ... and of a shorter one the last number is not its own. */
+		assert_true((now_of(&r, "cyd") != NULL) == (n == 3));
+		assert_true((now_of(&r, "bob") != NULL) == (n == 2));
+		restore_release(&r);
+		json_free(branch.list);
+	}
+	json_free(t.list);
+}
+
+/* The receipts that were sent since `from`, put before the older ones. */
+static void
+room_add(struct house *h, struct json **room)
+{
+	struct json *list = json_array(), *o;
+	const struct json *v;
+	char *event, *text;
+
+	for (size_t n = json_size(h->sent); n > 0; n--) {
+		v = json_first(h->sent);
+		for (size_t i = 1; i < n; i++)
+			v = json_next(v);
+		o = json_get(json_get(v, "content"), "io.hiclaw.receipt");
+		if (json_int(o, "seq", 0) == 0)
+			continue;
+		event = store_outbox_event(h->store, json_int(v, "id", 0));
+		text = json_canonical(o);
+		json_push(list, event_json(event, BOT, text));
+		free(text);
+		free(event);
+	}
+	for (v = json_first(*room); v != NULL; v = json_next(v))
+		json_push(list, json_copy(v));
+	json_free(*room);
+	*room = list;
+	forget_sent(h);
+}
+
+static const struct json *
+audit_verify(struct house *h, const struct json *room)
+{
+	char *text = json_canonical(room), *what = NULL, id[16];
+	struct chat_fetched got = { text, strlen(text), NULL };
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message");
+
+	json_set_str(json_get(e, "content"), "msgtype", "m.text");
+	json_set_str(json_get(e, "content"), "body", "@hiclaw audit verify");
+	str_copy(id, json_str(e, "event_id"), sizeof id);
+	assert_int_equal(give(h, e, NULL, &what), CHAT_NEEDS_HISTORY);
+	free(what);
+	assert_int_equal(give(h, e, &got, &what), CHAT_DONE);
+	json_free(e);
+	free(text);
+	post(h);
+	return reply_to(h, id);
+}
+
+static void
+make_copy(struct house *h, const char *path)
+{
+	struct store_backup *b;
+	struct err err;
+	int rc;
+
+	b = store_backup_begin(h->store, path, &err);
+	assert_non_null(b);
+	while ((rc = store_backup_step(b, 100, &err)) == 1)
+		;
+	assert_int_equal(rc, 0);
+	store_backup_free(b);
+}
+
+/* The controller starts from that copy; what daemon/behind.c does is done. */
+static void
+start_from(struct house *h, const char *path, const struct json *room)
+{
+	char *cmd = xasprintf("cd '%s' && rm -f db-wal db-shm && cp '%s' db",
+	    h->dir, path);
+	struct restore_from from;
+	struct restore r;
+
+	house_close(h);
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+	h->copies++;
+	house_open(h);
+	chat_behind_from(h->chat, &from);
+	restore_read(&r, room, &from);
+	restore_replay(&r, &from);
+	store_begin(h->store);
+	chat_behind(h->chat, &r, NULL);
+	store_commit(h->store);
+	restore_release(&r);
+	free(from.hash);
+	post(h);
+}
+
+static void
+test_started_from_copy(void **state)
+{
+	struct house *h = *state;
+	struct json *room = json_array();
+	char *path = xasprintf("%s/copy", h->dir);
+	const struct json *r, *told;
+
+	ask(h, WORKER("ann", "one"));
+	ask(h, WORKER("zoe", "m"));
+	/* One receipt is on its way when the copy is made. */
+	store_begin(h->store);
+	room_add(h, &room);
+	speak(h, WORKER("kim", "m"));
+	assert_true(wait_for(h, is_quiet));
+	make_copy(h, path);
+	post(h);
+	ask(h, WORKER("ann", "two"));
+	ask(h, WORKER("bob", "m"));
+	ask(h, "@hiclaw delete worker zoe");
+	ask(h, "yes");
+	room_add(h, &room);
+	assert_int_equal(json_size(room), 6);
+	expect(audit_verify(h, room), "done", "6 receipts");
+	forget_sent(h);
+
+	start_from(h, path, room);
+	told = NULL;
+	for (r = json_first(h->sent); r != NULL; r = json_next(r))
+		if (strstr(body_of(r), "started from a backup") != NULL)
+			told = r;
+	assert_non_null(told);
+	assert_non_null(strstr(body_of(told), "3 receipts came after it"));
+	assert_non_null(strstr(body_of(told), "- Worker/ann is as it was"));
+	assert_non_null(strstr(body_of(told), "- Worker/bob is not declared"));
+	assert_non_null(strstr(body_of(told), "- Worker/zoe is declared"));
+	assert_string_equal(model(h, "ann"), "one");
+	/* The chain is whole, and goes on. */
+	ask(h, WORKER("ann", "three"));
+	room_add(h, &room);
+	expect(audit_verify(h, room), "done", "8 receipts");
+	/* Undone, all is as it was told; numbers of the history are not given
+	 * twice. */
+	expect(ask(h, "@hiclaw undo 7"), "question", "delete");
+	ask(h, "yes");
+	assert_string_equal(model(h, "ann"), "two");
+	assert_true(is_declared(h, "Worker", "bob"));
+	assert_false(is_declared(h, "Worker", "zoe"));
+	expect(ask(h, "@hiclaw undo 4"), "done", "undo 4");
+	assert_string_equal(model(h, "ann"), "one");
+	room_add(h, &room);
+	/* Nothing came after it: nothing is said. */
+	free(path);
+	path = xasprintf("%s/newer", h->dir);
+	make_copy(h, path);
+	start_from(h, path, room);
+	room_add(h, &room);
+	assert_int_equal(json_size(room), 10);
+	/* One is gone: named. */
+	ask(h, WORKER("eve", "one"));
+	ask(h, WORKER("eve", "two"));
+	room_add(h, &room);
+	json_remove(json_next(json_first(room)), "receipt");
+	start_from(h, path, room);
+	room_add(h, &room);
+	r = audit_verify(h, room);
+	expect(r, "failed", "receipt 11 is missing in the database");
+	assert_null(strstr(body_of(r), "second time"));
+	free(path);
+	json_free(room);
 }
 
 static void
@@ -618,21 +850,21 @@ test_restore_attached(void **state)
 	sha256_hex(text, strlen(text), hash);
 	more = xasprintf("{\"changed_sha256\":\"%s\"}", hash);
 	tell(&t, more);
-	restore_read(&r, t.list, BOT, "me");
+	restore_read(&r, t.list, &all);
 	assert_string_equal(r.receipts[0].url, "mxc://x/y");
 	restore_attach(&r, 0, text, strlen(text), NULL);
-	restore_replay(&r);
+	restore_replay(&r, &all);
 	assert_int_equal(r.problems.n, 0);
 	assert_string_equal(model_of(now_of(&r, "ann")), "9");
 	restore_release(&r);
-	restore_read(&r, t.list, BOT, "me");
+	restore_read(&r, t.list, &all);
 	restore_attach(&r, 0, "[]", 2, NULL);
 	find_problem(&r, "is not what it was");
 	restore_release(&r);
-	restore_read(&r, t.list, BOT, "me");
+	restore_read(&r, t.list, &all);
 	restore_attach(&r, 0, NULL, 0, "404");
 	find_problem(&r, "attachment of receipt 1, event $1, is missing: 404");
-	restore_replay(&r);
+	restore_replay(&r, &all);
 	assert_int_equal(r.revisions_n, 0);
 	restore_release(&r);
 	json_free(t.list);
@@ -661,12 +893,12 @@ test_restore_hostile(void **state)
 	for (size_t i = 0; i < NELEM(texts); i++)
 		tell(&t, texts[i]);
 	read_told(&r, &t);
-	restore_replay(&r);
+	restore_replay(&r, &all);
 	assert_true(r.problems.n > 0);
 	assert_true(now_of(&r, "x")->revision > 0);
 	restore_release(&r);
-	restore_read(&r, NULL, BOT, "me");
-	restore_replay(&r);
+	restore_read(&r, NULL, &all);
+	restore_replay(&r, &all);
 	assert_int_equal(r.n, 0);
 	restore_release(&r);
 }
@@ -682,7 +914,9 @@ main(void)
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_restore_accounts),
 		cmocka_unit_test(test_restore_tampered),
+		cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_restore_attached),
+		T(test_started_from_copy),
 		cmocka_unit_test(test_restore_hostile),
 		T(test_history), T(test_undo), T(test_audit),
 	};

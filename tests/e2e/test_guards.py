@@ -286,8 +286,12 @@ def test_last_admin(alone):
 
 
 def test_admin_stays_until_another_has_come(alone):
-    """A slip of the pen in the settings puts nobody out of the admin room."""
+    """A slip of the pen in the settings puts nobody out of the admin room; but who
+    is taken off the list has nothing to say from that moment on."""
     s = alone
+    s.apply(WORKER % "ann")
+    question = s.ask("@hiclaw delete worker ann")
+    assert question.state == "question", question
     with_admins(s, "newboss")
     eventually(lambda: f"@newboss:{DOMAIN}" in s.eyes.room(s.room).inside,
                20, what="the invitation")
@@ -297,6 +301,21 @@ def test_admin_stays_until_another_has_come(alone):
     room = s.eyes.room(s.room)
     assert s.admin.me in room.joined
     assert room.power["users"] == {s.admin.me: 100}
+    refused = s.ask("@hiclaw sleep ann")
+    assert refused.state == "refused" and "newboss" in refused.body, refused
+    since = now_ms()
+    s.admin.send(s.room, "yes")
+    s.admin.send(s.room, {"m.relates_to": {
+        "rel_type": "m.annotation", "event_id": question.event_id,
+        "key": "\u2705"}}, kind="m.reaction")
+    s.admin.send(s.room, WORKER % "bob")
+    time.sleep(3)
+    s.admin.sync()
+    for e, c, is_edit in s.admin.from_bot(s.room):
+        assert is_edit or e["origin_server_ts"] < since + 500 or \
+            "not for you to decide" in c["body"], c["body"]
+    assert s.eyes.resolve("hiclaw_worker_ann")
+    assert s.eyes.resolve("hiclaw_worker_bob") is None
     boss = s.new_person("newboss")
     boss.accept()
     eventually(lambda: s.admin.me not in s.eyes.room(s.room).inside, 20,

@@ -157,6 +157,38 @@ test_last_admin_is_not(void **state)
 	strv_add(&h->admins, BOSS);
 }
 
+/*
+ * Whoever is taken off the list of admins may stay in the admin room, with power
+ * there, until another one has come.  To us they are nobody at once: what they say
+ * and tap, what they asked and approved before, and their tokens.
+ */
+static void
+test_no_admin_any_more(void **state)
+{
+	struct house *h = *state;
+	struct caller caller;
+	char asked[32];
+
+	expect(ask(h, TEAM), "done", "");
+	snprintf(asked, sizeof asked, "$out%lld", (long long)json_int(ask(h,
+	    "@hiclaw delete team web"), "id", 0));
+	assert_true(caller_find(h->engine, "user:" BOSS, &caller));
+	caller_release(&caller);
+	leave_only_ann(h);
+	assert_false(caller_find(h->engine, "user:" BOSS, &caller));
+	caller_release(&caller);
+	ask(h, "yes");
+	react(h, BOSS, asked, "\xe2\x9c\x85");
+	ask(h, HEAD("Worker", "mine") "spec:\n  model: m\n");
+	ask(h, "@hiclaw delete team web");
+	ask(h, "yes");
+	assert_true(is_declared(h, "Team", "web"));
+	assert_false(is_declared(h, "Worker", "mine"));
+	expect(ask_as(h, ANN, "@hiclaw sleep lea"), "done", "");
+	strv_remove(&h->admins, "@tpyo:x.org");
+	strv_add(&h->admins, BOSS);
+}
+
 /* Pure: whom of tier 1 we have seen, before and after. */
 static void
 test_lockout_last(void **state)
@@ -189,7 +221,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find), T(test_pasted),
 		T(test_last_admin), T(test_last_admin_is_not),
-		T(test_lockout_last),
+		T(test_no_admin_any_more), T(test_lockout_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,13 +39,13 @@ log_object(struct chat *c, const char *key, const char *kind,
 /* News of an object go where its owner's are heard; gives the outbox id, or 0. */
 static int64_t
 say_of(struct chat *c, const char *key, const char *template,
-    const struct fill *fill)
+    const char *told, const struct fill *fill)
 {
 	struct strv subjects = { 0 };
 	int64_t message;
 
 	watch_subjects(c, key, &subjects);
-	message = say_news_of(c, &subjects, template, fill);
+	message = say_news_of(c, &subjects, template, told, fill);
 	strv_release(&subjects);
 	return message;
 }
@@ -138,7 +138,7 @@ news_death(struct chat *c, const char *key, const char *did)
 	if (d->n == 1 || (!d->is_fight && d->last_ms - d->told_ms >=
 	    QUIET_MS)) {
 		d->told_ms = d->last_ms;
-		say_of(c, key, "died", FILL(V("agent", agent_of(key)),
+		say_of(c, key, "died", "died", FILL(V("agent", agent_of(key)),
 		    V("why", why != NULL ? why : did)));
 	}
 	line = xasprintf("%s died: %s; started again", agent_of(key),
@@ -166,8 +166,8 @@ tell_dying(struct dying *d)
 		text_pre(&words, NULL, d->words);
 	}
 	store_begin(c->store);
-	say_of(c, d->key, "dying", FILL(V("agent", agent_of(d->key)),
-	    V("why", why), V("count", count),
+	say_of(c, d->key, "dying", "dying", FILL(
+	    V("agent", agent_of(d->key)), V("why", why), V("count", count),
 	    V("wait", clock_age(d->wait_ms, age)), B("words", &words)));
 	line = xasprintf("%s keeps dying: %s, %s times; the pauses grow",
 	    agent_of(d->key), why, count);
@@ -254,8 +254,9 @@ deaths_tick(struct chat *c, int64_t now)
 			continue;
 		if (stable == 1 && d->is_fight) {
 			store_begin(c->store);
-			say_of(c, key, "stable", FILL(
-			    V("agent", agent_of(key)), V("time", clock_age(now - d->last_ms, age))));
+			say_of(c, key, "stable", "stable", FILL(
+			    V("agent", agent_of(key)), V("time",
+			    clock_age(now - d->last_ms, age))));
 			log_object(c, key, "died", "is stable again");
 		}
 		map_remove(c->deaths, key);
@@ -290,8 +291,10 @@ news_drift(void *arg, const char *key, const char *sender,
 	what = short_ids(c->engine, line);
 	free(line);
 	if (!mending_takes(c)) {
+		/* What is replied counts in the admin room only. */
 		kept = drift_keep(c, key, was, &fields);
-		drift_noted(c, say_of(c, key, "drift", FILL(V("object", title),
+		drift_noted(c, say_of(c, key, "drift", "drift-told", FILL(
+		    V("object", title),
 		    P("who", sender != NULL ? sender : "somebody"),
 		    V("did", what), V("fields", fields))), kept);
 		json_free(kept);
@@ -319,7 +322,8 @@ news_fight(void *arg, const char *key, const char *sender, int wait_s)
 	}
 	title = object_title(key);
 	kept = drift_keep(c, key, NULL, &fields);
-	drift_noted(c, say_of(c, key, "fight", FILL(V("object", title),
+	drift_noted(c, say_of(c, key, "fight", "fight-told", FILL(
+	    V("object", title),
 	    P("who", sender != NULL ? sender : "somebody"),
 	    V("wait", clock_age((int64_t)wait_s * 1000, age)),
 	    V("fields", fields))), kept);
@@ -451,7 +455,7 @@ say_of_agents(struct chat *c, const struct strv *names, const char *template,
 	for (size_t i = 0; i < names->n; i++)
 		watch_subjects_of_agent(c, names->v[i], &subjects);
 	if (names->n == 1)
-		say_news_of(c, &subjects, template, fill);
+		say_news_of(c, &subjects, template, template, fill);
 	else {
 		watch_tell(c, &subjects, template, fill);
 		say_news(c, template, fill);

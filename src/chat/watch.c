@@ -333,9 +333,9 @@ watch_tell(struct chat *c, const struct strv *subjects,
 
 int64_t
 say_news_of(struct chat *c, const struct strv *subjects,
-    const char *template_name, const struct fill *fill)
+    const char *template_name, const char *told, const struct fill *fill)
 {
-	watch_tell(c, subjects, template_name, fill);
+	watch_tell(c, subjects, told, fill);
 	if (is_muted(c, subjects))
 		return 0;
 	return say_news(c, template_name, fill);

@@ -34,11 +34,11 @@ void	 watch_subjects(struct chat *, const char *key, struct strv *out);
 void	 watch_subjects_of_agent(struct chat *, const char *name,
 	    struct strv *out);
 /*
- * One line of news about these: to who watches one of them, and to the admin
- * room unless it is muted there; gives the outbox id of that, or 0.
+ * One line of news about these: to who watches one of them (as `told` has it), and
+ * to the admin room unless it is muted there; gives the outbox id of that, or 0.
  */
 int64_t	 say_news_of(struct chat *, const struct strv *subjects,
-	    const char *template_name, const struct fill *);
+	    const char *template_name, const char *told, const struct fill *);
 /* Only the first half of that. */
 void	 watch_tell(struct chat *, const struct strv *subjects,
 	    const char *template_name, const struct fill *);

@@ -305,12 +305,20 @@ test_watch(void **state)
 	assert_int_equal(said_in(h, "room:dm/" TOM, "(You watch "
 	    "Worker/ann.)"), 3);
 	assert_int_equal(said_in(h, "room:admin", "@eve:x.org"), 3);
+	/* What counts as a reply in the admin room alone is said there alone. */
+	store_begin(h->store);
+	chat_observer(h->chat)->fight(chat_observer(h->chat)->arg,
+	    "room:worker/ann", "@eve:x.org", 60);
+	house_turn(h);
+	assert_int_equal(said_in(h, "room:admin", "Reply `"), 4);
+	assert_int_equal(said_in(h, "room:dm/" TOM, "I back off for 1m"), 1);
+	assert_int_equal(said_in(h, "room:dm/" TOM, "Reply"), 0);
 	/* Who may not see it any more hears nothing. */
 	expect(ask(h, "!hiclaw set human tom accessibleWorkers=bob"), "done",
 	    "");
 	drift(h, "room:worker/ann");
 	assert_int_equal(said_in(h, "room:dm/" TOM, "(You watch "
-	    "Worker/ann.)"), 3);
+	    "Worker/ann.)"), 4);
 	expect(as_tom(h, "unwatch all"), "done", "no longer watched");
 	expect(as_tom(h, "watch"), "info", "You watch nothing");
 }

@@ -13,5 +13,9 @@ char	*clock_iso(int64_t ms, char *dst);
 char	*clock_utc(int64_t ms, char *dst);
 /* "42s", "5m", "3h12m", "2d4h"; dst of at least 16 bytes; returns dst. */
 char	*clock_age(int64_t ms, char *dst);
+/* "12h", "1h30m", "90s", "1d", "500ms"; -1: is none. */
+int64_t	duration_ms(const char *);
+/* The same, of whole seconds, from one to a year; -1: is none. */
+int64_t	duration_planned_ms(const char *);
 
 #endif

@@ -60,9 +60,6 @@ bool	life_is_silent(const struct life *, const char *agent);
 /* When it was last active; 0: nobody of that name. */
 int64_t	life_active_ms(const struct life *, const char *agent);
 
-/* "12h", "1h30m", "90s", "1d", "500ms"; -1: is none. */
-int64_t	duration_ms(const char *);
-
 /* A member of `show` of a run by which a message woke agents: the room and the
  * event to answer, {"room", "event"}. */
 #define LIFE_WOKEN	"woken"

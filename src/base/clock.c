@@ -4,13 +4,18 @@
  */
 #include "hiclaw/clock.h"
 
+#include <ctype.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define SECOND_MS	INT64_C(1000)
 #define ISO_MAX_S	INT64_C(253402300799)	/* the end of year 9999 */
 #define AGE_MAX_DAYS	INT64_C(99999)
+#define DAY_MS		INT64_C(86400000)
+#define DURATION_MAX	(100 * 365 * DAY_MS)	/* long enough */
+#define PLANNED_MAX	(366 * DAY_MS)		/* nobody plans for more */
 
 static _Atomic int64_t	frozen_ms;
 
@@ -89,4 +94,56 @@ clock_age(int64_t ms, char *dst)
 	else
 		snprintf(dst, 16, "%dd%dh", (int)days, hours);
 	return dst;
+}
+
+/* --- durations as people write them ---------------------------------------- */
+
+static const struct { const char *name; int64_t ms; } units[] = {
+	{ "ms", 1 }, { "s", SECOND_MS }, { "m", 60 * SECOND_MS },
+	{ "h", 3600 * SECOND_MS }, { "d", DAY_MS },
+};
+
+/* One number with its unit; behind it, or NULL. */
+static const char *
+take_part(const char *p, int64_t *ms)
+{
+	int64_t	n = 0;
+	size_t	len;
+
+	if (!isdigit((unsigned char)*p))
+		return NULL;
+	for (; isdigit((unsigned char)*p); p++)
+		n = n > DURATION_MAX ? n : n * 10 + (*p - '0');
+	len = strcspn(p, "0123456789");
+	for (size_t i = 0; i < NELEM(units); i++) {
+		if (strlen(units[i].name) != len ||
+		    strncmp(units[i].name, p, len) != 0)
+			continue;
+		n = n > DURATION_MAX / units[i].ms ? DURATION_MAX :
+		    n * units[i].ms;
+		*ms = *ms + n > DURATION_MAX ? DURATION_MAX : *ms + n;
+		return p + len;
+	}
+	return NULL;
+}
+
+int64_t
+duration_ms(const char *text)
+{
+	int64_t	ms = 0;
+
+	if (text == NULL || *text == '\0')
+		return -1;
+	while (*text != '\0')
+		if ((text = take_part(text, &ms)) == NULL)
+			return -1;
+	return ms;
+}
+
+int64_t
+duration_planned_ms(const char *text)
+{
+	int64_t	ms = duration_ms(text);
+
+	return ms <= 0 || ms % SECOND_MS != 0 || ms > PLANNED_MAX ? -1 : ms;
 }

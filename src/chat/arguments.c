@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "hiclaw/api.h"
-#include "hiclaw/life.h"
+#include "hiclaw/clock.h"
 #include "hiclaw/matrix.h"
 
 const char *const argument_types[] = {
@@ -18,8 +18,6 @@ const char *const argument_types[] = {
 	[ARG_SUBJECT] = "subject", [ARG_USER] = "user", [ARG_ROOM] = "room",
 	[ARG_DURATION] = "duration", [ARG_WORDS] = "words", NULL
 };
-
-#define DURATION_MAX_MS	(366LL * 86400 * 1000)
 
 static bool
 is_int(const char *s)
@@ -116,7 +114,6 @@ static size_t
 take_type(enum argument_type type, const struct strv *v, size_t at)
 {
 	const char *word = v->v[at];
-	int64_t ms;
 
 	switch (type) {
 	case ARG_INT:
@@ -127,8 +124,7 @@ take_type(enum argument_type type, const struct strv *v, size_t at)
 	case ARG_BOOL:
 		return is_bool(word);
 	case ARG_DURATION:
-		ms = duration_ms(word);
-		return ms > 0 && ms <= DURATION_MAX_MS;
+		return duration_planned_ms(word) != -1;
 	case ARG_KIND:
 		return kind_find(word) != NULL || strcmp(word, "all") == 0;
 	case ARG_NAME:

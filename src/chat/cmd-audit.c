@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "hiclaw/clock.h"
-#include "hiclaw/life.h"
 
 #include "cmd.h"
 #include "verify.h"

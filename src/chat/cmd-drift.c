@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "hiclaw/clock.h"
-#include "hiclaw/life.h"
 
 #include "cmd.h"
 

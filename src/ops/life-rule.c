@@ -9,51 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- time ------------------------------------------------------------------ */
+#include "hiclaw/clock.h"
 
-static const struct { const char *name; int64_t ms; } units[] = {
-	{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
-	{ "d", 86400000 },
-};
-
-#define DURATION_MAX	(100LL * 365 * 86400000)	/* long enough */
-
-/* One number with its unit; behind it, or NULL. */
-static const char *
-take_part(const char *p, int64_t *ms)
-{
-	int64_t n = 0;
-	size_t len;
-
-	if (!isdigit((unsigned char)*p))
-		return NULL;
-	for (; isdigit((unsigned char)*p); p++)
-		n = n > DURATION_MAX ? n : n * 10 + (*p - '0');
-	len = strcspn(p, "0123456789");
-	for (size_t i = 0; i < NELEM(units); i++) {
-		if (strlen(units[i].name) != len ||
-		    strncmp(units[i].name, p, len) != 0)
-			continue;
-		n = n > DURATION_MAX / units[i].ms ? DURATION_MAX :
-		    n * units[i].ms;
-		*ms = *ms + n > DURATION_MAX ? DURATION_MAX : *ms + n;
-		return p + len;
-	}
-	return NULL;
-}
-
-int64_t
-duration_ms(const char *text)
-{
-	int64_t ms = 0;
-
-	if (text == NULL || *text == '\0')
-		return -1;
-	while (*text != '\0')
-		if ((text = take_part(text, &ms)) == NULL)
-			return -1;
-	return ms;
-}
+/* --- idle ------------------------------------------------------------------ */
 
 int64_t
 idle_due(const struct idle *i)

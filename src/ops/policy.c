@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hiclaw/clock.h"
 #include "hiclaw/matrix.h"
 
 #define DAY_MS		INT64_C(86400000)
@@ -95,24 +96,6 @@ set_defaults(struct policy *p, int64_t confirm_ms)
 
 /* --- reading it ------------------------------------------------------------ */
 
-/* "90s", "5m", "24h", "2d"; -1: it is none. */
-static int64_t
-read_time(const char *s)
-{
-	static const struct { char letter; int64_t ms; } units[] = {
-		{ 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 },
-		{ 'd', DAY_MS },
-	};
-	char *end;
-	long n = strtol(s, &end, 10);
-
-	for (size_t i = 0; i < NELEM(units); i++)
-		if (end > s && end[0] == units[i].letter && end[1] == '\0' &&
-		    n > 0 && n <= 100000)
-			return n * units[i].ms;
-	return -1;
-}
-
 static int
 read_approvers(const struct json *list, struct policy_rule *r, struct err *e)
 {
@@ -156,7 +139,7 @@ read_cell(const struct json *row, int64_t confirm_ms, struct policy_rule *r,
 	r->count = (int)json_int(row, "approvals", 1);
 	r->requester = json_bool(row, "requester", false);
 	if (expires != NULL) {
-		if ((ttl_ms = read_time(expires)) == -1)
+		if ((ttl_ms = duration_planned_ms(expires)) == -1)
 			return err_set(e, ERR_USER, "expires: \"%.40s\" is no "
 			    "time such as 30m or 24h", expires);
 		r->ttl_ms = ttl_ms;

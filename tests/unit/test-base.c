@@ -298,6 +298,34 @@ test_err(void **state)
 	assert_string_equal(err_kind_name(ERR_BROKEN), "broken");
 }
 
+#define HOUR_MS	3600000LL
+
+static void
+test_durations(void **state)
+{
+	static const struct { const char *text; int64_t ms; } t[] = {
+		{ "12h", 12 * HOUR_MS }, { "720m", 12 * HOUR_MS }, { "90s", 90000 },
+		{ "1h30m", HOUR_MS + 30 * 60000 }, { "1d", 24 * HOUR_MS },
+		{ "500ms", 500 }, { "0s", 0 }, { "", -1 }, { "12", -1 },
+		{ "h", -1 }, { "1x", -1 }, { "-1h", -1 }, { "1h ", -1 },
+		{ "99999999999999999999d", 100LL * 365 * 24 * HOUR_MS },
+	};
+	static const char *const unplanned[] = { "0s", "500ms", "1s500ms",
+	    "367d", "24", "soon", "" };
+
+	for (size_t i = 0; i < NELEM(t); i++)
+		if (duration_ms(t[i].text) != t[i].ms)
+			fail_msg("%s: %lld", t[i].text,
+			    (long long)duration_ms(t[i].text));
+	assert_int_equal(duration_ms(NULL), -1);
+	/* What people plan with has neither no end nor none at all. */
+	assert_int_equal(duration_planned_ms("1h30m"), HOUR_MS + 30 * 60000);
+	assert_int_equal(duration_planned_ms("1s"), 1000);
+	assert_int_equal(duration_planned_ms("366d"), 366 * 24 * HOUR_MS);
+	for (size_t i = 0; i < NELEM(unplanned); i++)
+		assert_int_equal(duration_planned_ms(unplanned[i]), -1);
+}
+
 static void
 test_clock(void **state)
 {
@@ -615,6 +643,7 @@ main(void)
 		cmocka_unit_test(test_map),
 		cmocka_unit_test(test_err),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_digests),

@@ -28,24 +28,6 @@
 /* --- decisions -------------------------------------------------------------- */
 
 static void
-test_durations(void **state)
-{
-	static const struct { const char *text; int64_t ms; } t[] = {
-		{ "12h", 12 * HOUR }, { "720m", 12 * HOUR }, { "90s", 90000 },
-		{ "1h30m", HOUR + 30 * 60000 }, { "1d", 24 * HOUR },
-		{ "500ms", 500 }, { "0s", 0 }, { "", -1 }, { "12", -1 },
-		{ "h", -1 }, { "1x", -1 }, { "-1h", -1 }, { "1h ", -1 },
-		{ "99999999999999999999d", 100LL * 365 * 24 * HOUR },
-	};
-
-	for (size_t i = 0; i < NELEM(t); i++)
-		if (duration_ms(t[i].text) != t[i].ms)
-			fail_msg("%s: %lld", t[i].text,
-			    (long long)duration_ms(t[i].text));
-	assert_int_equal(duration_ms(NULL), -1);
-}
-
-static void
 test_idle(void **state)
 {
 	static const struct { struct idle in; int64_t due; } t[] = {
@@ -1003,7 +985,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_durations), cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_idle_timeout),
 		cmocka_unit_test(test_mentions), cmocka_unit_test(test_fresh),
 		T(test_wake_on_mention), T(test_who_wakes_whom),

@@ -269,6 +269,9 @@ struct ending {
 	const struct text *troubles;	/* or NULL */
 	const struct text *text;	/* instead of the usual, or NULL */
 };
+/* Who approved it, by its receipt or what a proposal's run is given; nobody, when
+ * that is only who asked for it (or NULL). */
+void	 approved_list(const struct json *, const char *asker, struct strv *out);
 /* The receipt: in the chain, in the admin room, and where it was asked. */
 void	 receipt_send(struct chat *, const struct ending *);
 

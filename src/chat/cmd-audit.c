@@ -12,6 +12,7 @@
 #include "hiclaw/clock.h"
 
 #include "cmd.h"
+#include "proposal.h"
 #include "verify.h"
 
 #define SHOWN		15		/* lines: a screen of a phone */
@@ -44,15 +45,17 @@ names_it(const struct json *list, const char *word)
 static bool
 has_word(const struct json *r, const char *word)
 {
-	const struct json *v = json_first(json_get(r, "approved"));
+	struct strv who = { 0 };
 	bool found = strstr(json_strd(r, "actor", ""), word) != NULL ||
 	    strstr(json_strd(r, "title", ""), word) != NULL ||
 	    names_it(json_get(r, "changed"), word) ||
 	    names_it(json_get(r, "before"), word) ||
 	    names_it(json_get(r, "deleted"), word);
 
-	for (; v != NULL; v = json_next(v))
-		found |= strstr(json_value_str(v), word) != NULL;
+	approved_list(r, NULL, &who);
+	for (size_t i = 0; i < who.n; i++)
+		found |= strstr(who.v[i], word) != NULL;
+	strv_release(&who);
 	return found;
 }
 
@@ -70,16 +73,14 @@ matches(const struct filter *f, const struct json *r)
 static void
 put_approved(const struct json *r, struct text *out)
 {
-	const struct json *v = json_first(json_get(r, "approved"));
-	const char *comma = ", approved by ";
+	struct strv who = { 0 };
 
-	for (; v != NULL; v = json_next(v)) {
-		if (str_equal(json_value_str(v), json_str(r, "actor")))
-			continue;
-		text_puts(out, comma);
-		text_user(out, json_value_str(v));
-		comma = ", ";
+	approved_list(r, json_str(r, "actor"), &who);
+	if (who.n > 0) {
+		text_puts(out, ", approved by ");
+		put_people(&who, out);
 	}
+	strv_release(&who);
 }
 
 static void

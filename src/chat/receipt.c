@@ -201,34 +201,32 @@ objects_line(const struct ending *end)
 	return buf_take(&b);
 }
 
-/* "@ann, @bob", or NULL when nobody but the asker had to; yours. */
-static char *
-approved_by(const struct json *receipt)
+void
+approved_list(const struct json *o, const char *asker, struct strv *out)
 {
-	const struct json *list = json_get(receipt, "approved"), *v;
-	struct buf b = { 0 };
+	const struct json *v = json_first(json_get(o, "approved"));
 
-	v = json_first(list);
-	if (v == NULL || (json_size(list) == 1 && str_equal(json_value_str(v),
-	    json_str(receipt, "actor"))))
-		return NULL;
-	for (const char *comma = ""; v != NULL; v = json_next(v)) {
-		buf_printf(&b, "%s%s", comma, json_value_str(v));
-		comma = ", ";
-	}
-	return buf_take(&b);
+	for (; v != NULL; v = json_next(v))
+		if (json_value_str(v) != NULL)
+			strv_add(out, json_value_str(v));
+	if (out->n == 1 && str_equal(out->v[0], asker))
+		strv_release(out);
 }
 
 static void
 receipt_text(struct chat *c, const struct ending *end,
     const struct receipt *r, struct text *out)
 {
-	char *approved = approved_by(r->o);
+	struct strv who = { 0 };
+	char *approved;
 	char time[32], hash[HASH_SHOWN + 1], *objects = objects_line(end);
 	char number[32];
 
 	str_copy(hash, end->plan_hash != NULL ? end->plan_hash : "",
 	    sizeof hash);
+	approved_list(r->o, end->actor, &who);
+	approved = who.n > 0 ? strv_join(&who, ", ") : NULL;
+	strv_release(&who);
 	snprintf(number, sizeof number, "%lld", (long long)r->seq);
 	template_fill(c->templates, end->why != NULL ? "failed" : "done",
 	    FILL(V("title", end->title), V("objects", objects),

@@ -181,6 +181,8 @@ test_two_of_three(void **state)
 	assert_string_equal(json_value_str(json_first(json_get(json_get(
 	    json_get(reply_to(h, jane), "content"), "io.hiclaw.receipt"),
 	    "approved"))), BOB);
+	r = ask(h, "@hiclaw audit " CAT);
+	expect(r, "info", ", approved by " BOB ", " CAT);
 	/* What is over is over. */
 	expect(says(h, ADMIN, BOSS, "@hiclaw approve 1"), "refused",
 	    "it is over (approved)");

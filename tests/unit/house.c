@@ -23,8 +23,6 @@
 #include "../../src/provider/storage.h"
 #include "room-help.h"
 
-#define PATIENCE_MS	30000
-
 /* --- a provider that does as it is told ---------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -58,12 +56,6 @@ room_obj_diff(const struct json *desired, const struct json *observed,
 		room_diff(desired, observed, c);
 }
 
-static const char *
-obj_handle(const struct json *observed)
-{
-	return json_str(observed, "room_id");
-}
-
 /* Somebody changed these members of what is observed. */
 static bool
 obj_absorb(struct json *observed, const struct json *event)
@@ -76,6 +68,18 @@ obj_absorb(struct json *observed, const struct json *event)
 	for (; v != NULL; v = json_next(v))
 		json_set(observed, json_key(v), json_copy(v));
 	return true;
+}
+
+/* In all that room_diff looks at. */
+static void
+settle_room(const struct work *w, struct json *observed)
+{
+	struct json *room = room_settled(w->key, w->desired, "@hiclaw:x.org");
+	const struct json *m = json_first(room);
+
+	for (; m != NULL; m = json_next(m))
+		json_set(observed, json_key(m), json_copy(m));
+	json_free(room);
 }
 
 static int
@@ -94,53 +98,19 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	} while (slow);
 	if (fails)
 		return err_set(err, ERR_CONFLICT, "somebody else has it");
-	out->observed = str_starts(w->key, "room:") ? room_settled(w->key,
-	    w->desired, "@hiclaw:x.org") : json_object();
-	json_set(out->observed, "is", json_copy(w->desired));
-	json_set_str(out->observed, "user", json_str(w->desired, "user"));
-	json_set_bool(out->observed, "made", true);
-	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
-	json_set_str(out->observed, "path", json_str(w->desired, "path"));
+	obedient_ensure(ctx, w, out, err);
+	if (str_starts(w->key, "room:"))
+		settle_room(w, out->observed);
 	if (str_starts(w->key, "package:"))
 		json_set_str(json_obj(out->observed, "files"), "notes.md", "0");
 	if (str_starts(w->key, "skills:"))
 		json_obj(json_obj(out->observed, "skills"), "mcporter");
-	strv_add(&out->did, w->observed == NULL ? "made" : "put right");
-	return 0;
-}
-
-static int
-obj_remove(void *ctx, const struct work *w, struct outcome *out,
-    struct err *err)
-{
 	return 0;
 }
 
 /* --- containers: they run, and report by an event ------------------------ */
 
 static const int box_pauses[] = { 0, 0, 0, 0, 0, 3600, -1 };
-
-static void
-box_diff(const struct json *desired, const struct json *observed,
-    struct changes *c)
-{
-	if (observed == NULL || !str_equal(json_str(desired, "state"),
-	    json_str(observed, "state")))
-		changes_add(c, RISK_RESTART, "state",
-		    json_str(observed, "state"), json_str(desired, "state"));
-	else if (json_int(desired, "restart", 0) != json_int(observed,
-	    "restart", 0))
-		changes_add(c, RISK_RESTART, "restart", NULL, NULL);
-}
-
-static bool
-box_awaits(const struct json *desired, const struct json *observed, char *why,
-    size_t size)
-{
-	snprintf(why, size, "its agent has not reported ready yet");
-	return str_equal(json_str(observed, "state"), "running") &&
-	    json_get(observed, "ready_until") == NULL;
-}
 
 /* The event is what is seen from now on. */
 static bool
@@ -154,75 +124,39 @@ box_absorb(struct json *observed, const struct json *event)
 	return true;
 }
 
-static const char *
-box_handle(const struct json *observed)
-{
-	return json_str(observed, "id");
-}
-
+/* Here an agent reports at once. */
 static int
-box_ensure(void *ctx, const struct work *w, struct outcome *out,
+quick_box_ensure(void *ctx, const struct work *w, struct outcome *out,
     struct err *err)
 {
-	const char *state = json_strd(w->desired, "state", "");
-	bool was_there = w->observed != NULL;
-
-	out->observed = was_there ? json_copy(w->observed) : json_object();
-	json_set_strf(out->observed, "id", "%s", w->key);
-	json_set_str(out->observed, "state", state);
-	json_set_int(out->observed, "restart", json_int(w->desired,
-	    "restart", 0));
-	/* Here an agent reports at once. */
-	json_remove(out->observed, "ready_until");
-	if (strcmp(state, "running") == 0)
+	box_ensure(ctx, w, out, err);
+	if (str_equal(json_str(out->observed, "state"), "running"))
 		json_set_int(out->observed, "ready_until",
 		    clock_ms() + 60000);
-	strv_add(&out->did, was_there ? "started again" : "made");
 	return 0;
 }
 
-static int
-prov_open(const struct provider_env *env, void **ctx, struct err *err)
-{
-	*ctx = &lock;
-	return 0;
-}
-
-static void
-prov_close(void *ctx)
-{
-}
-
-static const struct object_secret password[] = {
-	{ .name = "password" }, { .name = NULL }
-};
-static const struct object_secret consumer_key[] = {
-	{ .name = "key", .bytes = 32, .rotates = true }, { .name = NULL }
-};
-#define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
-    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure, \
-    .remove = obj_remove }
+#define KIND(n, s) { OBEDIENT(n, obj_diff, obj_ensure), .secrets = s, \
+    .absorb = obj_absorb }
 static const struct object_kind obj_kinds[] = {
-	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	{ .name = "room", .label = "room", .diff = room_obj_diff,
-	    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure,
-	    .remove = obj_remove },
-	KIND("tree", NULL),
+	KIND("account", NULL), KIND("human", obedient_password),
+	KIND("media", NULL), KIND("tree", NULL),
+	{ OBEDIENT("room", room_obj_diff, obj_ensure), .absorb = obj_absorb },
 	/* Explained as the real ones are. */
 	{ .name = "file", .label = "file", .diff = obj_diff,
-	    .ensure = obj_ensure, .remove = obj_remove,
+	    .ensure = obj_ensure, .remove = obedient_remove,
 	    .note = storage_file_note, .detail = storage_file_detail },
 	KIND("skills", NULL), KIND("package", NULL), KIND("provider", NULL),
 	KIND("route", NULL), KIND("mcp", NULL),
-	KIND("consumer", consumer_key),
+	KIND("consumer", obedient_key),
 	KIND("network", NULL), KIND("image", NULL), KIND("volume", NULL),
 	KIND("remote", NULL),
-	{ .name = "container", .label = "container", .diff = box_diff,
-	    .awaits = box_awaits, .absorb = box_absorb, .handle = box_handle,
-	    .pauses_s = box_pauses, .ensure = box_ensure,
-	    .remove = obj_remove },
+	{ OBEDIENT("container", box_diff, quick_box_ensure),
+	    .awaits = box_awaits, .absorb = box_absorb,
+	    .pauses_s = box_pauses },
 	{ .name = NULL }
 };
+
 static int
 prov_query(void *ctx, const struct json *question, struct json **answer,
     struct err *err)
@@ -232,22 +166,9 @@ prov_query(void *ctx, const struct json *question, struct json **answer,
 	return 0;
 }
 
-static const struct provider prov = { .name = "matrix", .concurrency = 4,
-    .kinds = obj_kinds, .open = prov_open, .close = prov_close,
+const struct provider obedient = { .name = "matrix", .concurrency = 4,
+    .kinds = obj_kinds, .open = obedient_open, .close = obedient_close,
     .query = prov_query };
-const struct provider *const providers[] = { &prov, NULL };
-
-const struct object_kind *
-object_kind_find(const char *name, const struct provider **provider)
-{
-	for (const struct object_kind *k = obj_kinds; k->name != NULL; k++)
-		if (strcmp(k->name, name) == 0) {
-			if (provider != NULL)
-				*provider = &prov;
-			return k;
-		}
-	return NULL;
-}
 
 void
 be_slow(bool slow)
@@ -272,36 +193,16 @@ house_turn(void *arg)
 	engine_after_commit(h->engine);
 }
 
-static void
-look(void *arg)
-{
-	struct house *h = arg;
-
-	if ((h->until != NULL && h->until(h)) ||
-	    clock_mono_ms() > h->deadline)
-		loop_stop(h->loop);
-	else
-		timer_arm(h->timer, 5);
-}
-
 bool
 wait_for(struct house *h, bool (*until)(struct house *))
 {
-	h->until = until;
-	h->deadline = clock_mono_ms() + PATIENCE_MS;
-	timer_arm(h->timer, 1);
-	loop_run(h->loop);
-	return until(h);
+	return waiting_for(&h->waiting, until);
 }
 
 bool
 is_quiet(struct house *h)
 {
-	struct engine_counts c;
-
-	engine_counts(h->engine, &c);
-	return c.objects > 0 && c.busy == 0 && c.waiting == 0 &&
-	    c.removing == 0 && c.runs == 0;
+	return obedient_is_quiet(h->engine);
 }
 
 char *
@@ -325,11 +226,7 @@ house_open(struct house *h)
 	if ((h->store = store_open(db, key, &err)) == NULL)
 		fail_msg("%s", err.msg);
 	h->loop = loop_new();
-	cfg.world.domain = "x.org";
-	cfg.world.prefix = "hiclaw";
-	cfg.world.instance = "hiclaw-0123abcd";
-	cfg.world.device = "HICLAW_0123abcd";
-	cfg.world.room_version = "12";
+	obedient_world(&cfg.world, &h->admins);
 	cfg.world.storage.provider = "directory";
 	if (h->providers != NULL) {
 		cfg.world.gateway = (struct world_gateway){
@@ -341,7 +238,6 @@ house_open(struct house *h)
 		    .provider = "docker", .network = "host",
 		    .images = h->images, .pull = "never",
 		    .homes = "/homes" };
-	cfg.world.admins = &h->admins;
 	h->library = library_new();
 	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
 	cfg.world.library = h->library;
@@ -371,7 +267,7 @@ house_open(struct house *h)
 	life_tell(h->life, &news);
 	engine_observe(h->engine, chat_observer(h->chat));
 	loop_before_wait(h->loop, house_turn, h);
-	h->timer = timer_new(h->loop, look, h);
+	waiting_open(&h->waiting, h->loop, h);
 	engine_start(h->engine);
 	life_start(h->life);
 	assert_true(wait_for(h, is_quiet));
@@ -387,7 +283,7 @@ house_close(struct house *h)
 	h->engine = NULL;
 	chat_free(h->chat);
 	life_free(h->life);
-	timer_free(h->timer);
+	waiting_close(&h->waiting);
 	store_commit(h->store);
 	store_close(h->store);
 	loop_free(h->loop);

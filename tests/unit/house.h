@@ -9,6 +9,8 @@
 #include "hiclaw/ops.h"
 #include "hiclaw/world.h"
 
+#include "obedient.h"
+
 #define ADMIN		"!room:admin"
 #define BOSS		"@boss:x.org"
 #define JANE		"@jane:x.org"	/* tier 2 */
@@ -25,7 +27,7 @@ struct house {
 	struct store	*store;
 	struct engine	*engine;
 	struct chat	*chat;
-	struct timer	*timer;
+	struct waiting	 waiting;
 	struct strv	 admins;
 	struct library	*library;
 	struct json	*providers, *mcps;	/* of a gateway, or NULL */
@@ -37,9 +39,7 @@ struct house {
 	char		*extra;		/* commands of the operator, or NULL */
 	struct json	*sent;		/* [{"id","room","op","content",...}] */
 	int		 copies;	/* started from: ids of events differ */
-	int64_t		 deadline, now;
 	int		 events;
-	bool		 (*until)(struct house *);
 };
 
 /* For cmocka: a house with its admin room, empty. */

@@ -2081,7 +2081,7 @@ static void
 set_observed(struct house *h, const char *name, const char *form)
 {
 	char *text = xasprintf("{\"set\":%s}", form);
-	char *handle = xasprintf("container:%s", name);
+	char *handle = xasprintf("!container:%s", name);
 	struct json *event = json_must(text);
 
 	engine_event(h->engine, handle, event);

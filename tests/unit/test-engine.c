@@ -21,7 +21,7 @@
 #include "hiclaw/log.h"
 #include "hiclaw/loop.h"
 
-#define PATIENCE_MS	8000
+#include "obedient.h"
 
 /* --- a provider that does as it is told ----------------------------------- */
 
@@ -77,25 +77,11 @@ calls_forget(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void
-obj_diff(const struct json *desired, const struct json *observed,
-    struct changes *c)
-{
-	if (!json_equal(desired, json_get(observed, "is")))
-		changes_add(c, RISK_UPDATE, "form", NULL, NULL);
-}
-
 static bool
 obj_absorb(struct json *observed, const struct json *event)
 {
 	json_set(observed, "is", json_copy(json_get(event, "content")));
 	return true;
-}
-
-static const char *
-obj_handle(const struct json *observed)
-{
-	return json_str(observed, "room_id");
 }
 
 static int
@@ -124,20 +110,15 @@ obj_ensure(void *ctx, const struct work *w, struct outcome *out,
 	note("ensure", w->key);
 	if (told_to_fail(w->key, err) == -1)
 		return -1;
-	out->observed = json_object();
-	if (!is_restless)
-		json_set(out->observed, "is", json_copy(w->desired));
-	json_set_strf(out->observed, "room_id", "!%s", w->key);
-	json_set_str(out->observed, "user", json_str(w->desired, "user"));
-	json_set_strf(out->observed, "mxc", "mxc://%s", w->key);
-	json_set_bool(out->observed, "made", true);
+	obedient_ensure(ctx, w, out, err);
+	if (is_restless)
+		json_remove(out->observed, "is");
 	if (json_str(w->secrets, "key") != NULL)
 		json_set_str(out->observed, "key", json_str(w->secrets, "key"));
 	if (json_str(w->secrets, "old_key") != NULL)
 		note("both", json_str(w->secrets, "old_key"));
 	out->secrets = json_object();
 	json_set_str(out->secrets, "token", "s3cret");
-	strv_add(&out->did, w->observed == NULL ? "made" : "put right");
 	return 0;
 }
 
@@ -174,18 +155,6 @@ prov_query(void *ctx, const struct json *question, struct json **answer,
 }
 
 static int
-prov_open(const struct provider_env *env, void **ctx, struct err *err)
-{
-	*ctx = &lock;
-	return 0;
-}
-
-static void
-prov_close(void *ctx)
-{
-}
-
-static int
 prov_observe(void *ctx, const struct observe_item *items, size_t n,
     void (*changed)(void *, const char *, struct json *), void *arg,
     struct err *err)
@@ -196,41 +165,22 @@ prov_observe(void *ctx, const struct observe_item *items, size_t n,
 	return 0;
 }
 
-static const struct object_secret password[] = {
-	{ .name = "password" }, { .name = NULL }
-};
-static const struct object_secret consumer_key[] = {
-	{ .name = "key", .bytes = 32, .rotates = true }, { .name = NULL }
-};
-#define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
-    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure, \
-    .remove = obj_remove }
+#define KIND(n, s) { .name = n, .label = n, .secrets = s, \
+    .diff = obedient_diff, .absorb = obj_absorb, .handle = obedient_handle, \
+    .ensure = obj_ensure, .remove = obj_remove }
 static const struct object_kind obj_kinds[] = {
-	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("file", NULL), KIND("tree", NULL),
-	KIND("skills", NULL), KIND("package", NULL), KIND("provider", NULL),
-	KIND("route", NULL),
-	{ .name = "consumer", .label = "consumer", .secrets = consumer_key,
-	    .diff = obj_diff, .ensure = obj_ensure, .remove = obj_remove,
+	KIND("account", NULL), KIND("human", obedient_password),
+	KIND("media", NULL), KIND("room", NULL), KIND("file", NULL),
+	KIND("tree", NULL), KIND("skills", NULL), KIND("package", NULL),
+	KIND("provider", NULL), KIND("route", NULL),
+	{ .name = "consumer", .label = "consumer", .secrets = obedient_key,
+	    .diff = obedient_diff, .ensure = obj_ensure, .remove = obj_remove,
 	    .batch = 1000, .ensure_many = obj_ensure_many },
 	{ .name = NULL }
 };
-static const struct provider prov = { .name = "matrix", .concurrency = 4,
-    .kinds = obj_kinds, .open = prov_open, .close = prov_close,
+const struct provider obedient = { .name = "matrix", .concurrency = 4,
+    .kinds = obj_kinds, .open = obedient_open, .close = obedient_close,
     .observe = prov_observe, .query = prov_query };
-const struct provider *const providers[] = { &prov, NULL };
-
-const struct object_kind *
-object_kind_find(const char *name, const struct provider **provider)
-{
-	for (const struct object_kind *k = obj_kinds; k->name != NULL; k++)
-		if (strcmp(k->name, name) == 0) {
-			if (provider != NULL)
-				*provider = &prov;
-			return k;
-		}
-	return NULL;
-}
 
 /* --- a house to test in --------------------------------------------------- */
 
@@ -238,13 +188,11 @@ struct house {
 	struct loop	*loop;
 	struct store	*store;
 	struct engine	*engine;
-	struct timer	*timer;
+	struct waiting	 waiting;
 	struct strv	 admins;
 	struct library	*library;
 	struct json	*providers;	/* of the gateway; NULL: there is none */
 	char		*dir;
-	int64_t		 deadline;
-	bool		 (*until)(struct house *);
 	/* what the observer was told */
 	int		 runs_over, runs_failed, drifts, fights, downs, ups,
 			 accounts, gone;
@@ -319,26 +267,10 @@ turn(void *arg)
 	engine_after_commit(h->engine);
 }
 
-static void
-look(void *arg)
-{
-	struct house *h = arg;
-
-	if ((h->until != NULL && h->until(h)) ||
-	    clock_mono_ms() > h->deadline)
-		loop_stop(h->loop);
-	else
-		timer_arm(h->timer, 5);
-}
-
 static bool
 wait_for(struct house *h, bool (*until)(struct house *))
 {
-	h->until = until;
-	h->deadline = clock_mono_ms() + PATIENCE_MS;
-	timer_arm(h->timer, 1);
-	loop_run(h->loop);
-	return until(h);
+	return waiting_for(&h->waiting, until);
 }
 
 static void
@@ -361,17 +293,12 @@ house_open(struct house *h)
 	if ((h->store = store_open(db, key, &err)) == NULL)
 		fail_msg("%s", err.msg);
 	h->loop = loop_new();
-	cfg.world.domain = "x.org";
-	cfg.world.prefix = "hiclaw";
-	cfg.world.instance = "hiclaw-0123abcd";
-	cfg.world.device = "HICLAW_0123abcd";
-	cfg.world.room_version = "12";
+	obedient_world(&cfg.world, &h->admins);
 	cfg.world.storage.provider = "directory";
 	if (h->providers != NULL) {
 		cfg.world.gateway.provider = "envoy";
 		cfg.world.gateway.providers = h->providers;
 	}
-	cfg.world.admins = &h->admins;
 	h->library = library_new();
 	library_add(h->library, "agents/SOUL.md", "I am {{name}}.\n");
 	cfg.world.library = h->library;
@@ -382,7 +309,7 @@ house_open(struct house *h)
 	assert_non_null(h->engine);
 	engine_observe(h->engine, &o);
 	loop_before_wait(h->loop, turn, h);
-	h->timer = timer_new(h->loop, look, h);
+	waiting_open(&h->waiting, h->loop, h);
 	engine_start(h->engine);
 	free(db);
 	free(key);
@@ -394,7 +321,7 @@ house_close(struct house *h)
 	engine_free(h->engine);
 	library_free(h->library);
 	h->engine = NULL;
-	timer_free(h->timer);
+	waiting_close(&h->waiting);
 	store_commit(h->store);
 	store_close(h->store);
 	loop_free(h->loop);
@@ -1094,9 +1021,9 @@ test_many_at_once(void **state)
 	assert_int_equal(strlen(job), 64);
 	secret_free(job);
 	assert_string_equal(engine_observed(h->engine,
-	    "consumer:worker-good", "room_id"), "!consumer:worker-good");
+	    "consumer:worker-good", "id"), "!consumer:worker-good");
 	assert_null(engine_observed(h->engine, "consumer:worker-bad",
-	    "room_id"));
+	    "id"));
 	fail_key[0] = '\0';
 	buf_release(&yaml);
 }

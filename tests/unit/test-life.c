@@ -20,8 +20,9 @@
 
 #include "../../src/ops/life-int.h"
 
+#include "obedient.h"
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define PATIENCE_MS	8000
 #define BOSS		"@boss:x.org"
 #define HOUR		3600000LL
 
@@ -163,67 +164,6 @@ test_fresh(void **state)
 
 static const int pauses[] = { 0, 0, 0, 1, -1 };
 
-static void
-obj_diff(const struct json *desired, const struct json *observed,
-    struct changes *c)
-{
-	if (!json_equal(desired, json_get(observed, "is")))
-		changes_add(c, RISK_UPDATE, "form", NULL, NULL);
-}
-
-static const char *
-obj_handle(const struct json *observed)
-{
-	return json_str(observed, "id");
-}
-
-static int
-obj_ensure(void *ctx, const struct work *w, struct outcome *out,
-    struct err *err)
-{
-	const struct json *m;
-	struct json *members;
-
-	out->observed = json_object();
-	json_set(out->observed, "is", json_copy(w->desired));
-	json_set_strf(out->observed, "id", "!%s", w->key);
-	json_set_strf(out->observed, "room_id", "!%s", w->key);
-	json_set_str(out->observed, "user", json_str(w->desired, "user"));
-	members = json_set(out->observed, "members", json_object());
-	m = json_first(json_get(w->desired, "members"));
-	for (; m != NULL; m = json_next(m))
-		json_set_str(members, json_key(m), "join");
-	return 0;
-}
-
-static int
-obj_remove(void *ctx, const struct work *w, struct outcome *out,
-    struct err *err)
-{
-	return 0;
-}
-
-static void
-box_diff(const struct json *desired, const struct json *observed,
-    struct changes *c)
-{
-	if (!str_equal(json_str(desired, "state"), json_str(observed,
-	    "state")))
-		changes_add(c, RISK_UPDATE, "state", NULL, NULL);
-	if (json_int(desired, "restart", 0) != json_int(observed, "restart",
-	    0))
-		changes_add(c, RISK_RESTART, "restart", NULL, NULL);
-}
-
-static bool
-box_awaits(const struct json *desired, const struct json *observed, char *why,
-    size_t size)
-{
-	snprintf(why, size, "has not reported");
-	return str_equal(json_str(observed, "state"), "running") &&
-	    json_get(observed, "ready_until") == NULL;
-}
-
 static bool
 box_absorb(struct json *observed, const struct json *event)
 {
@@ -243,65 +183,17 @@ box_absorb(struct json *observed, const struct json *event)
 	return true;
 }
 
-static int
-box_ensure(void *ctx, const struct work *w, struct outcome *out,
-    struct err *err)
-{
-	const char *state = json_strd(w->desired, "state", "");
-
-	out->observed = w->observed != NULL ? json_copy(w->observed) :
-	    json_object();
-	json_set_strf(out->observed, "id", "!%s", w->key);
-	json_set_str(out->observed, "state", state);
-	json_set_int(out->observed, "restart", json_int(w->desired,
-	    "restart", 0));
-	if (strcmp(state, "running") != 0)
-		json_remove(out->observed, "ready_until");
-	strv_add(&out->did, "started again");
-	return 0;
-}
-
-static int
-prov_open(const struct provider_env *env, void **ctx, struct err *err)
-{
-	static char here;
-
-	*ctx = &here;
-	return 0;
-}
-
-static void
-prov_close(void *ctx)
-{
-}
-
-#define KIND(n) { .name = n, .label = n, .diff = obj_diff, \
-    .handle = obj_handle, .ensure = obj_ensure, .remove = obj_remove }
+#define KIND(n) { OBEDIENT(n, obedient_diff, obedient_ensure) }
 static const struct object_kind obj_kinds[] = {
 	KIND("account"), KIND("human"), KIND("media"), KIND("room"),
 	KIND("network"), KIND("image"), KIND("volume"), KIND("file"),
 	KIND("tree"), KIND("skills"), KIND("package"),
-	{ .name = "container", .label = "container", .diff = box_diff,
-	    .awaits = box_awaits, .absorb = box_absorb, .pauses_s = pauses,
-	    .handle = obj_handle, .ensure = box_ensure,
-	    .remove = obj_remove },
+	{ OBEDIENT("container", box_diff, box_ensure), .awaits = box_awaits,
+	    .absorb = box_absorb, .pauses_s = pauses },
 	KIND("remote"), { .name = NULL }
 };
-static const struct provider prov = { .name = "matrix", .concurrency = 4,
-    .kinds = obj_kinds, .open = prov_open, .close = prov_close };
-const struct provider *const providers[] = { &prov, NULL };
-
-const struct object_kind *
-object_kind_find(const char *name, const struct provider **provider)
-{
-	for (const struct object_kind *k = obj_kinds; k->name != NULL; k++)
-		if (strcmp(k->name, name) == 0) {
-			if (provider != NULL)
-				*provider = &prov;
-			return k;
-		}
-	return NULL;
-}
+const struct provider obedient = { .name = "matrix", .concurrency = 4,
+    .kinds = obj_kinds, .open = obedient_open, .close = obedient_close };
 
 /* --- a house to live in ----------------------------------------------------- */
 
@@ -322,12 +214,11 @@ struct house {
 	struct engine	*engine;
 	struct life	*life;
 	struct ops	 ops;
-	struct timer	*timer;
+	struct waiting	 waiting;
 	struct strv	 admins;
 	struct json	*images;
 	char		*dir;
-	int64_t		 idle_ms, deadline;
-	bool		 (*until)(struct house *);
+	int64_t		 idle_ms;
 	int		 events, settled, runs_over, fights, drifts, silent,
 			 reports;
 	struct strv	 actors;	/* of runs that are over */
@@ -406,25 +297,10 @@ turn(void *arg)
 	engine_after_commit(h->engine);
 }
 
-static void
-look(void *arg)
-{
-	struct house *h = arg;
-
-	if (h->until(h) || clock_mono_ms() > h->deadline)
-		loop_stop(h->loop);
-	else
-		timer_arm(h->timer, 5);
-}
-
 static bool
 wait_for(struct house *h, bool (*until)(struct house *))
 {
-	h->until = until;
-	h->deadline = clock_mono_ms() + PATIENCE_MS;
-	timer_arm(h->timer, 1);
-	loop_run(h->loop);
-	return until(h);
+	return waiting_for(&h->waiting, until);
 }
 
 static bool
@@ -439,27 +315,7 @@ is_made(struct house *h)
 static void
 put(struct house *h, const char *text)
 {
-	struct problems ps = { 0 };
-	struct resource **rs = NULL;
-	struct json *action;
-	struct attempt ch;
-	struct err err;
-	size_t n = 0;
-	struct run_request rq = { .actor = BOSS, .title = "put" };
-
-	if (manifest_decode(text, strlen(text), &rs, &n, &ps) == -1)
-		fail_msg("%s", problems_text(&ps));
-	action = change_apply_action(rs, n, NULL);
-	store_begin(h->store);
-	if (change_try(h->engine, action, NULL, &ch, &err) == -1)
-		fail_msg("%s", err.msg);
-	engine_apply(h->engine, ch.plan, ch.after, &rq);
-	change_release(&ch);
-	json_free(action);
-	for (size_t i = 0; i < n; i++)
-		resource_unref(rs[i]);
-	free(rs);
-	problems_release(&ps);
+	obedient_declare(h->engine, h->store, text);
 	turn(h);
 }
 
@@ -477,12 +333,7 @@ house_open(struct house *h)
 	if ((h->store = store_open(db, key, &err)) == NULL)
 		fail_msg("%s", err.msg);
 	h->loop = loop_new();
-	cfg.world.domain = "x.org";
-	cfg.world.prefix = "hiclaw";
-	cfg.world.instance = "hiclaw-0123abcd";
-	cfg.world.device = "D";
-	cfg.world.room_version = "12";
-	cfg.world.admins = &h->admins;
+	obedient_world(&cfg.world, &h->admins);
 	cfg.world.containers.provider = "docker";
 	cfg.world.containers.network = "host";
 	cfg.world.containers.images = h->images;
@@ -499,7 +350,7 @@ house_open(struct house *h)
 	h->life = life_new(&h->ops, h->loop, h->idle_ms);
 	life_tell(h->life, &news);
 	loop_before_wait(h->loop, turn, h);
-	h->timer = timer_new(h->loop, look, h);
+	waiting_open(&h->waiting, h->loop, h);
 	engine_start(h->engine);
 	life_start(h->life);
 	free(db);
@@ -512,7 +363,7 @@ house_close(struct house *h)
 	engine_free(h->engine);
 	h->engine = NULL;
 	life_free(h->life);
-	timer_free(h->timer);
+	waiting_close(&h->waiting);
 	store_commit(h->store);
 	store_close(h->store);
 	loop_free(h->loop);

@@ -20,7 +20,8 @@
 #include "hiclaw/rest.h"
 #include "hiclaw/secure.h"
 
-#define PATIENCE_MS	8000
+#include "obedient.h"
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define HEAD(kind, name) "---\napiVersion: hiclaw.io/v1beta1\nkind: " kind \
     "\nmetadata: {name: " name "}\n"
@@ -41,21 +42,6 @@ static const char house_text[] =
 
 /* --- a provider that does as it is told ---------------------------------- */
 
-static void
-obj_diff(const struct json *desired, const struct json *observed,
-    struct changes *c)
-{
-	if (!json_equal(desired, json_get(observed, "is")))
-		changes_add(c, observed == NULL ? RISK_CREATE : RISK_UPDATE,
-		    "form", NULL, NULL);
-}
-
-static const char *
-obj_handle(const struct json *observed)
-{
-	return json_str(observed, "id");
-}
-
 static bool
 obj_absorb(struct json *observed, const struct json *event)
 {
@@ -75,34 +61,13 @@ static int
 obj_ensure(void *ctx, const struct work *w, struct outcome *out,
     struct err *err)
 {
-	struct json *members;
-	const struct json *m;
-
-	out->observed = json_object();
-	json_set(out->observed, "is", json_copy(w->desired));
-	json_set_strf(out->observed, "id", "id-%s", w->key);
-	json_set_str(out->observed, "user", json_str(w->desired, "user"));
-	json_set_strf(out->observed, "room_id", "!%s", w->key);
-	json_set_bool(out->observed, "made", true);
-	members = json_set(out->observed, "members", json_object());
-	m = json_first(json_get(w->desired, "members"));
-	for (; m != NULL; m = json_next(m))
-		json_set_str(members, json_key(m), "join");
-	json_set_str(out->observed, "path", json_str(w->desired, "path"));
+	obedient_ensure(ctx, w, out, err);
 	if (str_starts(w->key, "file:"))
 		json_set_strf(out->observed, "source", "%zu", strlen(
 		    json_strd(w->desired, "text", "")));
 	if (str_starts(w->key, "container:"))
 		json_set_str(out->observed, "state", str_equal(json_str(
 		    w->desired, "state"), "stopped") ? "stopped" : "running");
-	strv_add(&out->did, "made");
-	return 0;
-}
-
-static int
-obj_remove(void *ctx, const struct work *w, struct outcome *out,
-    struct err *err)
-{
 	return 0;
 }
 
@@ -142,50 +107,20 @@ prov_query(void *ctx, const struct json *question, struct json **answer,
 	return 0;
 }
 
-static int
-prov_open(const struct provider_env *env, void **ctx, struct err *err)
-{
-	*ctx = &prov_open;
-	return 0;
-}
-
-static void
-prov_close(void *ctx)
-{
-}
-
-static const struct object_secret password[] = {
-	{ .name = "password" }, { .name = NULL }
-};
-#define KIND(n, s) { .name = n, .label = n, .secrets = s, .diff = obj_diff, \
-    .absorb = obj_absorb, .handle = obj_handle, .ensure = obj_ensure, \
-    .remove = obj_remove }
+#define KIND(n, s, e) { OBEDIENT(n, obedient_diff, obj_ensure), .secrets = s, \
+    .is_elsewhere = e, .absorb = obj_absorb }
 static const struct object_kind obj_kinds[] = {
-	KIND("account", NULL), KIND("human", password), KIND("media", NULL),
-	KIND("room", NULL), KIND("network", NULL), KIND("image", NULL),
-	KIND("volume", NULL), KIND("container", NULL), KIND("tree", NULL),
-	KIND("file", NULL), KIND("skills", NULL),
-	{ .name = "remote", .label = "remote", .is_elsewhere = true,
-	    .diff = obj_diff, .absorb = obj_absorb, .handle = obj_handle,
-	    .ensure = obj_ensure, .remove = obj_remove },
+	KIND("account", NULL, false), KIND("human", obedient_password, false),
+	KIND("media", NULL, false), KIND("room", NULL, false),
+	KIND("network", NULL, false), KIND("image", NULL, false),
+	KIND("volume", NULL, false), KIND("container", NULL, false),
+	KIND("tree", NULL, false), KIND("file", NULL, false),
+	KIND("skills", NULL, false), KIND("remote", NULL, true),
 	{ .name = NULL }
 };
-static const struct provider prov = { .name = "matrix", .concurrency = 4,
-    .kinds = obj_kinds, .open = prov_open, .close = prov_close,
+const struct provider obedient = { .name = "matrix", .concurrency = 4,
+    .kinds = obj_kinds, .open = obedient_open, .close = obedient_close,
     .query = prov_query };
-const struct provider *const providers[] = { &prov, NULL };
-
-const struct object_kind *
-object_kind_find(const char *name, const struct provider **provider)
-{
-	for (const struct object_kind *k = obj_kinds; k->name != NULL; k++)
-		if (strcmp(k->name, name) == 0) {
-			if (provider != NULL)
-				*provider = &prov;
-			return k;
-		}
-	return NULL;
-}
 
 /* --- a house to test in -------------------------------------------------- */
 
@@ -195,17 +130,15 @@ struct house {
 	struct engine	*engine;
 	struct ops	 ops;
 	struct rest	*rest;
-	struct timer	*timer;
+	struct waiting	 waiting;
 	struct library	*library;
 	struct strv	 admins;
-	int64_t		 deadline;
 	bool		 is_up;
 	int		 settled;	/* told by ops */
 	char		 busy[64];	/* last report */
 	char		 joined[128];	/* last word about a code */
 	bool		 is_elsewhere;	/* with files, and an agent that
 					 * somebody else runs */
-	bool		 (*until)(struct house *);
 	/* the last answer */
 	int		 status;
 	char		*body, *type, *header;
@@ -222,35 +155,16 @@ turn(void *arg)
 	rest_after_commit(h->rest);
 }
 
-static void
-look(void *arg)
-{
-	struct house *h = arg;
-
-	if (h->until(h) || clock_mono_ms() > h->deadline)
-		loop_stop(h->loop);
-	else
-		timer_arm(h->timer, 2);
-}
-
 static bool
 wait_for(struct house *h, bool (*until)(struct house *))
 {
-	h->until = until;
-	h->deadline = clock_mono_ms() + PATIENCE_MS;
-	timer_arm(h->timer, 1);
-	loop_run(h->loop);
-	return until(h);
+	return waiting_for(&h->waiting, until);
 }
 
 static bool
 is_quiet(struct house *h)
 {
-	struct engine_counts c;
-
-	engine_counts(h->engine, &c);
-	return c.objects > 0 && c.busy == 0 && c.waiting == 0 &&
-	    c.removing == 0 && c.runs == 0;
+	return obedient_is_quiet(h->engine);
 }
 
 static bool
@@ -291,28 +205,8 @@ reported(void *arg, const char *agent, int busy)
 static void
 declare(struct house *h, const char *text)
 {
-	struct problems ps = { 0 };
-	struct resource **rs = NULL;
-	struct run_request rq = { .actor = "@boss:x.org", .title = "t" };
-	struct json *action;
-	struct attempt ch;
-	struct err err;
-	size_t n = 0;
-
-	if (manifest_decode(text, strlen(text), &rs, &n, &ps) == -1)
-		fail_msg("%s", problems_text(&ps));
-	action = change_apply_action(rs, n, NULL);
-	if (change_try(h->engine, action, NULL, &ch, &err) == -1)
-		fail_msg("%s", err.msg);
-	store_begin(h->store);
-	engine_apply(h->engine, ch.plan, ch.after, &rq);
+	obedient_declare(h->engine, h->store, text);
 	turn(h);
-	change_release(&ch);
-	json_free(action);
-	for (size_t i = 0; i < n; i++)
-		resource_unref(rs[i]);
-	free(rs);
-	problems_release(&ps);
 }
 
 static void
@@ -349,12 +243,7 @@ house_open(struct house *h)
 
 	h->store = store_open(":memory:", NULL, &err);
 	h->loop = loop_new();
-	cfg.world.domain = "x.org";
-	cfg.world.prefix = "hiclaw";
-	cfg.world.instance = "hiclaw-0123abcd";
-	cfg.world.device = "D";
-	cfg.world.room_version = "12";
-	cfg.world.admins = &h->admins;
+	obedient_world(&cfg.world, &h->admins);
 	cfg.world.agents.runtime = "hermes";
 	if (h->is_elsewhere) {
 		cfg.world.storage.provider = "directory";
@@ -381,7 +270,7 @@ house_open(struct house *h)
 	/* The older one of a subject ends with the newer. */
 	give_token(h, "ann", "user:@ann:x.org", clock_ms() + 3600000);
 	store_commit(h->store);
-	h->timer = timer_new(h->loop, look, h);
+	waiting_open(&h->waiting, h->loop, h);
 	loop_before_wait(h->loop, turn, h);
 }
 
@@ -401,7 +290,7 @@ house_close(struct house *h)
 	rest_stop(h->rest);
 	engine_free(h->engine);
 	rest_free(h->rest);
-	timer_free(h->timer);
+	waiting_close(&h->waiting);
 	store_commit(h->store);
 	store_close(h->store);
 	loop_free(h->loop);

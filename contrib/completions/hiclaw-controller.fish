@@ -18,7 +18,8 @@ $c -l list-faults -f -d 'points where tests end us'
 $c -l version -f -d 'print the version'
 $c -l help -f -d 'print a summary'
 
-set -l q complete -c quickstart -f
+set -l q complete -c quickstart
+$q -f
 $q -n __fish_use_subcommand -a 'up paste status env down purge'
 $q -n '__fish_seen_subcommand_from paste' -F
 $q -n '__fish_seen_subcommand_from purge' -a '-y'

@@ -1,6 +1,7 @@
 # fish completion for hiclaw
 
-set -l c complete -c hiclaw -f
+set -l c complete -c hiclaw
+$c -f
 $c -n __fish_use_subcommand -a apply -d 'make what the manifests declare'
 $c -n __fish_use_subcommand -a plan -d 'show what apply would change'
 $c -n __fish_use_subcommand -a get -d 'list resources, or show one'

@@ -48,17 +48,25 @@ argument_bool(const char *s)
 	    strcmp(s, "on") == 0;
 }
 
-/* "worker/alice" of agents and resources: a kind, and something behind it. */
+/* "worker/alice", "leader/web": something on both sides. */
+static bool
+is_prefixed(const char *word)
+{
+	const char *slash = strchr(word, '/');
+
+	return slash != NULL && slash != word && slash[1] != '\0';
+}
+
+/* "worker/alice" of resources: a kind, and something behind it. */
 static bool
 is_kind_prefixed(const char *word)
 {
-	const char *slash = strchr(word, '/');
 	char *kind;
 	bool is;
 
-	if (slash == NULL || slash == word || slash[1] == '\0')
+	if (!is_prefixed(word))
 		return false;
-	kind = xstrndup(word, (size_t)(slash - word));
+	kind = xstrndup(word, strcspn(word, "/"));
 	is = kind_find(kind) != NULL;
 	free(kind);
 	return is;
@@ -133,7 +141,7 @@ take_type(enum argument_type type, const struct strv *v, size_t at)
 	case ARG_SUBJECT:
 		if (is_kind_and_name(v, at))
 			return 2;
-		return is_kind_prefixed(word) || is_name(word);
+		return is_prefixed(word) || is_name(word);
 	case ARG_RESOURCE:
 		if (is_kind_prefixed(word))
 			return 1;
@@ -169,6 +177,30 @@ argument_is_after(const struct argument *a, const struct strv *v, size_t at)
 	    strcmp(v->v[at], a->after) == 0;
 }
 
+static size_t
+required_behind(const struct command *c, size_t i)
+{
+	size_t n = 0;
+
+	while (++i < c->arguments_n)
+		n += c->arguments[i].required;
+	return n;
+}
+
+/* Somebody may be called like a kind: "cat manager SOUL.md". */
+static size_t
+take_fitting(const struct command *c, size_t i, const struct strv *v,
+    size_t at)
+{
+	const struct argument *a = &c->arguments[i];
+	size_t n = take(a, v, at);
+
+	if (n == 2 && (a->type == ARG_AGENT || a->type == ARG_SUBJECT) &&
+	    v->n - at - n < required_behind(c, i))
+		n = 1;
+	return n;
+}
+
 /*
  * The words of one argument.  After a "KIND NAME" more names may follow that
  * are of that kind: "worker alice bob".
@@ -185,7 +217,7 @@ argument_words(const struct command *c, size_t i, const struct strv *v,
 		return n > 0 ? n + 1 : 0;
 	}
 	while (at + total < v->n) {
-		n = take(a, v, at + total);
+		n = take_fitting(c, i, v, at + total);
 		if (n == 0 && total > 0 && a->type == ARG_RESOURCE)
 			n = is_name(v->v[at + total]);
 		if (n == 0)

@@ -317,25 +317,6 @@ seal_secrets(struct request *q, const struct json *event)
 		request_match(q, &used, &near);
 }
 
-/* A client that knows our commands: what it says counts, not its text. */
-static void
-take_invocation(struct request *q)
-{
-	const char *manifest;
-	struct input *in = &q->in;
-
-	if (in->invocation == NULL)
-		return;
-	in->is_addressed = true;
-	free(in->line);
-	in->line = invocation_line(q->chat->commands, in->invocation,
-	    &manifest);
-	free(in->manifest);
-	in->manifest = manifest != NULL ? xstrdup(manifest) : NULL;
-	in->is_fenced = manifest != NULL;
-	in->looks = manifest != NULL && input_looks(manifest);
-}
-
 static enum chat_need
 take_request(struct request *q, const struct json *event,
     const struct chat_fetched *fetched, char **what)
@@ -344,7 +325,7 @@ take_request(struct request *q, const struct json *event,
 	size_t used;
 	struct err err;
 
-	take_invocation(q);
+	invocation_take(q->chat->commands, &q->in);
 	if (words_split(q->in.line, &q->words, &err) == 0)
 		request_match(q, &used, &near);
 	if (!is_for_us(q))

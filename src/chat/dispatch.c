@@ -12,6 +12,7 @@
 #include "hiclaw/log.h"
 
 #include "cmd.h"
+#include "invocation.h"
 
 void
 request_match(struct request *q, size_t *used, const char **near)
@@ -108,6 +109,7 @@ from_replied(struct request *q, const struct json *event, char **what)
 	struct input in;
 
 	input_read(newest_version(event), &names, &in);
+	invocation_take(q->chat->commands, &in);
 	if (str_equal(json_str(event, "type"), "m.room.encrypted")) {
 		say_wrong(q, "The message you reply to is encrypted, and I "
 		    "cannot read it. Send its text in a room without "
@@ -264,7 +266,8 @@ are_arguments_good(struct request *q, struct err *e)
 	const struct command *c = q->command;
 	const struct strv *v = &q->words.v;
 
-	if (c->manifest || arguments_check(c, v, e) == 0)
+	if ((c->manifest && !command_is_macro(c)) ||
+	    arguments_check(c, v, e) == 0)
 		return true;
 	if (v->n > 0 && c->arguments_n > 0 &&
 	    c->arguments[0].type == ARG_RESOURCE)

@@ -186,6 +186,9 @@ chat_descriptions_due(const struct json *wanted, const struct json *state,
 
 /* --- invocations ------------------------------------------------------------- */
 
+/* A line on its way: flags stand in front of what is between them and arguments. */
+struct line { struct buf flags, arguments; bool has_dash; };
+
 /* A value as it would be typed; yours. */
 static char *
 typed(const struct json *v)
@@ -193,6 +196,13 @@ typed(const struct json *v)
 	if (json_value_str(v) != NULL)
 		return xstrdup(json_value_str(v));
 	return json_canonical(v);	/* 7, true; or what fits nowhere */
+}
+
+static void
+put_word(const char *word, struct line *l)
+{
+	l->has_dash |= dash_len(word) > 0;
+	words_put(word, &l->arguments);
 }
 
 /* Values of these types may be of several words. */
@@ -203,20 +213,25 @@ is_of_words(enum argument_type type)
 	    type == ARG_SUBJECT || type == ARG_ROOM || type == ARG_WORDS;
 }
 
+/* Its words are its own: a quote that is open ends with it. */
 static void
-put_value(const struct argument *a, const struct json *v, struct buf *out)
+put_value(const struct argument *a, const struct json *v, struct line *l)
 {
 	char *text = typed(v);
+	struct words w;
+	struct err err;
 
-	if (is_of_words(a->type))
-		buf_printf(out, " %s", text);
-	else
-		words_put(text, out);
+	if (is_of_words(a->type) && words_split(text, &w, &err) == 0) {
+		for (size_t i = 0; i < w.raw.n; i++)
+			put_word(w.raw.v[i], l);
+		words_release(&w);
+	} else
+		put_word(text, l);
 	free(text);
 }
 
 static void
-put_argument(const struct argument *a, const struct json *v, struct buf *out)
+put_argument(const struct argument *a, const struct json *v, struct line *l)
 {
 	const struct json *item;
 
@@ -224,13 +239,13 @@ put_argument(const struct argument *a, const struct json *v, struct buf *out)
 	    str_equal(json_value_str(v), ""))
 		return;
 	if (a->after != NULL)
-		buf_printf(out, " %s", a->after);
+		put_word(a->after, l);
 	if (!a->many || !json_is(v, JSON_ARRAY)) {
-		put_value(a, v, out);
+		put_value(a, v, l);
 		return;
 	}
 	for (item = json_first(v); item != NULL; item = json_next(item))
-		put_value(a, item, out);
+		put_value(a, item, l);
 }
 
 static bool
@@ -239,24 +254,61 @@ is_argument(const struct command *c, const char *key)
 	for (size_t i = 0; i < c->arguments_n; i++)
 		if (strcmp(c->arguments[i].name, key) == 0)
 			return true;
-	return c->manifest && strcmp(key, MANIFEST_KEY) == 0;
+	return false;
 }
 
-/* True and false say whether it is given; else it is its value. */
-static void
-put_flag(const struct json *v, struct buf *out)
+static bool
+is_flag(const struct command *c, const char *key)
 {
-	char *text, *word;
+	for (size_t i = 0; i < c->flags_n; i++)
+		if (strcmp(c->flags[i].name, key) == 0)
+			return true;
+	return false;
+}
 
-	if (json_is(v, JSON_NULL) || (json_is(v, JSON_BOOL) &&
-	    !json_value_bool(v, false)))
+/* True and false say whether it is given; else it is its value.  What is none of
+ * ours is given in any case. */
+static void
+put_flag(const struct command *c, const struct json *v, struct line *l)
+{
+	const char *key = json_key(v);
+	bool is_ours = is_flag(c, key);
+	struct buf value = { 0 };
+	char *text;
+
+	if (is_ours && (json_is(v, JSON_NULL) || (json_is(v, JSON_BOOL) &&
+	    !json_value_bool(v, false))))
 		return;
-	text = json_is(v, JSON_BOOL) ? NULL : typed(v);
-	word = xasprintf("--%s%s%s", json_key(v), text != NULL ? "=" : "",
-	    text != NULL ? text : "");
-	words_put(word, out);
-	free(word);
+	if (is_ours && json_is(v, JSON_BOOL)) {
+		buf_printf(&l->flags, " --%s", key);
+		return;
+	}
+	text = typed(v);
+	if (is_ours) {
+		words_put(text, &value);
+		buf_printf(&l->flags, " --%s=%s", key, buf_str(&value));
+	} else {
+		buf_printf(&value, "--%s=%s", key, text);
+		buf_puts(&l->flags, " ");
+		words_put(buf_str(&value), &l->flags);
+	}
+	buf_release(&value);
 	free(text);
+}
+
+static void
+put_all(const struct command *c, const struct json *arguments, struct line *l)
+{
+	const struct json *v = json_first(arguments);
+
+	for (; v != NULL; v = json_next(v))
+		if (!is_argument(c, json_key(v)) && !(c->manifest &&
+		    strcmp(json_key(v), MANIFEST_KEY) == 0 &&
+		    json_is(v, JSON_STRING)))
+			put_flag(c, v, l);
+	for (size_t i = 0; i < c->arguments_n; i++)
+		put_argument(&c->arguments[i], json_get(arguments,
+		    c->arguments[i].name), l);
 }
 
 char *
@@ -264,25 +316,50 @@ invocation_line(const struct commands *cs, const struct json *invocation,
     const char **manifest)
 {
 	const char *name = json_strd(invocation, "command", "");
-	const struct json *arguments = json_get(invocation, "arguments"), *v;
+	const struct json *arguments = json_get(invocation, "arguments");
 	const struct command *c = commands_find(cs, name);
-	struct buf b = { 0 };
+	struct line l = { .has_dash = false };
 	char *line;
 
 	*manifest = NULL;
-	buf_puts(&b, name);
-	if (c != NULL && c->manifest)
-		*manifest = json_str(arguments, MANIFEST_KEY);
-	for (v = json_first(arguments); c != NULL && v != NULL;
-	    v = json_next(v))
-		if (!is_argument(c, json_key(v)))
-			put_flag(v, &b);
-	for (size_t i = 0; c != NULL && i < c->arguments_n; i++)
-		put_argument(&c->arguments[i], json_get(arguments,
-		    c->arguments[i].name), &b);
-	line = buf_take(&b);
+	if (c != NULL && json_is(arguments, JSON_OBJECT)) {
+		put_all(c, arguments, &l);
+		if (c->manifest)
+			*manifest = json_str(arguments, MANIFEST_KEY);
+	}
+	/* One that we do not have is one word, and no answer like "yes". */
+	line = xasprintf(c != NULL ? "%s%s%s%s%s" : "\"%s\"%s%s%s%s", name,
+	    buf_str(&l.flags), l.has_dash ? " --" : "", l.arguments.len > 0 ? " " : "",
+	    buf_str(&l.arguments));
 	for (char *p = line; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ')
 			*p = ' ';
+	buf_release(&l.flags);
+	buf_release(&l.arguments);
 	return line;
+}
+
+void
+invocation_take(const struct commands *cs, struct input *in)
+{
+	const char *manifest;
+	char *text;
+
+	if (in->invocation == NULL)
+		return;
+	in->is_addressed = true;
+	free(in->line);
+	in->line = invocation_line(cs, in->invocation, &manifest);
+	free(in->manifest);
+	in->manifest = NULL;
+	in->is_fenced = in->looks = false;
+	if (manifest == NULL)
+		return;
+	/* As it would be in a block. */
+	text = input_lines(manifest, strlen(manifest));
+	in->manifest = xasprintf("%s%s", text, str_ends(text, "\n") ? "" :
+	    "\n");
+	in->is_fenced = true;
+	in->looks = input_looks(in->manifest);
+	free(text);
 }

@@ -10,6 +10,7 @@
 #include "hiclaw/json.h"
 
 #include "commands.h"
+#include "input.h"
 
 /* The member of a message's content. */
 #define INVOCATION_KEY	"org.matrix.msc4391.command"
@@ -27,5 +28,7 @@ char	*command_state_key(const struct command *, const char *owner);
  */
 char	*invocation_line(const struct commands *, const struct json *invocation,
 	    const char **manifest);
+/* If there is one in it: what it says counts, not the text. */
+void	 invocation_take(const struct commands *, struct input *);
 
 #endif

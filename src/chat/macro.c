@@ -70,19 +70,32 @@ argument_find(const struct command *c, const char *name, size_t len,
 	return NULL;
 }
 
-/* What was typed for argument i; a list of its words, for strv_release. */
+/* "worker/alice" is alice. */
+static const char *
+bare_name(const char *word)
+{
+	const char *slash = strchr(word, '/');
+
+	return slash != NULL ? slash + 1 : word;
+}
+
+/* Agents by their name alone.  What was typed for argument i; a list of its words, for strv_release. */
 static void
 typed_for(const struct command *c, size_t i, const struct strv *v,
     struct strv *out)
 {
+	const struct argument *a = &c->arguments[i];
 	size_t at = 0, n;
 
 	for (size_t j = 0; j < i; j++)
 		at += argument_words(c, j, v, at);
 	n = argument_words(c, i, v, at);
-	for (size_t j = at + (n > 0 && argument_is_after(&c->arguments[i], v,
-	    at)); j < at + n; j++)
-		strv_add(out, v->v[j]);
+	for (size_t j = at + (n > 0 && argument_is_after(a, v, at)); j < at + n;
+	    j++)
+		if (a->type != ARG_AGENT)
+			strv_add(out, v->v[j]);
+		else if (kind_find(v->v[j]) == NULL || j + 1 == at + n)
+			strv_add(out, bare_name(v->v[j]));
 }
 
 /*
@@ -208,8 +221,10 @@ filled_value(const struct command *c, const char *text, const struct strv *v)
 	is_whole = next_mark(c, &plain, text, &begin, &len, &i) &&
 	    len == strlen(text);
 	put_text(c, &plain, text, v, &b);
-	if (is_whole && c->arguments[i].type == ARG_INT)
-		o = json_number((double)strtoll(buf_str(&b), NULL, 10));
+	if (is_whole && (c->arguments[i].type == ARG_INT ||
+	    c->arguments[i].type == ARG_NUMBER))
+		o = json_number((double)strtoll(buf_str(&b) +
+		    (buf_str(&b)[0] == '#'), NULL, 10));
 	else if (is_whole && c->arguments[i].type == ARG_BOOL)
 		o = json_boolean(argument_bool(buf_str(&b)));
 	else

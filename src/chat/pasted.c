@@ -11,6 +11,8 @@
 #include "hiclaw/log.h"
 #include "hiclaw/secure.h"
 
+#include "invocation.h"
+
 #define REDACT_REASON	"{\"reason\":\"it had a secret in it\"}"
 
 static void
@@ -67,6 +69,22 @@ seal_text(struct request *q, char **text, size_t *len)
 	return true;
 }
 
+/* In any string of it, at whatever depth. */
+static bool
+is_secret_within(const struct json *o)
+{
+	const struct json *v;
+	size_t at, len;
+
+	if (json_value_str(o) != NULL)
+		return secret_find(json_value_str(o), 0, &at, &len);
+	for (v = json_first(o); v != NULL; v = json_next(v))
+		if ((json_key(v) != NULL && secret_find(json_key(v), 0, &at,
+		    &len)) || is_secret_within(v))
+			return true;
+	return false;
+}
+
 static bool
 has_secret(const struct json *content)
 {
@@ -79,6 +97,8 @@ has_secret(const struct json *content)
 		if ((text = json_str(content, keys[i])) != NULL &&
 		    secret_find(text, 0, &at, &len))
 			return true;
+	if (is_secret_within(json_get(content, INVOCATION_KEY)))
+		return true;
 	content = json_get(content, "m.new_content");
 	return json_is(content, JSON_OBJECT) && has_secret(content);
 }

@@ -245,12 +245,22 @@ say(struct request *q, enum reply_state state, const struct text *t)
 {
 	struct reply r = { .event = q->event, .answer = q->answer,
 	    .state = state };
+	bool is_first = !q->is_answered;
+	struct text whole = { 0 };
+	int64_t id;
 
 	q->is_answered = true;
 	q->is_refused |= state == REPLY_REFUSED || state == REPLY_FAILED;
 	q->is_waiting |= state == REPLY_QUESTION;
 	q->is_done |= state == REPLY_DONE || state == REPLY_RUNNING;
-	return reply_send(q->chat, q->room, &r, t);
+	if (!is_first || q->in.invocation == NULL)
+		return reply_send(q->chat, q->room, &r, t);
+	/* Its text may have said something else to all others. */
+	text_printf(&whole, "`%s`\n", q->in.line);
+	text_append(&whole, t);
+	id = reply_send(q->chat, q->room, &r, &whole);
+	text_release(&whole);
+	return id;
 }
 
 int64_t

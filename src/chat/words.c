@@ -163,11 +163,28 @@ read_word(const char *p, struct buf *word)
 	return p;
 }
 
+/* Does words_split read it as it stands? */
+static bool
+is_plain(const char *word)
+{
+	if (*word == '\0' || dash_len(word) > 0)
+		return false;
+	for (; *word != '\0'; word++)
+		if (blank_len(word) > 0 || quote_at(word) != NULL ||
+		    *word == '\\')
+			return false;
+	return true;
+}
+
 void
 words_put(const char *word, struct buf *out)
 {
 	if (out->len > 0)
 		buf_putc(out, ' ');
+	if (is_plain(word)) {
+		buf_puts(out, word);
+		return;
+	}
 	buf_putc(out, '"');
 	for (; *word != '\0'; word++) {
 		if (quote_len(word) > 0 || *word == '\\')

@@ -20,6 +20,7 @@
 #include "hiclaw/log.h"
 #include "hiclaw/loop.h"
 
+#include "../../src/chat/invocation.h"
 #include "../../src/provider/storage.h"
 #include "room-help.h"
 
@@ -624,6 +625,34 @@ ask_outside(struct house *h, const char *body, const char *question,
 	json_free(e);
 	post(h);
 	return reply_to(h, id);
+}
+
+const struct json *
+invoke(struct house *h, const char *body, const char *mention,
+    const char *command, const char *arguments)
+{
+	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message");
+	struct json *c = json_get(e, "content"), *o;
+	char *id = xstrdup(json_str(e, "event_id")), *what = NULL;
+	const struct json *reply;
+	struct err err;
+
+	json_set_str(c, "msgtype", "m.text");
+	json_set_str(c, "body", body);
+	json_push_str(json_set(json_obj(c, "m.mentions"), "user_ids",
+	    json_array()), mention);
+	o = json_obj(c, INVOCATION_KEY);
+	json_set_str(o, "command", command);
+	json_set(o, "arguments", json_parse(arguments, strlen(arguments),
+	    &err));
+	assert_int_equal(give(h, e, NULL, &what), CHAT_DONE);
+	assert_null(what);
+	assert_true(wait_for(h, is_quiet));
+	post(h);
+	reply = reply_to(h, id);
+	free(id);
+	json_free(e);
+	return reply;
 }
 
 void

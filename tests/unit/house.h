@@ -82,6 +82,9 @@ const struct json *ask(struct house *, const char *body);
  */
 const struct json *ask_outside(struct house *, const char *body,
 	    const char *question, const char *data);
+/* What a client that knows commands sends (MSC4391), by the admin; as ask. */
+const struct json *invoke(struct house *, const char *body,
+	    const char *mention, const char *command, const char *arguments);
 void	 react(struct house *, const char *sender, const char *target,
 	    const char *key);
 struct json *edit_of(struct house *, const char *room, const char *sender,

@@ -287,7 +287,7 @@ test_watch(void **state)
 	/* Nobody learns that there is a bob, or that there is not. */
 	expect(as_tom(h, "watch bob"), "refused", "nothing of that name");
 	expect(as_tom(h, "watch rob"), "refused", "nothing of that name");
-	expect(as_tom(h, "watch ann for"), "refused", "For what? It takes a time");
+	expect(as_tom(h, "watch ann for"), "refused", "For how long?");
 	expect(as_tom(h, "watch"), "info", "Worker/ann");
 	expect(ask(h, "!hiclaw set worker ann model=big"), "done", "");
 	expect(ask(h, "!hiclaw set worker bob model=big"), "done", "");

@@ -431,7 +431,7 @@ test_scale(void **state)
 	expect(ask(h, "!hiclaw scale web 2"), "done", "Nothing to do");
 	expect(ask(h, "!hiclaw scale wbe 2"), "refused", "web");
 	expect(ask(h, "!hiclaw scale web many"), "refused", "no number");
-	expect(ask(h, "!hiclaw scale web"), "refused", "No number given");
+	expect(ask(h, "!hiclaw scale web"), "refused", "hich team");
 }
 
 /* Tier 2 and 3 come no further than with a manifest. */

@@ -15,6 +15,7 @@
 
 #include "hiclaw/clock.h"
 
+#define BOT	"@hiclaw:x.org"
 #define KEY	"sk-" "proj4Jx9Qm7Lw2Zt8Rv5Kc3B"
 #define KEYED(name, value) HEAD("Worker", name) \
     "spec:\n  model: m\n  env: {OPENAI_API_KEY: \"" value "\"}\n"
@@ -92,6 +93,13 @@ test_pasted(void **state)
 	/* In a command, where it can be of no use. */
 	ask(h, "@hiclaw describe worker " KEY);
 	assert_int_equal(redactions(h), 2);
+	/* In what a client made of one, wherever. */
+	invoke(h, "/set", BOT, "set", "{\"resource\":\"worker keyed\","
+	    "\"field\":[\"env.API_KEY=" KEY "\"]}");
+	invoke(h, "/aply", BOT, "aply", "{\"manifest\":\"k: " KEY "\"}");
+	invoke(h, "/apply", BOT, "apply", "{\"manifest\":{\"k\":\"" KEY
+	    "\"}}");
+	assert_int_equal(redactions(h), 5);
 	assert_false(was_said(h, KEY));
 }
 

@@ -86,6 +86,74 @@ test_declared(void **state)
 	commands_free(cs);
 }
 
+/* What people may write, as the handlers read it, gets through to them. */
+static void
+test_spellings(void **state)
+{
+	static const char *const lines[] = {
+		"watch bob for 30 minutes", "mute bob for 2 hours",
+		"watch team web 2h", "approve 7 looks good", "unhold #7 done",
+		"scale web=3", "scale team=web 3", "scale team web to 3",
+		"scale web + 5", "invite me leader web", "invite team/web",
+		"invite @jane:x.org leader web", "cat manager SOUL.md",
+		"cat worker alice SOUL.md", "cat leader/alice SOUL.md",
+		"exec manager -- ls", "exec worker alice -- ls -l",
+		"gateway grant manager qwen", "wake worker alice bob",
+		"can-i delete wroker bob", "can-i sleep", "who-can create worker",
+		"delete worker alice bob team web", "delete team/web human/ann",
+		"set worker bob model = m", "label team web app- a=b",
+		"freeze moving house for 2h", "template member bob team=web",
+		"describe team/web", "events", "get all", "get worker/ann",
+		"rollback worker bob #3", "undo", "token revoke", "help gateway",
+	};
+	struct commands *cs = load();
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(lines); i++) {
+		const struct command *c;
+		const char *near;
+		struct words w;
+		struct err err;
+		size_t used = 0;
+
+		assert_int_equal(words_split(lines[i], &w, &err), 0);
+		c = commands_match(cs, &w, &used, &near);
+		assert_non_null(c);
+		assert_int_equal(words_flags(&w, used, c->flags, c->flags_n,
+		    &err), 0);
+		if (arguments_check(c, &w.v, &err) == -1)
+			fail_msg("%s: %s", lines[i], err.msg);
+		words_release(&w);
+	}
+	commands_free(cs);
+}
+
+/* In a manifest a number is one, and an agent is its name. */
+static void
+test_filled(void **state)
+{
+	static const char file[] = "name: x\nusage: x\nsummary: s\ngroup: g\n"
+	    "tier: 1\narguments:\n- {name: n, type: number, required: true}\n"
+	    "- {name: a, type: agent, required: true, many: true}\n"
+	    "template: |\n  n: {{n}}\n  a: {{a}}\n";
+	struct commands *cs = commands_empty();
+	struct strv v = { 0 };
+	struct err err;
+	char *text;
+
+	(void)state;
+	assert_int_equal(commands_add(cs, "x.yaml", file, handler_names(),
+	    &err), 0);
+	strv_split(&v, "#7 worker alice worker/bob manager", ' ');
+	assert_int_equal(arguments_check(commands_at(cs, 0), &v, &err), 0);
+	text = macro_manifest(commands_at(cs, 0), &v, &err);
+	assert_non_null(strstr(text, "\"n\": 7,"));
+	assert_non_null(strstr(text, "\"a\": \"alice bob manager\""));
+	free(text);
+	strv_release(&v);
+	commands_free(cs);
+}
+
 /* --- descriptions ----------------------------------------------------------- */
 
 static void
@@ -125,7 +193,9 @@ test_descriptions(void **state)
 	check_description(cs, "unhold", "{\"command\":\"unhold\","
 	    "\"parameters\":[{\"key\":\"number\",\"optional\":true,"
 	    "\"schema\":{\"schema_type\":\"primitive\",\"type\":\"integer\"},"
-	    TEXT("of the proposal; else the only one that is held") "}],"
+	    TEXT("of the proposal; else the only one that is held") "},"
+	    "{\"key\":\"reason\",\"optional\":true,\"schema\":" STRING ","
+	    TEXT("for those who asked") "}],"
 	    TEXT("Take your hold off a proposal") "}");
 	check_description(cs, "export", "{\"command\":\"export\","
 	    "\"parameters\":[{\"key\":\"kind\",\"optional\":true,\"schema\":"
@@ -256,7 +326,7 @@ test_lines(void **state)
 		{ "freeze", "{\"reason\":\"don't touch it\",\"duration\":"
 		    "\"2h\"}", "freeze|don't|touch|it|for|2h" },
 		{ "exec", "{\"agent\":\"alice\",\"command\":\"ls -l\"}",
-		    "exec|alice|--|ls|-l" },
+		    "exec|--|alice|ls|-l" },
 		{ "gateway grant", "{\"agent\":\"alice\",\"name\":[\"qwen\"]}",
 		    "gateway|grant|alice|qwen" },
 		{ "token", "{\"action\":\"revoke\"}", "token|revoke" },
@@ -264,11 +334,23 @@ test_lines(void **state)
 		/* One line, whatever is in it. */
 		{ "deny", "{\"reason\":\"a\\n@hiclaw delete\"}",
 		    "deny|a|@hiclaw|delete" },
+		/* A quote and a dash mean nothing beyond their value. */
+		{ "freeze", "{\"reason\":\"'tis \\\"on\",\"duration\":\"2h\"}",
+		    "freeze|tis \"on|for|2h" },
+		{ "approve", "{\"number\":7,\"word\":\"--override\"}",
+		    "approve|--|7|--override" },
+		{ "deny", "{\"number\":7,\"reason\":\"-1 from me\"}",
+		    "deny|--|7|-1|from|me" },
+		{ "status", "{\"\":true,\"x\":false}",
+		    "status|--=true|--x=false" },
+		{ "logs", "[1,2]", "logs" },
 		/* Not ours: refused like a flag that we do not have. */
 		{ "status", "{\"x\":\"y z\"}", "status|--x=y z" },
 		{ "logs", "{\"agent\":{\"id\":\"!x\"}}",
 		    "logs|{id:!x}" },
-		{ "fly away", "{\"x\":1}", "fly|away" },
+		{ "apply", "{\"manifest\":{\"a\":1}}",
+		    "apply|--manifest={\"a\":1}" },
+		{ "exec bob -- rm x", "{\"x\":1}", "exec bob -- rm x" },
 	};
 	struct commands *cs = load();
 
@@ -279,32 +361,6 @@ test_lines(void **state)
 }
 
 /* --- in a room ------------------------------------------------------------------ */
-
-static const struct json *
-invoke(struct house *h, const char *body, const char *mention,
-    const char *command, const char *arguments)
-{
-	struct json *e = event_of(h, ADMIN, BOSS, "m.room.message");
-	struct json *c = json_get(e, "content"), *o;
-	char *id = xstrdup(json_str(e, "event_id")), *what = NULL;
-	const struct json *reply;
-
-	json_set_str(c, "msgtype", "m.text");
-	json_set_str(c, "body", body);
-	json_push_str(json_set(json_obj(c, "m.mentions"), "user_ids",
-	    json_array()), mention);
-	o = json_obj(c, INVOCATION_KEY);
-	json_set_str(o, "command", command);
-	json_set(o, "arguments", parse(arguments));
-	assert_int_equal(give(h, e, NULL, &what), CHAT_DONE);
-	assert_null(what);
-	assert_true(wait_for(h, is_quiet));
-	post(h);
-	reply = reply_to(h, id);
-	free(id);
-	json_free(e);
-	return reply;
-}
 
 static void
 test_in_a_room(void **state)
@@ -322,6 +378,14 @@ test_in_a_room(void **state)
 	expect(invoke(h, "/apply", bot, "apply", "{\"manifest\":"
 	    "\"apiVersion: hiclaw.io/v1beta1\\nkind: Worker\\nmetadata:\\n"
 	    "  name: bob\\nspec:\\n  model: m\\n\"}"), "done", "Worker/bob");
+	expect(invoke(h, "good morning", bot, "get", "{\"kind\":\"worker\","
+	    "\"output\":\"name\"}"), "info", "get --output=name worker`\n");
+	/* No answer to anything, and no line of commands. */
+	expect(invoke(h, "/yes", bot, "yes", "{}"), "refused", "yes");
+	expect(invoke(h, "/x", bot, "delete worker ann", "{}"), "refused",
+	    "delete worker ann");
+	expect(invoke(h, "/get", bot, "get", "[1]"), "info", "ann");
+	assert_true(is_declared(h, "Worker", "ann"));
 	/* Somebody else's command of the same name, and a wrong one of ours. */
 	assert_null(invoke(h, "/get", "@other:x.org", "get", "{}"));
 	expect(invoke(h, "/gte", bot, "gte", "{}"), "refused", "get");
@@ -332,6 +396,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_declared),
+		cmocka_unit_test(test_spellings),
+		cmocka_unit_test(test_filled),
 		cmocka_unit_test(test_descriptions),
 		cmocka_unit_test(test_state_key),
 		T(test_due),

@@ -57,6 +57,9 @@ struct watch {
 	void	(*ready)(void *arg);
 	/* News of the object with this handle; takes event.  Any thread. */
 	void	(*event)(void *arg, const char *handle, struct json *event);
+	/* Something may have happened to the object with this key: `observe` is
+	 * called for it.  A key that nobody has is passed over.  Any thread. */
+	void	(*look)(void *arg, const char *key);
 	/* The house closes: return soon. */
 	bool	(*is_over)(void *arg);
 	int	 over_fd;	/* readable from then on, for who polls */
@@ -80,9 +83,10 @@ struct provider {
 	int	(*open)(const struct provider_env *, void **ctx, struct err *);
 	void	(*close)(void *ctx);
 	/*
-	 * Look at all that are there in as few calls as the system allows
-	 * and report those that are no longer as last observed (observed NULL:
-	 * gone; taken over).  Calls must not grow with n.  In a pool thread.  NULL: events tell everything.
+	 * Look at these (all that are there, or those that `watch` named) in as
+	 * few calls as the system allows and report those that are no longer as
+	 * last observed (observed NULL: gone; taken over).  Calls must not grow
+	 * with n.  In a pool thread.  NULL: events tell everything.
 	 */
 	int	(*observe)(void *ctx, const struct observe_item *, size_t n,
 		    void (*changed)(void *arg, const char *key,

@@ -349,8 +349,7 @@ struct look {
 	struct err	 err;
 	int		 rc;
 };
-static char gone;
-static void	look_start(struct engine *, struct system *);
+static char gone, mark;
 
 static void
 look_changed(void *arg, const char *key, struct json *observed)
@@ -394,12 +393,21 @@ look_drop(struct job *job)
 	look_free(l);
 }
 
+void
+suspect(struct system *s, const char *key)
+{
+	map_set(s->suspects, key, &mark);
+}
+
 static void
 look_take(struct engine *e, struct item *it, struct json *observed)
 {
 	bool was_settled = it->state == OBJECT_SETTLED || it->awaits;
 
-	/* In hand or changed meanwhile: its own result is newer. */
+	/* Which is newer, this or its own result, is not known; what waits for
+	 * its ensure is read again by that. */
+	if (it->state == OBJECT_BUSY)
+		suspect(it->system, it->key);
 	if (was_settled) {
 		item_set_observed(e, it, observed);
 		drift_found(e, it, NULL);
@@ -448,6 +456,7 @@ look_done(struct job *job)
 		l->system->observe_again = false;
 		observe_system(e, l->system);
 	}
+	observe_suspects(e, l->system);
 	look_free(l);
 }
 
@@ -462,41 +471,85 @@ look_add(struct look *l, const struct item *it)
 	    .observed = xstrdup(it->observed) };
 }
 
-static void
-look_start(struct engine *e, struct system *s)
+static struct look *
+look_new(struct engine *e, struct system *s)
 {
 	struct look *l = xcalloc(1, sizeof *l);
-	const struct item *it;
-	const char *key;
-	void *at;
 
 	l->changed = map_new(NULL);
-	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
-		if (it->system == s && it->observed != NULL)
-			look_add(l, it);
-	if (l->n == 0) {
-		look_free(l);
-		return;
-	}
 	l->job.run = look_run;
 	l->job.done = look_done;
 	l->job.drop = look_drop;
 	l->engine = e;
 	l->system = s;
 	l->started_ms = clock_ms();
-	s->observing = true;
-	pool_submit(s->pool, &l->job);
+	return l;
+}
+
+/* At nothing: at once. */
+static void
+look_start(struct look *l)
+{
+	if (l->n == 0) {
+		look_free(l);
+		return;
+	}
+	l->system->observing = true;
+	pool_submit(l->system->pool, &l->job);
+}
+
+static bool
+can_observe(const struct engine *e, const struct system *s)
+{
+	return !e->draining && s->ctx != NULL && s->provider->observe != NULL;
 }
 
 void
 observe_system(struct engine *e, struct system *s)
 {
-	if (e->draining || s->ctx == NULL || s->provider->observe == NULL)
+	const struct item *it;
+	struct look *l;
+	const char *key;
+	void *at;
+
+	if (!can_observe(e, s))
 		return;
-	if (s->observing)
+	if (s->observing) {
 		s->observe_again = true;
-	else
-		look_start(e, s);
+		return;
+	}
+	l = look_new(e, s);
+	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
+		if (it->system == s && it->observed != NULL)
+			look_add(l, it);
+	look_start(l);
+}
+
+void
+observe_suspects(struct engine *e, struct system *s)
+{
+	struct map *busy;
+	const struct item *it;
+	struct look *l;
+	const char *key;
+	void *at;
+
+	if (map_size(s->suspects) == 0 || s->observing || !can_observe(e, s))
+		return;
+	l = look_new(e, s);
+	busy = map_new(NULL);
+	for (at = NULL; map_next(s->suspects, &at, &key) != NULL;) {
+		it = item_find(e, key);
+		if (it == NULL || it->system != s)
+			continue;
+		if (it->state == OBJECT_BUSY)
+			map_set(busy, key, &mark);
+		else if (it->observed != NULL)
+			look_add(l, it);
+	}
+	map_free(s->suspects);
+	s->suspects = busy;
+	look_start(l);
 }
 
 void

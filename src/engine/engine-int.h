@@ -78,6 +78,8 @@ struct system {
 	bool		 is_up, told_down;
 	bool		 observing;	/* a look is under way */
 	bool		 observe_again;	/* it began too early for somebody */
+	struct map	*suspects;	/* keys of items to look at, when the look
+					 * is over or they are no longer in hand */
 	int		 failures;	/* in a row, over all items */
 	int64_t		 down_since_ms;	/* wall clock */
 	int64_t		 next_probe_ms;	/* monotonic */
@@ -218,6 +220,10 @@ void	 strays_replay(struct engine *, struct item *);
 void	 observe_start(struct engine *);
 /* One system; after the look that is under way, if one is. */
 void	 observe_system(struct engine *, struct system *);
+/* Somebody may have changed the item with this key, if there is one. */
+void	 suspect(struct system *, const char *key);
+/* Look at those that can be looked at now. */
+void	 observe_suspects(struct engine *, struct system *);
 
 /* rotate.c */
 void	 rotations_load(struct engine *);

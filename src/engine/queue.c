@@ -77,6 +77,7 @@ systems_open(struct engine *e, struct err *err)
 		s->latency_ms = -1;
 		if (providers[i]->open(&e->cfg.env, &s->ctx, err) == -1)
 			return err_prefix(err, "%s", providers[i]->name);
+		s->suspects = map_new(NULL);
 		if (s->ctx != NULL)
 			s->pool = pool_new(e->loop, providers[i]->name,
 			    providers[i]->concurrency < e->cfg.threads ?
@@ -97,6 +98,7 @@ systems_close(struct engine *e)
 			s->provider->close(s->ctx);
 		free(s->why);
 		free(s->last_error);
+		map_free(s->suspects);
 	}
 	free(e->systems);
 }
@@ -618,6 +620,7 @@ batch_done(struct job *job)
 	items_check(e);
 	for (size_t i = 0; i < b->n; i++)
 		news_take(e, b->tasks[i].key);
+	observe_suspects(e, b->system);
 	fault("engine.after-observed");
 	batch_free(b);
 }

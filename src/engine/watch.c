@@ -16,8 +16,9 @@
 #define PAUSE_MAX_MS	2000	/* its return is to be noticed within 2 s */
 
 struct heard {
-	char		*handle;
-	struct json	*event;		/* NULL: the stream is open */
+	enum { HEARD_READY, HEARD_EVENT, HEARD_LOOK } what;
+	char		*name;		/* the handle, or the key */
+	struct json	*event;
 	struct heard	*next;
 };
 
@@ -39,7 +40,7 @@ struct watcher {
 static void
 heard_free(struct heard *h)
 {
-	free(h->handle);
+	free(h->name);
 	json_free(h->event);
 	free(h);
 }
@@ -60,6 +61,27 @@ heard_take(struct watcher *w)
 }
 
 static void
+take(struct watcher *w, const struct heard *h)
+{
+	struct engine *e = w->engine;
+
+	switch (h->what) {
+	case HEARD_READY:
+		w->pause_ms = PAUSE_MIN_MS;
+		store_begin(e->store);
+		system_answer(e, w->system, true, 0, NULL);
+		observe_system(e, w->system);
+		break;
+	case HEARD_EVENT:
+		engine_event(e, h->name, h->event);
+		break;
+	case HEARD_LOOK:
+		suspect(w->system, h->name);
+		break;
+	}
+}
+
+static void
 take_all(void *arg)
 {
 	struct watcher *w = arg;
@@ -67,16 +89,10 @@ take_all(void *arg)
 
 	for (h = heard_take(w); h != NULL; h = next) {
 		next = h->next;
-		if (h->event != NULL) {
-			engine_event(w->engine, h->handle, h->event);
-		} else {
-			w->pause_ms = PAUSE_MIN_MS;
-			store_begin(w->engine->store);
-			system_answer(w->engine, w->system, true, 0, NULL);
-			observe_system(w->engine, w->system);
-		}
+		take(w, h);
 		heard_free(h);
 	}
+	observe_suspects(w->engine, w->system);
 }
 
 static void
@@ -107,13 +123,12 @@ watch_again(void *arg)
 /* --- in the watcher's thread ----------------------------------------------- */
 
 static void
-hear(struct watcher *w, const char *handle, struct json *event)
+hear(struct watcher *w, struct heard heard)
 {
 	struct heard *h = xcalloc(1, sizeof *h);
 	bool is_first;
 
-	h->handle = xstrdup(handle);
-	h->event = event;
+	*h = heard;
 	pthread_mutex_lock(&w->lock);
 	is_first = w->first == NULL;
 	*w->last = h;
@@ -126,13 +141,20 @@ hear(struct watcher *w, const char *handle, struct json *event)
 static void
 on_ready(void *arg)
 {
-	hear(arg, NULL, NULL);
+	hear(arg, (struct heard){ .what = HEARD_READY });
 }
 
 static void
 on_event(void *arg, const char *handle, struct json *event)
 {
-	hear(arg, handle, event);
+	hear(arg, (struct heard){ .what = HEARD_EVENT,
+	    .name = xstrdup(handle), .event = event });
+}
+
+static void
+on_look(void *arg, const char *key)
+{
+	hear(arg, (struct heard){ .what = HEARD_LOOK, .name = xstrdup(key) });
 }
 
 static bool
@@ -148,7 +170,7 @@ watch_run(struct job *job)
 {
 	struct watcher *w = (struct watcher *)job;
 	const struct watch watch = { .arg = w, .ready = on_ready,
-	    .event = on_event, .is_over = is_over, .over_fd = w->over[0] };
+	    .event = on_event, .look = on_look, .is_over = is_over, .over_fd = w->over[0] };
 
 	w->rc = w->system->provider->watch(w->system->ctx, &watch, &w->err);
 }

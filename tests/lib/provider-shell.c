@@ -402,6 +402,12 @@ on_event(void *arg, const char *handle, struct json *event)
 	hear(arg, pair);
 }
 
+static void
+on_look(void *arg, const char *key)
+{
+	hear(arg, json_string(key));
+}
+
 static bool
 is_over(void *arg)
 {
@@ -412,7 +418,8 @@ static void *
 listen_on(void *arg)
 {
 	struct shell *s = arg;
-	const struct watch w = { s, on_ready, on_event, is_over, s->over[0] };
+	const struct watch w = { s, on_ready, on_event, on_look, is_over,
+	    s->over[0] };
 	struct err e;
 
 	while (!is_over(s)) {

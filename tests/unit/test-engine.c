@@ -33,6 +33,7 @@ static bool is_down;			/* everything fails with ERR_RETRY */
 static bool is_restless;		/* what is made is never as told */
 static int slow_ms;			/* how long each call takes */
 static char lost_key[128];		/* observe() says it is gone */
+static const struct watch *told_by;	/* while the engine listens */
 
 static void
 note(const char *verb, const char *key)
@@ -159,9 +160,27 @@ prov_observe(void *ctx, const struct observe_item *items, size_t n,
     void (*changed)(void *, const char *, struct json *), void *arg,
     struct err *err)
 {
+	char many[24];
+
+	snprintf(many, sizeof many, "%zu", n);
+	note("look", n == 1 ? items[0].key : many);
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(items[i].key, lost_key) == 0)
 			changed(arg, items[i].key, NULL);
+	return 0;
+}
+
+static int
+prov_watch(void *ctx, const struct watch *w, struct err *err)
+{
+	pthread_mutex_lock(&lock);
+	told_by = w;
+	pthread_mutex_unlock(&lock);
+	while (!w->is_over(w->arg))
+		usleep(1000);
+	pthread_mutex_lock(&lock);
+	told_by = NULL;
+	pthread_mutex_unlock(&lock);
 	return 0;
 }
 
@@ -180,7 +199,7 @@ static const struct object_kind obj_kinds[] = {
 };
 const struct provider obedient = { .name = "matrix", .concurrency = 4,
     .kinds = obj_kinds, .open = obedient_open, .close = obedient_close,
-    .observe = prov_observe, .query = prov_query };
+    .observe = prov_observe, .watch = prov_watch, .query = prov_query };
 
 /* --- a house to test in --------------------------------------------------- */
 
@@ -593,6 +612,71 @@ test_drift_by_looking(void **state)
 	assert_true(wait_for(h, had_drift));
 	assert_string_equal(h->drift_by, "");
 	assert_int_equal(calls_n("ensure"), 1);
+}
+
+static bool
+listens(struct house *h)
+{
+	bool does;
+
+	pthread_mutex_lock(&lock);
+	does = told_by != NULL;
+	pthread_mutex_unlock(&lock);
+	return does;
+}
+
+static bool
+has_looked(struct house *h)
+{
+	return calls_n("look") > 0 && engine_is_idle(h->engine);
+}
+
+/* Only what is named is looked at. */
+static void
+test_looks_where_it_is_told(void **state)
+{
+	struct house *h = *state;
+
+	apply(h, WORKER("ann"), NULL, NULL);
+	assert_true(wait_for(h, all_settled));
+	assert_true(wait_for(h, listens));
+	calls_forget();
+	told_by->look(told_by->arg, "file:agents/ann/SOUL.md");
+	told_by->look(told_by->arg, "file:agents/nobody/SOUL.md");
+	told_by->look(told_by->arg, "file:agents/ann/SOUL.md");
+	assert_true(wait_for(h, has_looked));
+	assert_int_equal(calls_n("look"), 1);
+	assert_int_equal(call_index("look", "file:agents/ann/SOUL.md"), 0);
+	assert_int_equal(h->drifts, 0);
+	str_copy(lost_key, "file:agents/ann/SOUL.md", sizeof lost_key);
+	told_by->look(told_by->arg, "file:agents/ann/SOUL.md");
+	assert_true(wait_for(h, had_drift));
+	assert_string_equal(h->drift_key, "file:agents/ann/SOUL.md");
+	assert_int_equal(calls_n("ensure"), 1);
+}
+
+static bool
+has_begun(struct house *h)
+{
+	return call_index("ensure", "file:agents/ann/SOUL.md") >= 0;
+}
+
+/* What is in hand is looked at when it is back. */
+static void
+test_looks_after_what_is_in_hand(void **state)
+{
+	struct house *h = *state;
+	static const char key[] = "file:agents/ann/SOUL.md";
+
+	assert_true(wait_for(h, listens));
+	apply(h, WORKER("ann"), NULL, NULL);
+	slow_ms = 40;
+	assert_true(wait_for(h, has_begun));
+	told_by->look(told_by->arg, key);
+	assert_true(wait_for(h, all_settled));
+	assert_true(wait_for(h, has_looked));
+	assert_true(call_index("look", key) > call_index("ensure", key));
+	assert_int_equal(calls_n("look"), 1);
 }
 
 static void
@@ -1153,6 +1237,8 @@ main(void)
 		T(test_outage_is_told_once_and_healed),
 		T(test_drift_by_event),
 		T(test_drift_by_looking),
+		T(test_looks_where_it_is_told),
+		T(test_looks_after_what_is_in_hand),
 		T(test_fight_backs_off),
 		T(test_event_before_its_room),
 		T(test_restart_goes_on),

@@ -11,6 +11,10 @@
  * A version is inode, size and time of the last change, which only the kernel
  * sets.  Between the look at it and the rename lies a moment in which an
  * agent's own write is lost: a file system has no better promise.
+ *
+ * What others do is heard of and looked at, file by file.  What we do ourselves is
+ * heard as well: it is kept in mind as we left it until then, and costs no more
+ * than one look of the listening thread.
  */
 #include "inotify.h"
 #include "provider-int.h"
@@ -19,6 +23,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +39,9 @@ struct directory_ctx {
 	struct storage	 storage;	/* first */
 	char		*root;
 	struct file_watch *watch;
+	pthread_mutex_t	 lock;
+	struct map	*written;	/* path -> version as we left it, until
+					 * that is heard; guarded by lock */
 };
 
 /* --- paths -------------------------------------------------------------- */
@@ -417,18 +425,35 @@ put_in_place(int dir, const char *temp, const char *name, const char *path,
 	return 0;
 }
 
-/* From now on what somebody else does to it is heard. */
-static void
+/* From now on what somebody does to it is heard; false: it is not. */
+static bool
 listen_for(const struct directory_ctx *c, const char *path)
 {
 	const char *slash = strrchr(path, '/');
+	bool is_heard;
 	char *dir;
 
 	if (slash == NULL)
-		return;
+		return false;
 	dir = xasprintf("%s/%.*s", c->root, (int)(slash - path), path);
-	file_watch_add(c->watch, dir, slash + 1);
+	is_heard = file_watch_add(c->watch, dir, slash + 1);
 	free(dir);
+	return is_heard;
+}
+
+static void
+directory_listen(void *arg, const char *path)
+{
+	listen_for(arg, path);
+}
+
+/* Heard of will be a file that is as we left it. */
+static void
+note_written(struct directory_ctx *c, const char *path, const char *version)
+{
+	pthread_mutex_lock(&c->lock);
+	map_set(c->written, path, xstrdup(version));
+	pthread_mutex_unlock(&c->lock);
 }
 
 static int
@@ -436,11 +461,12 @@ directory_put(void *arg, const char *path, const void *data, size_t len,
     int mode, enum storage_if cond, const char *version,
     struct storage_stat *out, struct err *e)
 {
-	const struct directory_ctx *c = arg;
+	struct directory_ctx *c = arg;
 	struct strv parts = {0};
 	const char *name;
 	char *temp = NULL;
 	struct stat st;
+	bool is_heard;
 	int dir, rv = -1;
 
 	dir = open_place(c, path, true, &parts, e);
@@ -455,17 +481,20 @@ directory_put(void *arg, const char *path, const void *data, size_t len,
 	rv = write_temp(dir, temp, path, data, len, mode, e);
 	if (rv == -1)
 		goto out;
+	is_heard = listen_for(c, path);
 	rv = put_in_place(dir, temp, name, path, cond, version, e);
 	if (rv != 0) {
 		unlinkat(dir, temp, 0);
 		goto out;
 	}
-	fsync(dir);	/* the name is durable, too */
-	listen_for(c, path);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 		rv = os_error(e, path, "look");
-	else
+	else {
 		fill_stat(&st, out);
+		if (is_heard)
+			note_written(c, path, out->version);
+	}
+	fsync(dir);	/* the name is durable, too */
 out:
 	if (dir != -1)
 		close(dir);
@@ -643,6 +672,7 @@ static const struct storage_ops ops = {
 	.remove = directory_remove,
 	.list = directory_list,
 	.stat = directory_stat,
+	.listen = directory_listen,
 	.make_tree = directory_make_tree,
 	.drop_tree = directory_drop_tree,
 };
@@ -683,6 +713,8 @@ directory_open(const struct provider_env *env, void **ctx, struct err *e)
 	}
 	close(fd);
 	c->watch = file_watch_new();
+	pthread_mutex_init(&c->lock, NULL);
+	c->written = map_new(free);
 	storage_init(&c->storage, &ops, env);
 	*ctx = c;
 	return 0;
@@ -697,30 +729,69 @@ directory_close(void *arg)
 		return;
 	storage_release(&c->storage);
 	file_watch_free(c->watch);
+	map_free(c->written);
+	pthread_mutex_destroy(&c->lock);
 	free(c->root);
 	free(c);
 }
 
-/* Also of what was written before we were started. */
-static int
-directory_observe(void *arg, const struct observe_item *items, size_t n,
-    void (*changed)(void *arg, const char *key, struct json *observed),
-    void *changed_arg, struct err *e)
-{
-	static const char file[] = "file:";
+struct listening {
+	struct directory_ctx	*c;
+	const struct watch	*watch;
+};
 
-	for (size_t i = 0; i < n; i++)
-		if (str_starts(items[i].key, file))
-			listen_for(arg, items[i].key + strlen(file));
-	return storage_observe(arg, items, n, changed, changed_arg, e);
+/* Is this file as we left it?  Asked once: what comes later is news. */
+static bool
+is_written(struct directory_ctx *c, const char *path)
+{
+	struct storage_stat now;
+	struct err ignored;
+	bool is_same;
+	char *version;
+
+	pthread_mutex_lock(&c->lock);
+	version = map_take(c->written, path);
+	pthread_mutex_unlock(&c->lock);
+	is_same = version != NULL &&
+	    directory_stat(c, path, &now, &ignored) == 0 &&
+	    strcmp(version, now.version) == 0;
+	free(version);
+	return is_same;
+}
+
+/* paths are absolute, all below the root; NULL: look at all. */
+static void
+on_heard(void *arg, const struct strv *paths)
+{
+	const struct listening *l = arg;
+	const struct watch *w = l->watch;
+	struct strv keys = {0};
+	const char *path;
+
+	if (paths == NULL) {
+		pthread_mutex_lock(&l->c->lock);
+		map_free(l->c->written);
+		l->c->written = map_new(free);
+		pthread_mutex_unlock(&l->c->lock);
+		w->ready(w->arg);
+		return;
+	}
+	for (size_t i = 0; i < paths->n; i++) {
+		path = paths->v[i] + strlen(l->c->root) + 1;
+		if (!is_written(l->c, path))
+			storage_keys(path, &keys);
+	}
+	for (size_t i = 0; i < keys.n; i++)
+		w->look(w->arg, keys.v[i]);
+	strv_release(&keys);
 }
 
 static int
 directory_watch(void *arg, const struct watch *w, struct err *e)
 {
-	const struct directory_ctx *c = arg;
+	struct listening l = { arg, w };
 
-	return file_watch_run(c->watch, w, e);
+	return file_watch_run(l.c->watch, w, on_heard, &l, e);
 }
 
 static const struct object_kind kinds[] = {
@@ -734,7 +805,7 @@ const struct provider provider_directory = {
 	.kinds = kinds,
 	.open = directory_open,
 	.close = directory_close,
-	.observe = directory_observe,
+	.observe = storage_observe,
 	.watch = directory_watch,
 	.query = storage_query,
 };

@@ -904,13 +904,22 @@ envoy_close(void *arg)
 	free(c);
 }
 
+static void
+on_heard(void *arg, const struct strv *paths)
+{
+	const struct watch *w = arg;
+
+	(void)paths;
+	w->ready(w->arg);
+}
+
 /* Its files are all there is to it: who edits one is heard at once. */
 static int
 envoy_watch(void *arg, const struct watch *w, struct err *e)
 {
 	const struct envoy *c = arg;
 
-	return file_watch_run(c->watch, w, e);
+	return file_watch_run(c->watch, w, on_heard, (void *)(uintptr_t)w, e);
 }
 
 static int

@@ -296,6 +296,9 @@ storage_file_ensure(void *ctx, const struct work *w, struct outcome *out,
 
 	if (path_check(path, e) == -1)
 		goto out;
+	/* Before it is read: nothing may be put there and read by others. */
+	if (s->ops->listen != NULL)
+		s->ops->listen(s, path);
 	for (tries = 0, rv = 1; rv == 1 && tries < TRIES; tries++) {
 		memset(&c, 0, sizeof(c));
 		if (!(is_new && tries == 0) &&

@@ -64,6 +64,26 @@ storage_split(const char *path, struct strv *parts)
 	}
 }
 
+/* "agents/alice/SOUL.md": a file, or one of a tree, or of what alice was given. */
+void
+storage_keys(const char *path, struct strv *keys)
+{
+	static const char agents[] = "agents/";
+	const char *name, *end, *slash;
+
+	strv_addf(keys, "file:%s", path);
+	for (slash = strchr(path, '/'); slash != NULL;
+	    slash = strchr(slash + 1, '/'))
+		strv_addf(keys, "tree:%.*s", (int)(slash - path), path);
+	if (!str_starts(path, agents))
+		return;
+	name = path + strlen(agents);
+	if ((end = strchr(name, '/')) == NULL)
+		return;
+	strv_addf(keys, "skills:%.*s", (int)(end - name), name);
+	strv_addf(keys, "package:%.*s", (int)(end - name), name);
+}
+
 int
 path_check(const char *path, struct err *e)
 {
@@ -151,6 +171,8 @@ look_each(struct storage *s, struct look *l, struct err *e)
 	void *it;
 
 	for (it = NULL; (seen = map_next(l->paths, &it, &path)) != NULL;) {
+		if (s->ops->listen != NULL)
+			s->ops->listen(s, path);
 		if (s->ops->stat(s, path, &seen->st, &why) == 0)
 			seen->is_there = true;
 		else if (why.kind != ERR_NOTFOUND) {

@@ -51,6 +51,9 @@ struct storage_ops {
 	/* One, where that is cheaper than a list; or NULL.  ERR_NOTFOUND. */
 	int	(*stat)(void *ctx, const char *path, struct storage_stat *,
 		    struct err *);
+	/* From now on what others do to this file is heard of, and struct
+	 * provider.watch tells; or NULL. */
+	void	(*listen)(void *ctx, const char *path);
 	/* A directory to live in, where there are such things; or NULL.  1 when
 	 * it was made. */
 	int	(*make_tree)(void *ctx, const char *path, int mode,
@@ -77,7 +80,10 @@ void	storage_release(struct storage *);
 
 /* "a/b/c" into its parts; false unless it is relative, plain and short: then
  * it is nothing that we read or write. */
-bool	storage_split(const char *path, struct strv *parts);
+bool	 storage_split(const char *path, struct strv *parts);
+/* Pure.  Added: keys of all objects that this file may be a part of, whether or
+ * not there are such. */
+void	 storage_keys(const char *path, struct strv *keys);
 
 /* Rows for the kind tables of providers.  In a batch only removal is one call;
  * several files are written by as many threads. */

@@ -4,8 +4,10 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "hiclaw/clock.h"
 #include "hiclaw/provider.h"
 
 struct place {
@@ -671,6 +674,302 @@ test_tree_link(void **state)
 	free(outside);
 }
 
+/* --- hearing -------------------------------------------------------------- */
+
+#define PATIENCE_MS	5000
+
+struct ear {
+	struct place	*t;
+	pthread_t	 thread;
+	atomic_bool	 is_over;
+	int		 over[2];
+	pthread_mutex_t	 lock;
+	struct strv	 keys;		/* to look at; guarded by lock */
+	int		 all;		/* times all was; likewise */
+	atomic_int	 busy;		/* while it waits for the lock */
+};
+
+static void
+ear_ready(void *arg)
+{
+	struct ear *ear = arg;
+
+	pthread_mutex_lock(&ear->lock);
+	ear->all++;
+	pthread_mutex_unlock(&ear->lock);
+}
+
+static void
+ear_look(void *arg, const char *key)
+{
+	struct ear *ear = arg;
+
+	atomic_fetch_add(&ear->busy, 1);
+	pthread_mutex_lock(&ear->lock);
+	strv_add(&ear->keys, key);
+	pthread_mutex_unlock(&ear->lock);
+	atomic_fetch_sub(&ear->busy, 1);
+}
+
+static bool
+ear_is_over(void *arg)
+{
+	return atomic_load(&((struct ear *)arg)->is_over);
+}
+
+static void *
+ear_run(void *arg)
+{
+	struct ear *ear = arg;
+	const struct watch w = { .arg = ear, .ready = ear_ready,
+	    .look = ear_look, .is_over = ear_is_over,
+	    .over_fd = ear->over[0] };
+	struct err e;
+
+	assert_int_equal(ear->t->p->watch(ear->t->ctx, &w, &e), 0);
+	return NULL;
+}
+
+static bool
+was_heard(struct ear *ear, const char *key)
+{
+	bool was;
+
+	pthread_mutex_lock(&ear->lock);
+	was = key == NULL ? ear->all > 0 : strv_has(&ear->keys, key);
+	pthread_mutex_unlock(&ear->lock);
+	return was;
+}
+
+/* That this is to be looked at; NULL: all. */
+static void
+expect_heard(struct ear *ear, const char *key)
+{
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+
+	while (!was_heard(ear, key)) {
+		if (clock_mono_ms() > until)
+			fail_msg("%s was not heard", key == NULL ? "all" : key);
+		usleep(2000);
+	}
+}
+
+static void
+forget_heard(struct ear *ear)
+{
+	pthread_mutex_lock(&ear->lock);
+	strv_release(&ear->keys);
+	ear->all = 0;
+	pthread_mutex_unlock(&ear->lock);
+}
+
+static void
+ear_open(struct ear *ear, struct place *t)
+{
+	*ear = (struct ear){ .t = t };
+	pthread_mutex_init(&ear->lock, NULL);
+	assert_int_equal(pipe(ear->over), 0);
+	assert_int_equal(pthread_create(&ear->thread, NULL, ear_run, ear), 0);
+	expect_heard(ear, NULL);
+	forget_heard(ear);
+}
+
+static void
+ear_close(struct ear *ear)
+{
+	atomic_store(&ear->is_over, true);
+	close(ear->over[1]);
+	pthread_join(ear->thread, NULL);
+	close(ear->over[0]);
+	strv_release(&ear->keys);
+	pthread_mutex_destroy(&ear->lock);
+}
+
+/* What is done to this file is heard after all that was done before. */
+#define LAST	"agents/zoe/SOUL.md"
+
+static void
+expect_last(struct ear *ear)
+{
+	put(ear->t, LAST, "somebody's");
+	expect_heard(ear, "file:" LAST);
+}
+
+static void
+move(const struct place *t, const char *from, const char *to)
+{
+	char *a = at(t, from), *b = at(t, to);
+
+	assert_int_equal(rename(a, b), 0);
+	free(a);
+	free(b);
+}
+
+/* Only what others do to a file is news, and of that one only. */
+static void
+test_hears_others(void **state)
+{
+	struct place *t = *state;
+	struct ear ear;
+	struct err e = {0};
+	char *p = at(t, SOUL);
+
+	ear_open(&ear, t);
+	assert_int_equal(ensure(t, SOUL, "0600", "one", "written", NULL, &e), 0);
+	assert_int_equal(ensure(t, SOUL, "0600", "two", "rewritten", NULL, &e),
+	    0);
+	assert_int_equal(ensure(t, LAST, "0600", "z", "written", NULL, &e), 0);
+	put(t, "agents/alice/notes", "the agent's own");
+	expect_last(&ear);
+	assert_false(was_heard(&ear, "file:" SOUL));
+	assert_false(was_heard(&ear, "file:agents/alice/notes"));
+	assert_false(was_heard(&ear, NULL));
+	/* Ours is over once it was heard: the same file touched is news. */
+	assert_int_equal(chmod(p, 0640), 0);
+	expect_heard(&ear, "file:" SOUL);
+	assert_true(was_heard(&ear, "tree:agents/alice"));
+	assert_true(was_heard(&ear, "skills:alice"));
+	assert_true(was_heard(&ear, "package:alice"));
+	forget_heard(&ear);
+	assert_int_equal(unlink(p), 0);
+	expect_heard(&ear, "file:" SOUL);
+	assert_false(was_heard(&ear, "file:" LAST));
+	ear_close(&ear);
+	free(p);
+}
+
+/* Written over before the word of our own writing is here. */
+static void
+test_hears_who_was_quicker(void **state)
+{
+	struct place *t = *state;
+	struct ear ear;
+	struct err e = {0};
+
+	ear_open(&ear, t);
+	assert_int_equal(ensure(t, SOUL, "0600", "one", "written", NULL, &e), 0);
+	put(t, SOUL, "two");
+	expect_heard(&ear, "file:" SOUL);
+	ear_close(&ear);
+}
+
+/* What was written before we listened is listened for once it is looked at, or
+ * found to be as it should. */
+static void
+test_hears_what_was_there(void **state)
+{
+	struct place *t = *state;
+	struct json *o = json_must("{\"path\":\"agents/a\",\"mode\":"
+	    "\"0700\",\"keep\":[\"agents/a/x/.keep\"]}");
+	struct observe_item item = { "tree:agents/a", NULL };
+	struct seen s = {0};
+	struct ear ear;
+	struct err e = {0};
+	char *text = json_canonical(o), *p = at(t, SOUL);
+
+	make_dir(t, "agents");
+	make_dir(t, "agents/alice");
+	make_dir(t, "agents/a");
+	make_dir(t, "agents/a/x");
+	put(t, SOUL, "one");
+	put(t, "agents/a/x/.keep", "");
+	assert_int_equal(chmod(p, 0600), 0);
+	ear_open(&ear, t);
+	assert_int_equal(ensure(t, SOUL, "0600", "one", "", NULL, &e), 0);
+	put(t, SOUL, "two");
+	expect_heard(&ear, "file:" SOUL);
+	item.observed = text;
+	assert_int_equal(t->p->observe(t->ctx, &item, 1, on_changed, &s, &e), 0);
+	put(t, "agents/a/x/.keep", "two");
+	expect_heard(&ear, "tree:agents/a");
+	ear_close(&ear);
+	json_free(s.observed);
+	json_free(o);
+	free(text);
+	free(p);
+}
+
+/* A directory that goes takes what is below it along; back, it is heard again. */
+static void
+test_hears_directories(void **state)
+{
+	static const char deep[] = "agents/alice/config/mcporter.json";
+	struct place *t = *state;
+	struct ear ear;
+	struct err e = {0};
+	char *cmd = xasprintf("rm -r '%s/agents/alice'", t->root);
+
+	ear_open(&ear, t);
+	assert_int_equal(ensure(t, LAST, "0600", "z", "written", NULL, &e), 0);
+	assert_int_equal(ensure(t, SOUL, "0600", "one", "written", NULL, &e), 0);
+	assert_int_equal(ensure(t, deep, "0600", "{}", "written", NULL, &e), 0);
+	expect_last(&ear);
+	forget_heard(&ear);
+	move(t, "agents/alice", "agents/alice.old");
+	expect_heard(&ear, "file:" SOUL);
+	expect_heard(&ear, "file:agents/alice/config/mcporter.json");
+	assert_false(was_heard(&ear, "file:" LAST));
+	forget_heard(&ear);
+	/* Where it is now it is nobody's. */
+	put(t, "agents/alice.old/SOUL.md", "copy");
+	expect_last(&ear);
+	assert_false(was_heard(&ear, "file:" SOUL));
+	forget_heard(&ear);
+	move(t, "agents/alice.old", "agents/alice");
+	expect_heard(&ear, "file:" SOUL);
+	expect_heard(&ear, "file:agents/alice/config/mcporter.json");
+	forget_heard(&ear);
+	put(t, SOUL, "two");
+	expect_heard(&ear, "file:" SOUL);
+	forget_heard(&ear);
+	assert_int_equal(system(cmd), 0);
+	expect_heard(&ear, "file:agents/alice/config/mcporter.json");
+	/* We make it anew ourselves, at once. */
+	assert_int_equal(ensure(t, deep, "0600", "{}", "written", NULL, &e), 0);
+	expect_last(&ear);
+	forget_heard(&ear);
+	put(t, deep, "two");
+	expect_heard(&ear, "file:agents/alice/config/mcporter.json");
+	ear_close(&ear);
+	free(cmd);
+}
+
+/* More than the kernel keeps for us: then anything may have happened. */
+static void
+test_hears_too_much(void **state)
+{
+	struct place *t = *state;
+	struct ear ear;
+	struct err e = {0};
+	FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+	long max = 0;
+
+	if (f == NULL || fscanf(f, "%ld", &max) != 1 || max > 100000)
+		skip();
+	fclose(f);
+	ear_open(&ear, t);
+	assert_int_equal(ensure(t, SOUL, "0600", "one", "written", NULL, &e), 0);
+	assert_int_equal(ensure(t, LAST, "0600", "z", "written", NULL, &e), 0);
+	expect_last(&ear);
+	pthread_mutex_lock(&ear.lock);
+	put(t, SOUL, "two");
+	while (atomic_load(&ear.busy) == 0)
+		usleep(1000);
+	for (long i = 0; i < max / 2 + 10; i++) {
+		put(t, SOUL, "three");
+		put(t, LAST, "three");
+	}
+	pthread_mutex_unlock(&ear.lock);
+	expect_heard(&ear, NULL);
+	/* And it goes on. */
+	forget_heard(&ear);
+	put(t, SOUL, "four");
+	expect_heard(&ear, "file:" SOUL);
+	ear_close(&ear);
+}
+
+/* --- questions ------------------------------------------------------------ */
+
 static char *
 ask(struct place *t, const char *question, struct err *e)
 {
@@ -850,6 +1149,11 @@ main(void)
 		IN_PLACE(test_secret),
 		IN_PLACE(test_tree),
 		IN_PLACE(test_tree_link),
+		IN_PLACE(test_hears_others),
+		IN_PLACE(test_hears_who_was_quicker),
+		IN_PLACE(test_hears_what_was_there),
+		IN_PLACE(test_hears_directories),
+		IN_PLACE(test_hears_too_much),
 		IN_PLACE(test_query),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_resolve),

@@ -553,6 +553,35 @@ test_cache(void **state)
 	pthread_mutex_destroy(&a.lock);
 }
 
+/* What is looked at when something happens to a file: all it may be part of. */
+static void
+test_keys(void **state)
+{
+	static const struct { const char *path, *keys; } table[] = {
+		{ "x", "file:x" },
+		{ "agents/alice/SOUL.md", "file:agents/alice/SOUL.md "
+		    "tree:agents tree:agents/alice skills:alice package:alice" },
+		{ "agents/alice/a/b", "file:agents/alice/a/b tree:agents "
+		    "tree:agents/alice tree:agents/alice/a skills:alice "
+		    "package:alice" },
+		{ "agents/README", "file:agents/README tree:agents" },
+		{ "teams/x/.keep", "file:teams/x/.keep tree:teams "
+		    "tree:teams/x" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < NELEM(table); i++) {
+		struct strv keys = {0};
+		char *text;
+
+		storage_keys(table[i].path, &keys);
+		text = strv_join(&keys, " ");
+		assert_string_equal(text, table[i].keys);
+		free(text);
+		strv_release(&keys);
+	}
+}
+
 int
 main(void)
 {
@@ -566,6 +595,7 @@ main(void)
 		ON(test_tree_batches),
 		ON(test_package_interrupted),
 		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

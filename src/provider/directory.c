@@ -234,33 +234,81 @@ out:
 	return rv;
 }
 
+/* What is called so in this directory. */
 static int
-directory_stat(void *arg, const char *path, struct storage_stat *out,
+stat_at(int dir, const char *name, const char *path, struct storage_seen *out,
     struct err *e)
 {
-	const struct directory_ctx *c = arg;
-	struct strv parts = {0};
 	struct stat st;
-	int dir, rv = -1;
 
-	dir = open_place(c, path, false, &parts, e);
-	if (dir == -1)
-		goto out;
-	if (fstatat(dir, parts.v[parts.n - 1], &st,
-	    AT_SYMLINK_NOFOLLOW) == -1) {
-		if (is_absence())
-			not_there(path, e);
-		else
-			os_error(e, path, "look");
-	} else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		not_there(path, e);
-	else {
-		fill_stat(&st, out);
-		rv = 0;
+	out->is_there = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!out->is_there)
+		return is_absence() ? 0 : os_error(e, path, "look");
+	out->is_there = S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+	fill_stat(&st, &out->st);
+	return 0;
+}
+
+/* The directories that lead to the path that was looked at last. */
+struct descent {
+	int		 fds[WALK_DEPTH];	/* the root is the first */
+	size_t		 ends[WALK_DEPTH];	/* of their names in path */
+	size_t		 n;
+	const char	*path;
+};
+
+/*
+ * Down to the directory of this path, from the last one that it shares with the
+ * path before.  Its name in there; NULL, and errno, when there is no way.
+ */
+static const char *
+descend(const struct directory_ctx *c, struct descent *d, const char *path)
+{
+	const char *at, *slash;
+	char *name;
+	int fd, saved;
+
+	while (d->n > 1 &&
+	    strncmp(d->path, path, d->ends[d->n - 1]) != 0)
+		close(d->fds[--d->n]);
+	d->path = path;
+	if (d->n == 0) {
+		if ((fd = open_root(c, false)) == -1)
+			return NULL;
+		d->fds[d->n++] = fd;
 	}
-	close(dir);
-out:
-	strv_release(&parts);
+	for (at = path + d->ends[d->n - 1]; (slash = strchr(at, '/')) != NULL;
+	    at = slash + 1) {
+		name = xstrndup(at, (size_t)(slash - at));
+		fd = open_dir(d->fds[d->n - 1], name, false);
+		saved = errno;
+		free(name);
+		errno = saved;
+		if (fd == -1)
+			return NULL;
+		d->fds[d->n] = fd;
+		d->ends[d->n++] = (size_t)(slash - path) + 1;
+	}
+	return at;
+}
+
+static int
+directory_look(void *arg, struct storage_seen *v, size_t n, struct err *e)
+{
+	const struct directory_ctx *c = arg;
+	struct descent d = {0};
+	const char *name;
+	int rv = 0;
+
+	for (size_t i = 0; rv == 0 && i < n; i++) {
+		name = descend(c, &d, v[i].path);
+		if (name != NULL)
+			rv = stat_at(d.fds[d.n - 1], name, v[i].path, &v[i], e);
+		else if (!is_absence())
+			rv = os_error(e, v[i].path, "open");
+	}
+	while (d.n > 0)
+		close(d.fds[--d.n]);
 	return rv;
 }
 
@@ -671,7 +719,7 @@ static const struct storage_ops ops = {
 	.put = directory_put,
 	.remove = directory_remove,
 	.list = directory_list,
-	.stat = directory_stat,
+	.look = directory_look,
 	.listen = directory_listen,
 	.make_tree = directory_make_tree,
 	.drop_tree = directory_drop_tree,
@@ -744,18 +792,19 @@ struct listening {
 static bool
 is_written(struct directory_ctx *c, const char *path)
 {
-	struct storage_stat now;
+	struct storage_seen now = { .path = xstrdup(path) };
 	struct err ignored;
-	bool is_same;
 	char *version;
+	bool is_same;
 
 	pthread_mutex_lock(&c->lock);
 	version = map_take(c->written, path);
 	pthread_mutex_unlock(&c->lock);
-	is_same = version != NULL &&
-	    directory_stat(c, path, &now, &ignored) == 0 &&
-	    strcmp(version, now.version) == 0;
+	if (version != NULL && directory_look(c, &now, 1, &ignored) == -1)
+		now.is_there = false;
+	is_same = now.is_there && str_equal(version, now.st.version);
 	free(version);
+	free(now.path);
 	return is_same;
 }
 

@@ -416,35 +416,24 @@ file_judge(struct storage *s, const struct json *observed,
 	const struct storage_stat *found;
 	struct storage_stat st;
 	char hash[SHA256_HEX];
-	struct json *form;
 
 	if (path == NULL)
 		return 0;
 	found = look_find(l, path);
-	if (found == NULL || found->is_tree) {
-		*is_changed = true;
+	*is_changed = found == NULL || found->is_tree;
+	/* Gone; or a seed, which is there; or the same to the last bit. */
+	if (*is_changed || json_str(observed, "source") == NULL ||
+	    str_equal(found->version, json_str(observed, "version")))
 		return 0;
-	}
 	st = *found;
-	form = json_copy(observed);
-	if (str_equal(st.version, json_str(observed, "version")) ||
-	    json_str(observed, "source") == NULL)
-		;	/* the same, or a seed, which is there */
-	else if (read_hash(s, path, &st, hash, e) == -1) {
-		json_free(form);
-		if (e->kind != ERR_NOTFOUND)
-			return -1;
-		*is_changed = true;	/* gone between list and get */
-		return 0;
-	} else {
-		json_set_str(form, "sha256", hash);
-		json_set_str(form, "version", st.version);
-		json_set_int(form, "size", (int64_t)st.size);
-	}
-	if (json_str(observed, "source") != NULL)
-		set_mode(form, &st);
-	*is_changed = !json_equal(form, observed);
-	*now = form;
+	*is_changed = true;
+	if (read_hash(s, path, &st, hash, e) == -1)	/* gone meanwhile? */
+		return e->kind == ERR_NOTFOUND ? 0 : -1;
+	*now = json_copy(observed);
+	json_set_str(*now, "sha256", hash);
+	json_set_str(*now, "version", st.version);
+	json_set_int(*now, "size", (int64_t)st.size);
+	set_mode(*now, &st);
 	return 0;
 }
 

@@ -469,34 +469,44 @@ skills_paths(const struct json *observed, struct strv *out)
 			    json_key(v));
 }
 
+/* A file that is no longer as we left it; the form is copied for the first. */
+static void
+spoil(const struct json *observed, const struct json *skill, const char *file,
+    struct json **now)
+{
+	struct json *skills;
+
+	if (*now == NULL)
+		*now = json_copy(observed);
+	skills = json_get(*now, "skills");
+	json_set_str(json_get(json_get(skills, json_key(skill)), "files"),
+	    file, "");
+}
+
 static int
 skills_judge(struct storage *s, const struct json *observed,
     const struct look *l, struct json **now, bool *is_changed, struct err *e)
 {
-	const char *root = json_strd(observed, "path", "");
+	const char *root = json_strd(observed, "path", ""), *version;
 	const struct storage_stat *st;
 	const struct json *sk, *v;
-	struct json *form = json_copy(observed), *files;
 	char *path;
 
 	(void)s, (void)e;
 	for (sk = json_first(json_get(observed, "skills")); sk != NULL;
-	    sk = json_next(sk)) {
-		files = json_get(json_get(json_get(form, "skills"),
-		    json_key(sk)), "files");
+	    sk = json_next(sk))
 		for (v = json_first(json_get(sk, "files")); v != NULL;
 		    v = json_next(v)) {
 			path = xasprintf("%s/%s/%s", root, json_key(sk),
 			    json_key(v));
 			st = look_find(l, path);
-			if (st == NULL ||
-			    !str_equal(st->version, json_value_str(v)))
-				json_set_str(files, json_key(v), "");
 			free(path);
+			version = json_value_str(v);
+			if ((st == NULL || !str_equal(st->version, version)) &&
+			    !str_equal(version, ""))
+				spoil(observed, sk, json_key(v), now);
 		}
-	}
-	*is_changed = !json_equal(form, observed);
-	*now = form;
+	*is_changed = *now != NULL;
 	return 0;
 }
 

@@ -131,11 +131,10 @@ remove_all(struct storage *s, const struct strv *paths, struct err *e)
 
 /* --- looking -------------------------------------------------------------- */
 
-struct seen {
-	bool		    is_there;
-	struct storage_stat st;
+struct look {
+	struct storage_seen *v;		/* by path, each once */
+	size_t		 n;
 };
-struct look { struct map *paths; };	/* path -> struct seen */
 
 static const struct look_kind *const look_kinds[] = {
 	&look_tree, &look_file, &look_skills, &look_package
@@ -154,10 +153,23 @@ look_kind_of(const char *key)
 	return NULL;
 }
 
+static int
+seen_cmp(const void *path, const void *seen)
+{
+	return strcmp(path, ((const struct storage_seen *)seen)->path);
+}
+
+static struct storage_seen *
+look_seen(const struct look *l, const char *path)
+{
+	return l->n == 0 ? NULL :
+	    bsearch(path, l->v, l->n, sizeof *l->v, seen_cmp);
+}
+
 const struct storage_stat *
 look_find(const struct look *l, const char *path)
 {
-	const struct seen *seen = map_find(l->paths, path);
+	const struct storage_seen *seen = look_seen(l, path);
 
 	return seen != NULL && seen->is_there ? &seen->st : NULL;
 }
@@ -165,22 +177,9 @@ look_find(const struct look *l, const char *path)
 static int
 look_each(struct storage *s, struct look *l, struct err *e)
 {
-	struct seen *seen;
-	const char *path;
-	struct err why;
-	void *it;
-
-	for (it = NULL; (seen = map_next(l->paths, &it, &path)) != NULL;) {
-		if (s->ops->listen != NULL)
-			s->ops->listen(s, path);
-		if (s->ops->stat(s, path, &seen->st, &why) == 0)
-			seen->is_there = true;
-		else if (why.kind != ERR_NOTFOUND) {
-			*e = why;
-			return -1;
-		}
-	}
-	return 0;
+	for (size_t i = 0; s->ops->listen != NULL && i < l->n; i++)
+		s->ops->listen(s, l->v[i].path);
+	return s->ops->look(s, l->v, l->n, e);
 }
 
 struct range { struct look *look; const char *last; };
@@ -189,7 +188,7 @@ static int
 on_listed(void *arg, const char *path, const struct storage_stat *st)
 {
 	struct range *r = arg;
-	struct seen *seen = map_find(r->look->paths, path);
+	struct storage_seen *seen = look_seen(r->look, path);
 
 	if (seen != NULL) {
 		seen->is_there = true;
@@ -198,13 +197,13 @@ on_listed(void *arg, const char *path, const struct storage_stat *st)
 	return strcmp(path, r->last) >= 0;
 }
 
-/* sorted[from..to) are in one top directory. */
+/* The paths from..to are in one top directory. */
 static int
-look_range(struct storage *s, struct look *l, const struct strv *sorted,
-    size_t from, size_t to, struct err *e)
+look_range(struct storage *s, struct look *l, size_t from, size_t to,
+    struct err *e)
 {
-	struct range r = { l, sorted->v[to - 1] };
-	char *first = xstrdup(sorted->v[from]), *prefix;
+	struct range r = { l, l->v[to - 1].path };
+	char *first = xstrdup(l->v[from].path), *prefix;
 	const char *slash = strchr(first, '/');
 	struct err why;
 	int rv;
@@ -226,34 +225,28 @@ look_range(struct storage *s, struct look *l, const struct strv *sorted,
 static int
 look_lists(struct storage *s, struct look *l, struct err *e)
 {
-	struct strv sorted = {0};
-	const char *path;
 	size_t from, to, n;
-	void *it;
 	int rv = 0;
 
-	for (it = NULL; map_next(l->paths, &it, &path) != NULL;)
-		strv_add(&sorted, path);
-	strv_sort(&sorted);
-	for (from = 0; rv == 0 && from < sorted.n; from = to) {
-		n = strcspn(sorted.v[from], "/") + 1;
-		for (to = from + 1; to < sorted.n; to++)
-			if (strncmp(sorted.v[to], sorted.v[from], n) != 0)
+	for (from = 0; rv == 0 && from < l->n; from = to) {
+		n = strcspn(l->v[from].path, "/") + 1;
+		for (to = from + 1; to < l->n; to++)
+			if (strncmp(l->v[to].path, l->v[from].path, n) != 0)
 				break;
-		rv = look_range(s, l, &sorted, from, to, e);
+		rv = look_range(s, l, from, to, e);
 	}
-	strv_release(&sorted);
 	return rv;
 }
 
+/* The paths that these forms tell of, and nothing known of them. */
 static struct look
 look_at(const struct observe_item *items, size_t n)
 {
-	struct look l = { map_new(free) };
+	struct look l = {0};
 	const struct look_kind *kind;
 	struct strv paths = {0}, parts = {0};
 	struct json *form;
-	size_t i, j;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		if ((kind = look_kind_of(items[i].key)) == NULL)
@@ -262,15 +255,24 @@ look_at(const struct observe_item *items, size_t n)
 		kind->paths(form, &paths);
 		json_free(form);
 	}
-	for (j = 0; j < paths.n; j++) {
-		if (storage_split(paths.v[j], &parts) &&
-		    map_find(l.paths, paths.v[j]) == NULL)
-			map_set(l.paths, paths.v[j],
-			    xcalloc(1, sizeof(struct seen)));
+	strv_sort(&paths);
+	l.v = xcalloc(paths.n + 1, sizeof *l.v);
+	for (i = 0; i < paths.n; i++) {
+		if ((l.n == 0 || strcmp(l.v[l.n - 1].path, paths.v[i]) != 0) &&
+		    storage_split(paths.v[i], &parts))
+			l.v[l.n++].path = xstrdup(paths.v[i]);
 		strv_release(&parts);
 	}
 	strv_release(&paths);
 	return l;
+}
+
+static void
+look_release(struct look *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].path);
+	free(l->v);
 }
 
 int
@@ -286,7 +288,7 @@ storage_observe(void *ctx, const struct observe_item *items, size_t n,
 	size_t i;
 	int rv;
 
-	rv = s->ops->stat != NULL ? look_each(s, &l, e) : look_lists(s, &l, e);
+	rv = s->ops->look != NULL ? look_each(s, &l, e) : look_lists(s, &l, e);
 	for (i = 0; rv == 0 && i < n; i++) {
 		if ((kind = look_kind_of(items[i].key)) == NULL)
 			continue;
@@ -300,7 +302,7 @@ storage_observe(void *ctx, const struct observe_item *items, size_t n,
 		else
 			json_free(now);
 	}
-	map_free(l.paths);
+	look_release(&l);
 	return rv;
 }
 

@@ -16,9 +16,16 @@
 struct storage_stat {
 	size_t	 size;
 	int	 mode;			/* 0600; 0 where there is none */
-	bool	 is_tree;		/* stat only: a directory */
+	bool	 is_tree;		/* look only: a directory */
 	/* Changes whenever the content does: ETag, or inode, size and time. */
 	char	 version[96];
+};
+
+/* What a look is to find out of one path. */
+struct storage_seen {
+	char		*path;
+	bool		 is_there;
+	struct storage_stat st;		/* when it is */
 };
 
 enum storage_if { STORAGE_ANY, STORAGE_ABSENT, STORAGE_MATCH };
@@ -42,14 +49,15 @@ struct storage_ops {
 	/*
 	 * All files below the prefix (ends with "/"); cb other than 0 ends it,
 	 * and is what is returned.  ERR_NOTFOUND: the storage as a whole is not
-	 * there.  Where there is no stat they come in order of bytes, and only
+	 * there.  Where there is no look they come in order of bytes, and only
 	 * those after `after`, when it is not NULL.
 	 */
 	int	(*list)(void *ctx, const char *prefix, const char *after,
 		    int (*cb)(void *arg, const char *path,
 		    const struct storage_stat *), void *arg, struct err *);
-	/* One, where that is cheaper than a list; or NULL.  ERR_NOTFOUND. */
-	int	(*stat)(void *ctx, const char *path, struct storage_stat *,
+	/* Says of each of these, in order of bytes, whether it is there, where
+	 * that is cheaper than a list; or NULL. */
+	int	(*look)(void *ctx, struct storage_seen *, size_t n,
 		    struct err *);
 	/* From now on what others do to this file is heard of, and struct
 	 * provider.watch tells; or NULL. */
@@ -125,8 +133,8 @@ void	storage_file_remove_many(void *ctx, struct deed *, size_t n);
 
 /*
  * For these rows (others are passed over): one list of what lies between the
- * first and the last path in each top directory, or a stat each, where there is
- * one.  What changed is read, when it matters.
+ * first and the last path in each top directory, or a look at each path, where
+ * there is one.  What changed is read, when it matters.
  */
 int	storage_observe(void *ctx, const struct observe_item *, size_t n,
 	    void (*changed)(void *arg, const char *key, struct json *observed),

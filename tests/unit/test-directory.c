@@ -674,6 +674,67 @@ test_tree_link(void **state)
 	free(outside);
 }
 
+/* --- looking at many ------------------------------------------------------ */
+
+/* "+file:a", and "-file:b" of what is gone, in the order that they were told. */
+static void
+on_told(void *arg, const char *key, struct json *observed)
+{
+	strv_addf(arg, "%c%s", observed == NULL ? '-' : '+', key);
+	json_free(observed);
+}
+
+/* Each path is found where it is, whatever was looked at before it. */
+static void
+test_look_at_many(void **state)
+{
+	static const char *const paths[] = { "agents/a", "agents/a/SOUL.md",
+	    "agents/a/config/m.json", "agents/a/z", "agents/ab/SOUL.md",
+	    "agents/b/config/m.json", "agents/c/d/e/f", "top" };
+	struct place *t = *state;
+	struct observe_item items[NELEM(paths)];
+	struct json *o;
+	struct strv told = {0};
+	struct err e = {0};
+	char *text, *cmd;
+	size_t i;
+
+	for (i = 0; i < NELEM(paths); i++) {
+		o = NULL;
+		if (i == 0)
+			expect_ensure(t, "tree", "{\"path\":\"agents/a\","
+			    "\"mode\":\"0700\"}", &o, "made agents/a/");
+		else
+			assert_int_equal(ensure(t, paths[i], "0600", paths[i],
+			    "written", &o, &e), 0);
+		items[i].key = xasprintf("%s:%s", i == 0 ? "tree" : "file",
+		    paths[i]);
+		items[i].observed = json_canonical(o);
+		json_free(o);
+	}
+	assert_int_equal(t->p->observe(t->ctx, items, NELEM(items), on_told,
+	    &told, &e), 0);
+	assert_int_equal(told.n, 0);
+	/* A directory that is gone, one that is a link, files that differ. */
+	cmd = xasprintf("cd '%s' && rm -r agents/a/config && "
+	    "mv agents/b agents/b.old && ln -s b.old agents/b && "
+	    "echo x >agents/ab/SOUL.md && echo y >agents/c/d/e/f", t->root);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(t->p->observe(t->ctx, items, NELEM(items), on_told,
+	    &told, &e), 0);
+	text = strv_join(&told, " ");
+	assert_string_equal(text, "-file:agents/a/config/m.json "
+	    "+file:agents/ab/SOUL.md -file:agents/b/config/m.json "
+	    "+file:agents/c/d/e/f");
+	strv_release(&told);
+	for (i = 0; i < NELEM(paths); i++) {
+		free((char *)(uintptr_t)items[i].key);
+		free((char *)(uintptr_t)items[i].observed);
+	}
+	free(text);
+	free(cmd);
+}
+
 /* --- hearing -------------------------------------------------------------- */
 
 #define PATIENCE_MS	5000
@@ -1149,6 +1210,7 @@ main(void)
 		IN_PLACE(test_secret),
 		IN_PLACE(test_tree),
 		IN_PLACE(test_tree_link),
+		IN_PLACE(test_look_at_many),
 		IN_PLACE(test_hears_others),
 		IN_PLACE(test_hears_who_was_quicker),
 		IN_PLACE(test_hears_what_was_there),

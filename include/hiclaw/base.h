@@ -59,7 +59,8 @@ void	 buf_add(struct buf *, const void *, size_t);
 void	 buf_puts(struct buf *, const char *);
 void	 buf_putc(struct buf *, char);
 void	 buf_printf(struct buf *, const char *, ...) PRINTF(2, 3);
-/* Hands over the text ("" when empty); the buffer is empty afterwards. */
+/* Hands over the text ("" when empty), in no more memory than it needs; the
+ * buffer is empty afterwards. */
 char	*buf_take(struct buf *);
 const char *buf_str(const struct buf *);	/* never NULL */
 
@@ -88,6 +89,8 @@ struct map *map_new(void (*free_value)(void *));
 void	 map_free(struct map *);
 void	 map_set(struct map *, const char *key, void *value); /* not NULL */
 void	*map_find(const struct map *, const char *key);	/* NULL if absent */
+/* The map's own copy of a key that is in it: there as long as the entry is. */
+const char *map_key(const struct map *, const char *key);	/* or NULL */
 void	*map_take(struct map *, const char *key); /* removes, without freeing */
 bool	 map_remove(struct map *, const char *key);
 size_t	 map_size(const struct map *);

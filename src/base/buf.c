@@ -107,8 +107,9 @@ buf_printf(struct buf *b, const char *fmt, ...)
 char *
 buf_take(struct buf *b)
 {
-	char	*s = b->data != NULL ? b->data : xstrdup("");
+	char	*s = xreallocarray(b->data, b->len + 1, 1);
 
+	s[b->len] = '\0';
 	b->data = NULL;
 	b->len = b->cap = 0;
 	return s;

@@ -29,7 +29,7 @@ file_read(const char *path, size_t max, struct err *e)
 		err_set(e, ERR_BROKEN, "%s: byte %zu is not UTF-8", path, bad);
 	else {
 		fclose(f);
-		return text;
+		return xreallocarray(text, n + 1, 1);
 	}
 	fclose(f);
 	free(text);

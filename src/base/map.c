@@ -101,6 +101,14 @@ map_find(const struct map *m, const char *key)
 	return e != NULL ? e->value : NULL;
 }
 
+const char *
+map_key(const struct map *m, const char *key)
+{
+	const struct entry	*e = map_entry(m, key);
+
+	return e != NULL ? e->key : NULL;
+}
+
 void *
 map_take(struct map *m, const char *key)
 {

@@ -41,7 +41,7 @@ str_ends(const char *s, const char *suffix)
 bool
 str_equal(const char *a, const char *b)
 {
-	if (a == NULL || b == NULL)
+	if (a == b || a == NULL || b == NULL)
 		return a == b;
 	return strcmp(a, b) == 0;
 }

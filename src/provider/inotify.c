@@ -27,11 +27,11 @@
 	IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK)
 
 struct dir {
-	char		*path;
+	const char	*path;		/* its key in file_watch.dirs */
 	int		 wd;		/* -1: not watched */
 	int		 again;		/* looks left for one that went */
-	const char	**names;	/* in file_watch.names */
-	size_t		 n, cap;
+	const char	**names;	/* keys of file_watch.names */
+	size_t		 n;
 };
 
 struct file_watch {
@@ -39,7 +39,7 @@ struct file_watch {
 	pthread_mutex_t	 lock;		/* guards what follows */
 	struct map	*dirs;		/* path -> struct dir */
 	struct map	*by_wd;		/* "17" -> the same, those watched */
-	struct map	*names;		/* name -> a copy for all directories */
+	struct map	*names;		/* a set, for all directories */
 	size_t		 lost;		/* dirs with looks left */
 	bool		 is_full;	/* the system gives no more; told once */
 };
@@ -56,7 +56,6 @@ dir_free(void *arg)
 {
 	struct dir *d = arg;
 
-	free(d->path);
 	free(d->names);
 	free(d);
 }
@@ -70,7 +69,7 @@ file_watch_new(void)
 	pthread_mutex_init(&f->lock, NULL);
 	f->dirs = map_new(dir_free);
 	f->by_wd = map_new(NULL);
-	f->names = map_new(free);
+	f->names = map_new(NULL);
 	return f;
 }
 
@@ -168,24 +167,11 @@ dir_moved(struct file_watch *f, struct dir *moved, struct news *news)
 	free(below);
 }
 
-/* The copy of this name that all directories share. */
-static const char *
-name_shared(struct file_watch *f, const char *name)
-{
-	char *shared = map_find(f->names, name);
-
-	if (shared == NULL) {
-		shared = xstrdup(name);
-		map_set(f->names, name, shared);
-	}
-	return shared;
-}
-
 static bool
-dir_has(const struct dir *d, const char *shared)
+dir_has(const struct dir *d, const char *name)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if (d->names[i] == shared)
+		if (d->names[i] == name)
 			return true;
 	return false;
 }
@@ -193,15 +179,16 @@ dir_has(const struct dir *d, const char *shared)
 static void
 dir_add(struct file_watch *f, struct dir *d, const char *name)
 {
-	const char *shared = name_shared(f, name);
-
-	if (dir_has(d, shared))
+	if (map_key(f->names, name) == NULL)
+		map_set(f->names, name, &mark);
+	name = map_key(f->names, name);
+	if (dir_has(d, name))
 		return;
-	if (d->n == d->cap) {
-		d->cap = d->cap == 0 ? 4 : d->cap * 2;
-		d->names = xreallocarray(d->names, d->cap, sizeof *d->names);
-	}
-	d->names[d->n++] = shared;
+	/* Grows by doubling: whenever n is a power of two. */
+	if ((d->n & (d->n - 1)) == 0)
+		d->names = xreallocarray(d->names, d->n == 0 ? 1 : d->n * 2,
+		    sizeof *d->names);
+	d->names[d->n++] = name;
 }
 
 bool
@@ -216,9 +203,9 @@ file_watch_add(struct file_watch *f, const char *dir, const char *name)
 	d = map_find(f->dirs, dir);
 	if (d == NULL) {
 		d = xcalloc(1, sizeof *d);
-		d->path = xstrdup(dir);
 		d->wd = -1;
 		map_set(f->dirs, dir, d);
+		d->path = map_key(f->dirs, dir);
 	}
 	dir_add(f, d, name);
 	is_heard = d->wd != -1 || dir_watch(f, d);
@@ -243,7 +230,7 @@ hear_one(struct file_watch *f, const struct inotify_event *ev,
 		dir_moved(f, d, news);
 	else if (ev->mask & (IN_DELETE_SELF | IN_IGNORED))
 		dir_lost(f, d, news);
-	else if (ev->len > 0 && dir_has(d, map_find(f->names, ev->name))) {
+	else if (ev->len > 0 && dir_has(d, map_key(f->names, ev->name))) {
 		path = xasprintf("%s/%s", d->path, ev->name);
 		map_set(news->paths, path, &mark);
 		free(path);

@@ -248,6 +248,11 @@ test_map(void **state)
 	assert_int_equal(freed, 1);
 	assert_int_equal(map_size(m), 3);
 	assert_string_equal(map_find(m, "c"), "4");
+	str_copy(name, "c", sizeof(name));
+	key = map_key(m, name);
+	name[0] = 'x';
+	assert_string_equal(key, "c");
+	assert_null(map_key(m, name));
 	for (it = NULL; (v = map_next(m, &it, &key)) != NULL;) {
 		strcat(order, key);
 		assert_true(map_remove(m, key));

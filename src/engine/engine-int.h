@@ -103,6 +103,14 @@ struct run {
 	struct run	*next;
 };
 
+/* All items in order of keys, brought about when somebody asks for it. */
+struct order {
+	struct item	**v;
+	size_t		 n, cap;
+	size_t		 sorted;	/* the first so many are in order */
+	bool		 is_stale;	/* empty: the items are to be put in */
+};
+
 /* An event for a handle that nobody has yet. */
 struct stray { char *handle, *event; };	/* canonical JSON */
 #define STRAYS_MAX	512	/* 16 rooms in the making have ~10 each */
@@ -127,6 +135,14 @@ struct engine {
 	struct resources	*deleting;	/* gone, objects still there */
 	struct strv		 dms;
 	struct map		*items, *owners, *handles;
+	struct order		*order;		/* of the items */
+	uint64_t		 inputs;	/* another one when anything that is
+						 * compiled beside resources is */
+	struct {	/* what was compiled last in this turn, for a plan */
+		struct world	 *world;	/* or NULL */
+		struct resources *of;
+		uint64_t	  inputs;
+	} planned;
 	struct system		*systems;
 	size_t			 systems_n;
 	struct run		*runs;
@@ -149,8 +165,16 @@ struct engine {
 	uint64_t		 ensures, repairs;
 };
 
-/* engine.c: compile what is declared, make it the desired form of all items. */
+/* sync.c: compile what is declared, make it the desired form of all items. */
 void	 engine_sync(struct engine *);
+void	 planned_forget(struct engine *);
+void	 order_add(struct order *, struct item *);
+/* One of its items is about to go. */
+void	 order_drop(struct order *);
+/* Borrowed until an item comes or goes. */
+struct item *const *items_in_order(const struct engine *, size_t *n);
+
+/* engine.c */
 /* A JSON object of the store that the compile reads as well: an empty one when
  * there is none; yours. */
 struct json *kept_load(struct engine *, const char *key);

@@ -1,7 +1,8 @@
 /*
  * The engine's life and its decisions: load, plan, apply, take in news.  See
- * engine-int.h for the parts; item.c decides where an item stands, queue.c puts
- * items in hands, runs.c follows a plan, drift.c puts right what others did.
+ * engine-int.h for the parts; sync.c has the world beside the items, item.c decides
+ * where an item stands, queue.c puts items in hands, runs.c follows a plan, drift.c
+ * puts right what others did.
  */
 #include "engine-int.h"
 
@@ -119,6 +120,7 @@ kept_save(struct engine *e, const char *key, const struct json *kept)
 {
 	char *text = json_canonical(kept);
 
+	e->inputs++;
 	store_begin(e->store);
 	store_kv_set(e->store, key, text);
 	free(text);
@@ -146,6 +148,7 @@ engine_new(struct loop *loop, struct store *store,
 	e->cfg = *cfg;
 	e->resources = resources_new();
 	e->memo = world_memo_new();
+	e->order = xcalloc(1, sizeof *e->order);
 	e->deleting = resources_new();
 	e->items = map_new(item_free);
 	e->owners = map_new(NULL);
@@ -189,6 +192,7 @@ engine_free(struct engine *e)
 	timer_free(e->timer);
 	timer_free(e->rotation_timer);
 	timer_free(e->period_timer);
+	planned_forget(e);
 	world_memo_free(e->memo);
 	json_free(e->rotations);
 	json_free(e->restarts);
@@ -196,6 +200,8 @@ engine_free(struct engine *e)
 	pthread_mutex_destroy(&e->said_lock);
 	runs_free(e);
 	map_free(e->items);
+	free(e->order->v);
+	free(e->order);
 	for (at = NULL; (o = map_next(e->owners, &at, &key)) != NULL;) {
 		free(o->name);
 		free(o->items);
@@ -283,6 +289,7 @@ engine_is_idle(const struct engine *e)
 void
 engine_before_commit(struct engine *e)
 {
+	planned_forget(e);
 	items_check(e);
 	if (e->started)
 		runs_tick(e);
@@ -318,151 +325,6 @@ const struct world_config *
 engine_world_config(const struct engine *e)
 {
 	return &e->cfg.world;
-}
-
-static const struct object_kind *
-plan_kind(const char *name)
-{
-	return object_kind_find(name, NULL);
-}
-
-static int
-view_cmp(const void *a, const void *b)
-{
-	return strcmp(((const struct object_view *)a)->key,
-	    ((const struct object_view *)b)->key);
-}
-
-struct plan *
-engine_plan(struct engine *e, const struct resources *after)
-{
-	struct plan_input in = { 0 };
-	struct object_view *views;
-	struct world *world;
-	struct plan *plan;
-	struct item *it;
-	const char *key;
-	size_t n = 0;
-	void *at;
-
-	views = xcalloc(map_size(e->items) + 1, sizeof *views);
-	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
-		item_view(it, &views[n++]);
-	qsort(views, n, sizeof *views, view_cmp);
-	world = world_compile_again(&e->cfg.world, after, e->memo);
-	in.before = e->resources;
-	in.after = after;
-	in.world = world;
-	in.current = views;
-	in.current_n = n;
-	in.kind = plan_kind;
-	plan = plan_make(&in);
-	world_free(world);
-	free(views);
-	return plan;
-}
-
-struct plan *
-engine_plan_now(struct engine *e)
-{
-	return engine_plan(e, e->resources);
-}
-
-static void
-put_object(struct engine *e, const struct item *it)
-{
-	struct object_row row = { 0 };
-	char *deps = strv_join(&it->deps, "\n");
-
-	row.key = it->key;
-	row.owner = it->owner->name;
-	row.desired = it->desired;
-	row.observed = it->observed;
-	row.deps = deps;
-	store_object_put(e->store, &row);
-	free(deps);
-}
-
-/*
- * What is asked for is new: try at once, and what is done now is done for whoever
- * asked, not because of drift (but a repair in hand is still one).
- */
-static void
-reset(struct engine *e, struct item *it)
-{
-	left_end(e, it);
-	it->retry_ms = 0;
-	it->fails = 0;
-	it->asked_for = true;
-	if (it->state != OBJECT_BUSY)
-		drift_forget(it);
-	drift_begin_anew(it);
-}
-
-/* The item shall be what the world says from now on. */
-static void
-sync_object(struct engine *e, const struct object *o)
-{
-	struct item *it = item_find(e, o->key);
-
-	free(it->desired);
-	it->desired = xstrdup(o->desired);
-	reset(e, it);
-	item_set_deps(e, it, it->desired, &o->deps);
-	put_object(e, it);
-	item_touch(e, it);
-}
-
-static bool
-is_same(const struct item *it, const struct object *o)
-{
-	if (!str_equal(it->desired, o->desired) || it->deps.n != o->deps.n ||
-	    strcmp(it->owner->name, o->owner) != 0)
-		return false;
-	for (size_t i = 0; i < it->deps.n; i++)
-		if (strcmp(it->deps.v[i], o->deps.v[i]) != 0)
-			return false;
-	return true;
-}
-
-/* Compile what is declared and make it the desired form of all items. */
-void
-engine_sync(struct engine *e)
-{
-	struct world *w = world_compile_again(&e->cfg.world, e->resources,
-	    e->memo);
-	struct map *todo = map_new(NULL);
-	struct item *it;
-	const char *key;
-	void *at;
-
-	/* All items first, so that dependencies find each other. */
-	for (size_t i = 0; i < world_n(w); i++) {
-		const struct object *o = world_at(w, i);
-
-		if ((it = item_find(e, o->key)) == NULL)
-			item_add(e, o->key, o->owner);
-		else if (is_same(it, o))
-			continue;
-		else if (strcmp(it->owner->name, o->owner) != 0)
-			item_set_owner(e, it, o->owner);
-		map_set(todo, o->key, (void *)o);
-	}
-	for (size_t i = 0; i < world_n(w); i++)
-		if (map_find(todo, world_at(w, i)->key) != NULL)
-			sync_object(e, world_at(w, i));
-	for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
-		if (it->desired != NULL && world_find(w, key) == NULL) {
-			free(it->desired);
-			it->desired = NULL;
-			item_unwanted(e, it);
-			reset(e, it);
-			put_object(e, it);
-			item_touch(e, it);
-		}
-	map_free(todo);
-	world_free(w);
-	items_check(e);
 }
 
 /* Write a resource as it is from now on; gives it generation and revision. */
@@ -569,6 +431,7 @@ engine_dm(struct engine *e, const char *user)
 	struct item *it;
 
 	if (strv_add_unique(&e->dms, user)) {
+		e->inputs++;
 		store_begin(e->store);
 		text = strv_join(&e->dms, "\n");
 		store_kv_set(e->store, DMS_KEY, text);

@@ -71,6 +71,7 @@ item_add(struct engine *e, const char *key, const char *owner)
 	it->state = OBJECT_DIRTY;
 	owner_add(owner_get(e, owner), it);
 	map_set(e->items, key, it);
+	order_add(e->order, it);
 	return it;
 }
 
@@ -288,6 +289,7 @@ item_remove(struct engine *e, struct item *it)
 	tokens_forget(e, it);
 	map_remove(e->check, it->key);
 	runs_item_gone(e, it->key);
+	order_drop(e->order);
 	map_remove(e->items, it->key);		/* frees it */
 
 	if (o->n == 0 && (slash = strchr(owner, '/')) != NULL) {

@@ -48,26 +48,35 @@ item_cmp(const void *a, const void *b)
 	    (*(struct item *const *)b)->key);
 }
 
+/* A copy: what is called for each may change the engine; yours. */
+static struct item **
+items_of(const struct engine *e, const char *owner, size_t *n)
+{
+	const struct owner *o = owner != NULL ? map_find(e->owners, owner) :
+	    NULL;
+	struct item *const *v = o != NULL ? o->items : NULL;
+	struct item **list;
+
+	*n = o != NULL ? o->n : 0;
+	if (owner == NULL)
+		v = items_in_order(e, n);
+	list = xcalloc(*n + 1, sizeof(struct item *));
+	if (*n > 0)
+		memcpy(list, v, *n * sizeof *list);
+	if (owner != NULL)
+		qsort(list, *n, sizeof *list, item_cmp);
+	return list;
+}
+
 void
 engine_objects(const struct engine *e, const char *owner,
     void (*cb)(void *, const struct object_view *), void *arg)
 {
-	const struct owner *o;
 	struct object_view v;
-	struct item **list, *it;
-	size_t n = 0;
-	const char *key;
-	void *at;
+	struct item **list;
+	size_t n;
 
-	list = xcalloc(map_size(e->items) + 1, sizeof(struct item *));
-	if (owner == NULL) {
-		for (at = NULL; (it = map_next(e->items, &at, &key)) != NULL;)
-			list[n++] = it;
-	} else if ((o = map_find(e->owners, owner)) != NULL && o->n > 0) {
-		memcpy(list, o->items, o->n * sizeof *list);
-		n = o->n;
-	}
-	qsort(list, n, sizeof *list, item_cmp);
+	list = items_of(e, owner, &n);
 	for (size_t i = 0; i < n; i++) {
 		item_view(list[i], &v);
 		cb(arg, &v);

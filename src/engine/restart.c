@@ -70,6 +70,7 @@ period_begin(struct engine *e)
 {
 	int64_t now = clock_ms();
 
+	e->inputs++;
 	e->cfg.world.containers.token_period = now / PERIOD_MS;
 	if (e->period_timer == NULL)
 		e->period_timer = timer_new(e->loop, next_period, e);

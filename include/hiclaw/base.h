@@ -64,6 +64,14 @@ void	 buf_printf(struct buf *, const char *, ...) PRINTF(2, 3);
 char	*buf_take(struct buf *);
 const char *buf_str(const struct buf *);	/* never NULL */
 
+/*
+ * A text that several hold and nobody changes, in one thread: each hold is given
+ * back by shared_drop, and the last one frees it.
+ */
+char	*shared_new(const char *);
+char	*shared_hold(char *);			/* the same; NULL gives NULL */
+void	 shared_drop(char *);			/* NULL is fine */
+
 /* An ordered list of owned strings.  A zeroed struct is an empty list. */
 struct strv {
 	char	**v;		/* NULL-terminated when not NULL */

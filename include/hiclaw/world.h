@@ -93,7 +93,8 @@ const struct strv *library_skills(const struct library *, const char *set);
 struct object {
 	char		*key;		/* "room:team/frontend" */
 	char		*owner;		/* "Team/frontend"; "" for the house */
-	char		*desired;	/* canonical JSON with $refs */
+	char		*desired;	/* canonical JSON with $refs; shared_hold
+					 * it to keep it */
 	struct strv	 deps;		/* keys that must be there first */
 	bool		 is_shared;	/* with other worlds */
 };

@@ -99,3 +99,42 @@ xasprintf(const char *fmt, ...)
 	va_end(ap);
 	return p;
 }
+
+/* --- held by several ------------------------------------------------------ */
+
+struct shared {
+	size_t	holds;
+	char	text[];
+};
+
+static struct shared *
+shared_of(char *text)
+{
+	return (struct shared *)(void *)(text - offsetof(struct shared, text));
+}
+
+char *
+shared_new(const char *text)
+{
+	size_t		 len = strlen(text);
+	struct shared	*s = xmalloc(sizeof(*s) + len + 1);
+
+	s->holds = 1;
+	memcpy(s->text, text, len + 1);
+	return s->text;
+}
+
+char *
+shared_hold(char *text)
+{
+	if (text != NULL)
+		shared_of(text)->holds++;
+	return text;
+}
+
+void
+shared_drop(char *text)
+{
+	if (text != NULL && --shared_of(text)->holds == 0)
+		free(shared_of(text));
+}

@@ -32,7 +32,8 @@ struct item {
 	struct owner	*owner;
 	const struct object_kind *kind;
 	struct system	*system;
-	char		*desired;	/* canonical; NULL: to be removed */
+	char		*desired;	/* canonical, shared with the world; NULL:
+					 * to be removed */
 	char		*observed;	/* canonical; NULL: not there */
 	struct strv	 deps;		/* keys that must be there first */
 	struct strv	 refs;		/* keys desired points to, deps or not;

@@ -57,7 +57,7 @@ load_object(const struct object_row *row, void *arg)
 	struct loaded *l = arg;
 	struct item *it = item_add(l->e, row->key, row->owner);
 
-	it->desired = xstrdup(row->desired);
+	it->desired = row->desired != NULL ? shared_new(row->desired) : NULL;
 	it->observed = xstrdup(row->observed);
 	it->was_tried = it->unanswered = true;	/* perhaps, and we died */
 	strv_add(&l->keys, row->key);

@@ -184,7 +184,7 @@ item_free(void *arg)
 	if (it == NULL)
 		return;
 	free(it->key);
-	free(it->desired);
+	shared_drop(it->desired);
 	free(it->observed);
 	strv_release(&it->deps);
 	strv_release(&it->refs);

@@ -192,6 +192,14 @@ reset(struct engine *e, struct item *it)
 	drift_begin_anew(it);
 }
 
+static void
+set_desired(struct item *it, char *text)
+{
+	shared_hold(text);
+	shared_drop(it->desired);
+	it->desired = text;
+}
+
 static bool
 is_same(const struct item *it, const struct object *o)
 {
@@ -204,7 +212,8 @@ is_same(const struct item *it, const struct object *o)
 	return true;
 }
 
-/* What differs between the world and the items, by key. */
+/* What differs between the world and the items, by key.  A text that stays is held
+ * once: that of the database goes with the first compile. */
 struct todo {
 	const struct object **wanted;	/* new, or another than the item's */
 	struct item	**unwanted;
@@ -228,6 +237,8 @@ todo_find(struct todo *t, const struct world *w, struct item *const *items,
 		c = o == NULL ? 1 : it == NULL ? -1 : strcmp(o->key, it->key);
 		if (c < 0 || (c == 0 && !is_same(it, o)))
 			t->wanted[t->wanted_n++] = o;
+		else if (c == 0 && o->is_shared)
+			set_desired(it, o->desired);
 		else if (c > 0 && it->desired != NULL)
 			t->unwanted[t->unwanted_n++] = it;
 		i += c <= 0;
@@ -253,8 +264,7 @@ sync_object(struct engine *e, const struct object *o)
 {
 	struct item *it = item_find(e, o->key);
 
-	free(it->desired);
-	it->desired = xstrdup(o->desired);
+	set_desired(it, o->desired);
 	reset(e, it);
 	item_set_deps(e, it, it->desired, &o->deps);
 	put_object(e, it);
@@ -264,8 +274,7 @@ sync_object(struct engine *e, const struct object *o)
 static void
 sync_unwanted(struct engine *e, struct item *it)
 {
-	free(it->desired);
-	it->desired = NULL;
+	set_desired(it, NULL);
 	item_unwanted(e, it);
 	reset(e, it);
 	put_object(e, it);

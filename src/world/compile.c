@@ -140,7 +140,8 @@ world_add(struct world *w, char *key, const char *owner, char *desired)
 	struct object *o = world_room(w);
 
 	*o = (struct object){ .key = key, .owner = xstrdup(owner),
-	    .desired = desired };
+	    .desired = shared_new(desired) };
+	free(desired);
 	return o;
 }
 
@@ -215,7 +216,7 @@ object_release(struct object *o)
 {
 	free(o->key);
 	free(o->owner);
-	free(o->desired);
+	shared_drop(o->desired);
 	strv_release(&o->deps);
 }
 

@@ -274,6 +274,21 @@ test_map(void **state)
 	map_free(NULL);
 }
 
+/* Freed by the last one: the leak checker looks on. */
+static void
+test_shared(void **state)
+{
+	char	*a = shared_new("text"), *b = shared_hold(a);
+
+	(void)state;
+	assert_ptr_equal(a, b);
+	shared_drop(a);
+	assert_string_equal(b, "text");
+	shared_drop(b);
+	assert_null(shared_hold(NULL));
+	shared_drop(NULL);
+}
+
 static void
 test_err(void **state)
 {
@@ -646,6 +661,7 @@ main(void)
 		cmocka_unit_test(test_buf),
 		cmocka_unit_test(test_strv),
 		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_err),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_durations),

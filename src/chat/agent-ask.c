@@ -29,8 +29,8 @@ struct asks { int64_t since_ms; int n; };
 
 /* For people only: what decides, and what is of the one who asks. */
 static const char *const never[] = {
-	"approve", "deny", "exec", "hold", "macro", "reload", "token",
-	"unhold",
+	"adopt", "approve", "deny", "exec", "hold", "ignore", "macro",
+	"reload", "revert", "token", "unhold",
 };
 /* Their handlers show a plan and go by change_decide themselves. */
 static const char *const deciding[] = {

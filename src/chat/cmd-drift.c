@@ -7,7 +7,8 @@
  *
  * By the time of the notice the change was put right, so what it was is kept: for
  * the newest notices, whose numbers are in "chat.drift", in "chat.drift/<number>"
- * as {"key", "owner", "changes", "found"?}.  What that means for resources is in
+ * as {"key", "owner", "at", "form", "changes", "found"?}; form is the digest of
+ * what was declared of the object then.  What that means for resources is in
  * src/ops/adopt.c.
  */
 #include "chat-int.h"
@@ -17,12 +18,14 @@
 #include <string.h>
 
 #include "hiclaw/clock.h"
+#include "hiclaw/secure.h"
 
 #include "cmd.h"
 
 #define NOTICES_KEY	"chat.drift"
 #define NOTICES_KEPT	50
 #define FIELDS_TOLD	3		/* in the line about it */
+#define FIGHT_MS	600000		/* its last notice tells what it is about */
 #define IGNORE_MS	(2 * 3600000LL)	/* when nothing else is said */
 #define IGNORE_MAX_MS	(30 * 86400000LL)
 
@@ -82,7 +85,7 @@ notices_add(struct chat *c, int64_t message)
 	json_free(before);
 }
 
-/* The newest of this object; yours, or NULL. */
+/* The newest of this object, if it is of the fight that goes on; yours, or NULL. */
 static struct json *
 notice_newest(struct chat *c, const char *key)
 {
@@ -99,27 +102,58 @@ notice_newest(struct chat *c, const char *key)
 		newest = notice;
 	}
 	json_free(all);
-	return newest;
+	if (clock_ms() - json_int(newest, "at", 0) < FIGHT_MS)
+		return newest;
+	json_free(newest);
+	return NULL;
 }
 
-/* Without the secrets of the agent whose it is. */
+static void
+set_form(struct json *kept, const char *desired)
+{
+	char digest[SHA256_HEX];
+
+	sha256_hex(desired, strlen(desired), digest);
+	json_set_str(kept, "form", digest);
+}
+
+/* Without the secrets of agents: what one knows another may have written. */
 static struct json *
-kept_of(struct chat *c, const char *key, const char *owner,
-    const struct json *was)
+kept_of(struct chat *c, const struct object_view *o, const struct json *was)
 {
 	struct strv secrets = { 0 };
 	struct json *kept;
-	struct origin o;
+	struct agents as;
 
-	origin_find(chat_origins(c), key, owner, &o);
-	if (o.agent != NULL)
-		agent_secrets(c->engine, o.agent->name, &secrets);
+	agents_list(engine_world_config(c->engine),
+	    engine_resources(c->engine), &as);
+	for (size_t i = 0; was != NULL && i < as.n; i++)
+		agent_secrets(c->engine, as.v[i].name, &secrets);
 	kept = adoption_keep(was, &secrets);
-	json_set_str(kept, "key", key);
-	json_set_str(kept, "owner", owner);
+	json_set_str(kept, "key", o->key);
+	json_set_str(kept, "owner", o->owner);
+	json_set_int(kept, "at", clock_ms());
+	if (o->desired != NULL)
+		set_form(kept, o->desired);
 	secrets_wipe(&secrets);
-	origin_release(&o);
+	agents_release(&as);
 	return kept;
+}
+
+/* Was something else declared of it since? */
+static bool
+is_outdated(struct chat *c, const struct json *notice)
+{
+	struct json *now = json_object();
+	struct object_view o;
+	bool is;
+
+	if (engine_object(c->engine, json_strd(notice, "key", ""), &o) &&
+	    o.desired != NULL)
+		set_form(now, o.desired);
+	is = !str_equal(json_str(now, "form"), json_str(notice, "form"));
+	json_free(now);
+	return is;
 }
 
 static void
@@ -157,10 +191,9 @@ drift_keep(struct chat *c, const char *key, const struct json *was,
 	*fields = NULL;
 	if (!engine_object(c->engine, key, &o))
 		return NULL;
-	kept = was != NULL ? kept_of(c, key, o.owner, was) :
-	    notice_newest(c, key);
+	kept = was != NULL ? kept_of(c, &o, was) : notice_newest(c, key);
 	if (kept == NULL)		/* nobody was told of it */
-		kept = kept_of(c, key, o.owner, NULL);
+		kept = kept_of(c, &o, NULL);
 	adoption_of(c, kept, &a);
 	*fields = fields_of(&a);
 	/* Contents that nobody can declare need not be kept. */
@@ -181,16 +214,18 @@ drift_noted(struct chat *c, int64_t message, const struct json *kept)
 
 /* --- adopt ------------------------------------------------------------------------ */
 
-/* Why nobody should have it done by one tap, or NULL. */
+/* Why nobody has it done by one tap: others made it up. */
 static const char *
-doubt_of(const struct json *notice, const struct json *action,
-    const struct attempt *ch)
+doubt_of(struct chat *c, const struct json *notice,
+    const struct json *action, const struct attempt *ch)
 {
+	if (is_outdated(c, notice))
+		return "Something else was declared since, so I ask.";
 	if (change_risk(action, ch) == RISK_PERMISSION)
 		return "It gives or takes rights, so I ask.";
 	if (json_get(notice, "found") != NULL)
 		return "Somebody else wrote it, so I ask: read what it says.";
-	return NULL;
+	return "Somebody else did it, so I ask.";
 }
 
 static void
@@ -208,7 +243,7 @@ adopt_decide(struct request *q, const struct json *notice,
 		say_wrong(q, "It cannot be adopted: %s", ch.problems.n > 0 ?
 		    ch.problems.v[0].what : err.msg);
 	else {
-		q->doubt = doubt_of(notice, action, &ch);
+		q->doubt = doubt_of(q->chat, notice, action, &ch);
 		change_decide(q, action, &ch, &a->cannot);
 	}
 	change_release(&ch);

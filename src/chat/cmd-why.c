@@ -20,8 +20,9 @@
 #define TROUBLES_MAX	10	/* objects that are not as declared */
 #define PARTS_MAX	20	/* objects whose origin is told: a screen or two */
 #define MEMBERS_MAX	8	/* of one room, in its line */
-#define RECEIPTS_PAGE	200
-#define RECEIPTS_MAX	10000	/* looked at for the one that is meant */
+#define ROOMS_MAX	200	/* looked at for one person: 0.1 s */
+#define RECEIPTS_PAGE	100
+#define RECEIPTS_MAX	400	/* looked at for the one that is meant: 30 ms */
 
 struct why {
 	struct chat	*chat;
@@ -33,6 +34,8 @@ struct why {
 	char		*user;		/* of a Human, or NULL */
 	char		*owner;		/* "Team/web" */
 	char		*part;		/* what of it is asked about, or NULL */
+	bool		 is_private;	/* nobody else reads the answer, agents
+					 * least of all */
 	struct text	 open, parts;
 	size_t		 n, settled, open_n, parts_n;
 };
@@ -118,7 +121,8 @@ put_state(struct why *w, struct text *out)
 		    TROUBLES_MAX);
 	if (frozen != NULL)
 		text_printf(&w->open, "- %s\n", frozen);
-	engine_systems(w->chat->engine, put_silent, &w->open);
+	if (w->is_private)
+		engine_systems(w->chat->engine, put_silent, &w->open);
 	if (w->r == NULL && w->n > 0)
 		text_printf(out, "It is being deleted; %zu of its objects are "
 		    "left.\n", w->n);
@@ -284,9 +288,12 @@ put_change(struct why *w, struct text *out)
 		text_user(out, n.actor);
 	}
 	text_puts(out, ".");
-	if ((receipt = receipt_of(w)) != NULL)
+	/* As `audit` and `status` are told. */
+	receipt = w->is_private && w->q->tier == 1 ? receipt_of(w) : NULL;
+	if (receipt != NULL)
 		put_receipt(receipt, out);
-	store_runs_each(w->chat->store, true, 0, see_run, &g);
+	if (w->is_private)
+		store_runs_each(w->chat->store, true, 0, see_run, &g);
 	text_puts(out, "\n");
 	json_free(receipt);
 	free(n.actor);
@@ -521,7 +528,7 @@ see_person(void *arg, const struct object_view *v)
 	struct text reasons = { 0 };
 	char *title;
 
-	if (!is_room(v) || !is_of(w, v))
+	if (!is_room(v) || !is_of(w, v) || w->parts_n++ >= ROOMS_MAX)
 		return;
 	if (put_members(w, v, w->part, &reasons) > 0) {
 		title = object_title(v->key);
@@ -566,7 +573,11 @@ say_person(struct request *q, struct why *w)
 	text_printf(&t, " and %s/%s:\n", w->member != NULL ? "Worker" :
 	    w->kind->name, w->member != NULL ? w->member : w->name);
 	engine_objects(w->chat->engine, w->owner, see_person, w);
-	if (text_is_empty(&w->parts))
+	if (w->parts_n > ROOMS_MAX)
+		text_printf(&w->parts, "- I looked at %d of its %zu rooms: "
+		    "`why worker NAME %s` looks at those of one agent\n",
+		    ROOMS_MAX, w->parts_n, w->part);
+	else if (text_is_empty(&w->parts))
 		text_puts(&w->parts, "- in none of its rooms\n");
 	text_append(&t, &w->parts);
 	put_policy(w, user, &t);
@@ -594,7 +605,8 @@ say_state(struct request *q, struct why *w, const struct target *t)
 		put_state(w, &text);
 		if (w->part == NULL) {
 			text_append(&text, &change);
-			put_asked(w, &text);
+			if (w->is_private)
+				put_asked(w, &text);
 		}
 		put_parts(w, &text);
 		say(q, REPLY_INFO, &text);
@@ -664,6 +676,7 @@ cmd_why(struct request *q)
 	w.name = t.team != NULL ? t.team->name : t.name;
 	w.owner = xasprintf("%s/%s", w.kind->name, w.name);
 	w.part = words_from(&q->words.v, at);
+	w.is_private = q->where == IN_ADMIN || q->where == IN_DM;
 	if (w.r != NULL && strcmp(w.kind->name, "Human") == 0)
 		w.user = human_user(engine_world_config(q->chat->engine), w.r);
 	if (w.part != NULL && w.part[0] == '@' && w.r != NULL &&

@@ -211,7 +211,8 @@ adopt_member(struct adopting *a)
 
 /* --- power --------------------------------------------------------------- */
 
-/* The levels that a field gives: 100 with tier 1, 75 to who runs a team. */
+/* The levels that a field gives: 100 with tier 1, which is said in the admin room and
+ * nowhere else; 75 to who runs a team. */
 void
 adopt_power(struct adopting *a)
 {
@@ -226,9 +227,12 @@ adopt_power(struct adopting *a)
 	else if (from < to)
 		adopt_cannot(a, "%s has %d by what is declared; no field "
 		    "gives less in one room", user, to);
-	else if (from == 100 && human != NULL && !is_room(a, "manager/") &&
-	    !is_room(a, "leaderdm/"))
+	else if (from == 100 && human != NULL && is_room(a, "admin"))
 		raise_to_tier_1(a, human);
+	else if (from == 100 && human != NULL)
+		adopt_cannot(a, "100 would make %s an admin of everything, "
+		    "which says more than this room: permissionLevel of "
+		    "Human/%s", user, human->name);
 	else if (from == 75 && human != NULL && a->team != NULL &&
 	    json_get(a->team->spec, "admin") == NULL)
 		json_set_str(json_obj(adopt_spec(a, a->team), "admin"), "name",

@@ -140,7 +140,12 @@ adopt_unexposed(struct adopting *a)
 static void
 adopt_stopped(struct adopting *a)
 {
-	json_set_str(adopt_agent(a, a->origin.agent), "state", "Stopped");
+	if (str_equal(a->to, "create"))
+		json_set_str(adopt_agent(a, a->origin.agent), "state",
+		    "Stopped");
+	else
+		adopt_cannot(a, "no field says how a container that others "
+		    "made is");
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -282,7 +287,11 @@ put_edit(struct adopting *a, const struct edit *e)
 	if (json_equal(e->r->spec, e->spec))
 		;	/* it is declared already */
 	else if (manifest_decode(text, strlen(text), &v, &n, &ps) == 0 &&
-	    n == 1) {
+	    n == 1 && !json_equal(v[0]->spec, e->spec))
+		adopt_cannot(a, "%s/%s: there are characters in it that do "
+		    "not stay as they are in a manifest", r->kind->name,
+		    r->name);
+	else if (n == 1) {
 		json_push(a->out->docs, resource_json(v[0]));
 		note_fields(a, e->r, v[0]);
 	} else if (ps.n > 0)

@@ -16,7 +16,8 @@
 
 #define PART_START	"<!-- hiclaw-"
 #define KEPT_MAX	1000		/* members of an object that are kept */
-#define FOUND_MAX	(256 * 1024)	/* bytes of what somebody made of a file */
+#define FOUND_MAX	(128 * 1024)	/* bytes of what somebody made of a file: no
+					 * field holds more */
 #define CONTEXT		2		/* unchanged lines around a change */
 #define DIFF_CELLS	(1024 * 1024)	/* of the table that compares lines */
 #define REPLACEMENT	"\xef\xbf\xbd"	/* U+FFFD */

@@ -92,8 +92,7 @@ def test_topic_is_adopted(house):
     before = house.topic()
     notice = house.notice(lambda: house.set_topic("All about the web"))
     eventually(lambda: house.topic() == before, 10, what="put right")
-    reply = house.reply(notice, "adopt")
-    assert reply.state == "done", reply
+    house.adopt(notice)
     assert "description: All about the web" in house.get("team web")
     eventually(lambda: house.topic() == "All about the web", 10,
                what="the topic as adopted")
@@ -123,12 +122,12 @@ def test_what_cannot_be_declared(house):
 
 
 def test_power_is_adopted(house):
-    """Power 100 is tier 1, wherever it was given."""
-    state = house.s.eyes.room(house.team).state
+    """Power 100 in the admin room is tier 1."""
+    state = house.s.eyes.room(house.room).state
     levels = state["m.room.power_levels", ""]["content"]
     levels["users"][LENA] = 100
     notice = house.notice(lambda: house.admin.put(
-        f"/rooms/{quote(house.team)}/state/m.room.power_levels/", levels))
+        f"/rooms/{quote(house.room)}/state/m.room.power_levels/", levels))
     assert "spec.permissionLevel of Human/lena" in house.said
     house.adopt(notice)
     assert "permissionLevel: 1" in house.get("human lena")
@@ -215,6 +214,10 @@ def test_taps(house):
     notice = house.notice(lambda: house.set_topic("tapped"))
     eventually(lambda: house.topic() == good, 10, what="put right")
     house.tap(notice, ADOPT)
+    house.s.admin.wait_for(house.room, lambda e: e["sender"] ==
+                           house.s.admin.bot and "Somebody else did it" in
+                           e["content"].get("body", ""), what="a question")
+    assert house.s.ask("!hiclaw yes").state == "done"
     eventually(lambda: house.topic() == "tapped", 20, what="adopted by a tap")
     house.tap(notice, IGNORE)
     time.sleep(2)

@@ -151,6 +151,7 @@ static void
 test_topic(void **state)
 {
 	struct house *h = *state;
+	const struct json *r;
 	char *event;
 
 	begin(h);
@@ -158,11 +159,20 @@ test_topic(void **state)
 	assert_non_null(event = notice(h));
 	expect_offer(h, "spec.description of Team/web");
 	assert_null(json_str(spec_of(h, "Team", "web"), "description"));
-	expect(reply(h, event, "adopt"), "done", "adopt what was done");
+	r = reply(h, event, "adopt");
+	expect(r, "question", "All about the web");
+	expect(r, "question", "Somebody else did it");
+	expect(ask(h, "@hiclaw yes"), "done", "adopt what was done");
 	assert_string_equal(json_str(spec_of(h, "Team", "web"),
 	    "description"), "All about the web");
 	/* Once more there is nothing to do. */
 	expect(reply(h, event, "adopt"), "refused", "declared already");
+	/* What was declared later is not gone by a tap on an old line. */
+	expect(ask(h, "@hiclaw set team web description=Later"), "done", "");
+	expect(reply(h, event, "adopt"), "question", "declared since");
+	expect(ask(h, "@hiclaw no"), "refused", "stays as it is");
+	assert_string_equal(json_str(spec_of(h, "Team", "web"),
+	    "description"), "Later");
 	free(event);
 }
 
@@ -224,7 +234,7 @@ test_stranger(void **state)
 	free(event);
 }
 
-/* 100 is what tier 1 has. */
+/* 100 is what tier 1 has, which nobody gets by a team's room. */
 static void
 test_power(void **state)
 {
@@ -239,10 +249,10 @@ test_power(void **state)
 	json_free(now);
 	drift(h, o);
 	assert_non_null(event = notice(h));
-	expect_offer(h, "spec.permissionLevel of Human/jane");
-	adopt_and_confirm(h, event);
+	expect_offer(h, NULL);
+	expect(reply(h, event, "adopt"), "refused", "an admin of everything");
 	assert_int_equal(json_int(spec_of(h, "Human", "jane"),
-	    "permissionLevel", 0), 1);
+	    "permissionLevel", 0), 2);
 	free(event);
 }
 
@@ -345,6 +355,8 @@ test_taps(void **state)
 	react(h, JANE, event, IGNORE);
 	assert_null(json_str(spec_of(h, "Team", "web"), "description"));
 	react(h, BOSS, event, ADOPT);
+	assert_null(json_str(spec_of(h, "Team", "web"), "description"));
+	ask(h, "@hiclaw yes");
 	assert_string_equal(json_str(spec_of(h, "Team", "web"),
 	    "description"), "one");
 	retopic(h, "two");

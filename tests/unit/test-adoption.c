@@ -207,7 +207,9 @@ static const struct row rows[] = {
 	NO_FORM("tier 1 and an admin were put out", "room:worker/alice",
 	    "{\"members\":{\"@rosa:example.org\":null,\"@admin:example.or"
 	    "g\":null}}"),
-	FORM("tier 2 was given 100", "room:team/frontend",
+	FORM("tier 2 was given 100 in the admin room", "room:admin",
+	    "{\"power\":{\"users\":{\"@jane:example.org\":100}}}"),
+	NO_FORM("tier 2 was given 100", "room:team/frontend",
 	    "{\"power\":{\"users\":{\"@jane:example.org\":100}}}"),
 	FORM("tier 2 was given 75", "room:team/frontend",
 	    "{\"power\":{\"users\":{\"@jane:example.org\":75}}}"),

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import podman
+from client import eventually
 from podman import INSTANCE
 from shell import Failed, Shell
 
@@ -385,11 +386,14 @@ def test_port_on_the_loopback(engine, shell):
     def ask():
         host, port = seen(shell)["ports"]["8080"].split(":")
         assert host == "127.0.0.1"
-        with socket.create_connection((host, int(port)), 5) as s:
-            return s.recv(100)
-    assert ask() == b"hello\n"
+        try:
+            with socket.create_connection((host, int(port)), 5) as s:
+                return s.recv(100) == b"hello\n"
+        except ConnectionRefusedError:      # its nc is just starting
+            return False
+    eventually(ask, 10, what="an answer on the port")
     make(shell, {**desired, "restart": 1})
-    assert ask() == b"hello\n"
+    eventually(ask, 10, what="an answer after the restart")
     make(shell, {**desired, "state": "stopped"})
     assert "ports" not in seen(shell)
 

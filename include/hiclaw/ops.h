@@ -368,6 +368,9 @@ char	*mask_secrets(const char *text, const struct strv *secrets,
 	    bool by_name);
 /* All secrets we know that an agent holds, to mask them; for secrets_wipe. */
 void	 agent_secrets(struct engine *, const char *name, struct strv *out);
+/* Those of all agents: so many that they are worth asking for only when there is a
+ * text to look at. */
+void	 agents_secrets(struct engine *, struct strv *out);
 void	 secrets_wipe(struct strv *);
 
 #endif

@@ -117,18 +117,34 @@ set_form(struct json *kept, const char *desired)
 	json_set_str(kept, "form", digest);
 }
 
+/* Did somebody write anything?  A membership or a level is no such thing. */
+static bool
+has_words(const struct json *was)
+{
+	const struct json *v = json_first(json_get(was, "changes"));
+	const char *what;
+
+	if (json_get(was, "found") != NULL)
+		return true;
+	for (; v != NULL; v = json_next(v)) {
+		what = json_strd(v, "what", "");
+		if (json_str(v, "from") != NULL &&
+		    !str_starts(what, "member ") &&
+		    !str_starts(what, "power "))
+			return true;
+	}
+	return false;
+}
+
 /* Without the secrets of agents: what one knows another may have written. */
 static struct json *
 kept_of(struct chat *c, const struct object_view *o, const struct json *was)
 {
 	struct strv secrets = { 0 };
 	struct json *kept;
-	struct agents as;
 
-	agents_list(engine_world_config(c->engine),
-	    engine_resources(c->engine), &as);
-	for (size_t i = 0; was != NULL && i < as.n; i++)
-		agent_secrets(c->engine, as.v[i].name, &secrets);
+	if (has_words(was))
+		agents_secrets(c->engine, &secrets);
 	kept = adoption_keep(was, &secrets);
 	json_set_str(kept, "key", o->key);
 	json_set_str(kept, "owner", o->owner);
@@ -136,7 +152,6 @@ kept_of(struct chat *c, const struct object_view *o, const struct json *was)
 	if (o->desired != NULL)
 		set_form(kept, o->desired);
 	secrets_wipe(&secrets);
-	agents_release(&as);
 	return kept;
 }
 

@@ -409,6 +409,16 @@ take_sealed(struct engine *e, const struct json *env, struct strv *out)
 		}
 }
 
+static void
+take_agent(struct engine *e, const struct agent *a, struct strv *out)
+{
+	take_secret(e, xasprintf("consumer:%s", a->consumer), "key", out);
+	take_secret(e, xasprintf("consumer:%s", a->consumer), "old_key", out);
+	take_secret(e, xasprintf("account:%s", a->runtime), "token", out);
+	take_secret(e, xasprintf("user:%s", a->runtime), "secret", out);
+	take_sealed(e, json_get(a->spec, "env"), out);
+}
+
 void
 agent_secrets(struct engine *e, const char *name, struct strv *out)
 {
@@ -416,17 +426,19 @@ agent_secrets(struct engine *e, const char *name, struct strv *out)
 	const struct agent *a;
 
 	agents_list(engine_world_config(e), engine_resources(e), &as);
-	if ((a = agents_find(&as, name)) != NULL) {
-		take_secret(e, xasprintf("consumer:%s", a->consumer), "key",
-		    out);
-		take_secret(e, xasprintf("consumer:%s", a->consumer),
-		    "old_key", out);
-		take_secret(e, xasprintf("account:%s", a->runtime), "token",
-		    out);
-		take_secret(e, xasprintf("user:%s", a->runtime), "secret",
-		    out);
-		take_sealed(e, json_get(a->spec, "env"), out);
-	}
+	if ((a = agents_find(&as, name)) != NULL)
+		take_agent(e, a, out);
+	agents_release(&as);
+}
+
+void
+agents_secrets(struct engine *e, struct strv *out)
+{
+	struct agents as;
+
+	agents_list(engine_world_config(e), engine_resources(e), &as);
+	for (size_t i = 0; i < as.n; i++)
+		take_agent(e, &as.v[i], out);
 	agents_release(&as);
 }
 

@@ -73,7 +73,7 @@ struct daemon {
 	uint64_t	 resyncs;
 	/* publish.c */
 	struct timer	*publish_timer;
-	bool		 is_publishing, publish_again;
+	bool		 is_publishing;
 };
 
 void	boot_start(struct daemon *);

@@ -79,9 +79,7 @@ publishing_done(struct job *job)
 	else if (p->written > 0)
 		log_info("publish", "%zu descriptions of commands written",
 		    p->written);
-	if (d->publish_again)
-		publish_soon(d);
-	else if (p->rc == -1 && p->err.kind == ERR_RETRY)
+	if (p->rc == -1 && p->err.kind == ERR_RETRY)
 		timer_arm(d->publish_timer, AGAIN_MS);
 	publishing_free(job);
 }
@@ -95,16 +93,11 @@ publish_now(void *arg)
 
 	if (!d->is_up)
 		return;
-	if (d->is_publishing) {
-		d->publish_again = true;
-		return;
-	}
-	if (room == NULL || !engine_is_idle(d->engine)) {
+	if (room == NULL || d->is_publishing || !engine_is_idle(d->engine)) {
 		publish_soon(d);
 		return;
 	}
 	d->is_publishing = true;
-	d->publish_again = false;
 	p = xcalloc(1, sizeof *p);
 	p->job.run = publishing_run;
 	p->job.done = publishing_done;

@@ -55,6 +55,8 @@ const char *json_value_str(const struct json *);	/* or NULL */
 int64_t	 json_value_int(const struct json *, int64_t dflt);
 double	 json_value_num(const struct json *, double dflt);
 bool	 json_value_bool(const struct json *, bool dflt);
+/* Is this string one of them? */
+bool	 json_has_str(const struct json *array, const char *);
 
 /* Children of an array or object, in order.
  *	for (v = json_first(a); v != NULL; v = json_next(v)) ...	*/

@@ -754,6 +754,17 @@ json_value_num(const struct json *j, double dflt)
 }
 
 bool
+json_has_str(const struct json *array, const char *s)
+{
+	const struct json *v;
+
+	for (v = json_first(array); v != NULL; v = json_next(v))
+		if (str_equal(json_value_str(v), s))
+			return true;
+	return false;
+}
+
+bool
 json_value_bool(const struct json *j, bool dflt)
 {
 	return json_is(j, JSON_BOOL) ? cJSON_IsTrue(raw(j)) : dflt;

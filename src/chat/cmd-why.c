@@ -303,25 +303,14 @@ put_change(struct why *w, struct text *out)
 /* --- what is asked about it ------------------------------------------------------- */
 
 static bool
-names_agent(const struct json *names, const struct why *w)
-{
-	const char *name = w->member != NULL ? w->member : w->name;
-
-	for (const struct json *v = json_first(names); v != NULL;
-	    v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
-static bool
 is_about(const struct why *w, const struct json *action)
 {
 	const struct json *names = json_get(action, "names");
 
 	return names_it(json_get(action, "docs"), w) ||
 	    names_it(json_get(action, "drop"), w) || names_it(names, w) ||
-	    names_agent(names, w) || (w->member != NULL &&
+	    json_has_str(names, w->member != NULL ? w->member : w->name) ||
+	    (w->member != NULL &&
 	    names_one(names, "Worker", w->member));
 }
 

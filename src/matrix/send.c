@@ -110,18 +110,6 @@ mx_leave(const struct mx *mx, const char *user, const char *room,
 
 /* --- direct chats ------------------------------------------------------- */
 
-static bool
-has_text(const struct json *list, const char *s)
-{
-	const struct json *v;
-
-	for (v = json_first(list); v != NULL; v = json_next(v)) {
-		if (str_equal(json_value_str(v), s))
-			return true;
-	}
-	return false;
-}
-
 static int
 add_direct(const struct mx *mx, const char *path, const char *user,
     const char *person, const char *room, struct err *e)
@@ -134,7 +122,7 @@ add_direct(const struct mx *mx, const char *path, const char *user,
 	    old.status != 404)
 		goto out;
 	all = old.status == 404 ? NULL : old.body;
-	if (has_text(json_get(all, person), room)) {
+	if (json_has_str(json_get(all, person), room)) {
 		rv = 0;
 		goto out;
 	}

@@ -20,21 +20,11 @@ adopt_topic(struct adopting *a)
 
 /* --- who came in --------------------------------------------------------- */
 
-static bool
-list_has(const struct json *list, const char *name)
-{
-	for (const struct json *v = json_first(list); v != NULL;
-	    v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
 static void
 human_list(struct adopting *a, const struct resource *human, const char *list,
     const char *name)
 {
-	if (!list_has(json_get(human->spec, list), name))
+	if (!json_has_str(json_get(human->spec, list), name))
 		adopt_add(adopt_spec(a, human), list, json_string(name));
 }
 

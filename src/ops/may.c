@@ -216,17 +216,6 @@ is_kind(const struct target *t, const char *kind)
 	    kind) == 0;
 }
 
-static bool
-list_has(const struct json *spec, const char *key, const char *name)
-{
-	const struct json *v = json_first(json_get(spec, key));
-
-	for (; v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
 /* The Team it is, or is in; or NULL. */
 static const char *
 team_name(const struct target *t)
@@ -250,7 +239,8 @@ is_in_teams(const struct asked *a)
 	const char *team = team_name(a->t);
 
 	return c->tier == 2 && c->human != NULL && team != NULL &&
-	    list_has(c->human->spec, "accessibleTeams", team);
+	    json_has_str(json_get(c->human->spec, "accessibleTeams"),
+	    team);
 }
 
 static bool
@@ -276,7 +266,8 @@ is_foreign_work(const struct asked *a)
 	if (is_general(a) || is_in_teams(a) || reads_own_human(a))
 		return false;
 	return c->human == NULL || !is_kind(a->t, "Worker") ||
-	    !list_has(c->human->spec, "accessibleWorkers", a->t->name);
+	    !json_has_str(json_get(c->human->spec, "accessibleWorkers"),
+	    a->t->name);
 }
 
 static bool

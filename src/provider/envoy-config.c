@@ -925,17 +925,6 @@ take_keys(struct envoy_model *m, const struct json *file)
 	}
 }
 
-static bool
-has_name(const struct json *list, const char *name)
-{
-	const struct json *v;
-
-	for (v = json_first(list); v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
 /* Ours: those of the form that are still there.  Foreign: all others. */
 static void
 take_allowed(struct json *form, const struct json *entry)
@@ -947,7 +936,7 @@ take_allowed(struct json *form, const struct json *entry)
 
 	for (v = json_first(live); v != NULL; v = json_next(v))
 		if (!str_equal(json_value_str(v), NOBODY))
-			json_push(has_name(was, json_value_str(v)) ? ours :
+			json_push(json_has_str(was, json_value_str(v)) ? ours :
 			    foreign, json_copy(v));
 	/* An open one has no list; it keeps what it would be closed with. */
 	if (live != NULL || json_get(form, "open") == NULL)

@@ -28,17 +28,6 @@ gateway_consumer_diff(const struct json *desired, const struct json *observed,
 		    json_bool(desired, "overlap", false) ? "works" : NULL);
 }
 
-static bool
-has_name(const struct json *list, const char *name)
-{
-	const struct json *v;
-
-	for (v = json_first(list); v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
 /* What is in a and not in b; people read "consumer worker-bob". */
 static void
 diff_names(const struct json *a, const struct json *b, bool gone,
@@ -50,7 +39,7 @@ diff_names(const struct json *a, const struct json *b, bool gone,
 
 	for (v = json_first(a); v != NULL; v = json_next(v)) {
 		name = json_value_str(v);
-		if (name == NULL || has_name(b, name))
+		if (name == NULL || json_has_str(b, name))
 			continue;
 		what = xasprintf("consumer %s", name);
 		changes_add(out, RISK_UPDATE, what, gone ? "allowed" : NULL,

@@ -165,17 +165,6 @@ views_of(const struct target *t, const struct view *v,
 	return n;
 }
 
-static bool
-has_name(const struct json *list, const char *name)
-{
-	const struct json *v;
-
-	for (v = json_first(list); v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
 struct json *
 view_allowed(const struct target *t, const struct view *v)
 {
@@ -193,7 +182,7 @@ view_allowed(const struct target *t, const struct view *v)
 	    name = json_next(name)) {
 		if ((s = json_value_str(name)) == NULL)
 			continue;
-		for (i = 1; i < n && has_name(names_of(t, views[i]), s); i++)
+		for (i = 1; i < n && json_has_str(names_of(t, views[i]), s); i++)
 			;
 		if (i == n)
 			json_push_str(all, s);
@@ -211,7 +200,7 @@ view_report(const struct target *t, const struct view *v,
 
 	gateway_merge(ours, NULL, now, &list, &foreign);
 	for (name = json_first(ours); name != NULL; name = json_next(name))
-		if (has_name(now, json_value_str(name)))
+		if (json_has_str(now, json_value_str(name)))
 			json_push_str(mine, json_value_str(name));
 	json_set(o, "allowed", mine);
 	if (json_size(foreign) > 0)

@@ -540,17 +540,6 @@ storage_query(void *ctx, const struct json *question, struct json **answer,
 
 /* --- trees ---------------------------------------------------------------- */
 
-static bool
-list_has(const struct json *list, const char *text)
-{
-	const struct json *v;
-
-	for (v = json_first(list); v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), text))
-			return true;
-	return false;
-}
-
 void
 storage_tree_diff(const struct json *desired, const struct json *observed,
     struct changes *out)
@@ -569,7 +558,7 @@ storage_tree_diff(const struct json *desired, const struct json *observed,
 		    json_str(desired, "mode"));
 	for (v = json_first(json_get(desired, "keep")); v != NULL;
 	    v = json_next(v))
-		if (!list_has(json_get(observed, "keep"), json_value_str(v)))
+		if (!json_has_str(json_get(observed, "keep"), json_value_str(v)))
 			changes_add(out, RISK_UPDATE, "placeholder", NULL,
 			    json_value_str(v));
 }

@@ -337,17 +337,6 @@ merge_deep(struct json *into, const struct json *over)
 	}
 }
 
-static bool
-has_string(const struct json *array, const char *s)
-{
-	const struct json *v;
-
-	for (v = json_first(array); v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), s))
-			return true;
-	return false;
-}
-
 /* The agent's plugins stay as it has set them; all other keys are ours. */
 static void
 openclaw_merge(struct json *ours, const struct json *current)
@@ -368,7 +357,7 @@ openclaw_merge(struct json *ours, const struct json *current)
 	for (v = json_first(paths); v != NULL && n++ < KEPT_MAX;
 	    v = json_next(v))
 		if (json_value_str(v) != NULL &&
-		    !has_string(list, json_value_str(v)))
+		    !json_has_str(list, json_value_str(v)))
 			json_push_str(list, json_value_str(v));
 }
 
@@ -418,7 +407,7 @@ keep_names(struct json *matrix, const struct json *ours, const char *key)
 	for (v = json_first(json_get(matrix, key)); v != NULL && n++ < KEPT_MAX;
 	    v = json_next(v))
 		if (json_value_str(v) != NULL &&
-		    has_string(allowed, json_value_str(v)))
+		    json_has_str(allowed, json_value_str(v)))
 			json_push_str(list, json_value_str(v));
 	json_set(matrix, key, list);
 }

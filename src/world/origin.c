@@ -324,16 +324,6 @@ struct telling {
 	void		*arg;
 };
 
-static bool
-list_has(const struct json *list, const char *name)
-{
-	for (const struct json *v = json_first(list); v != NULL;
-	    v = json_next(v))
-		if (str_equal(json_value_str(v), name))
-			return true;
-	return false;
-}
-
 /* Is it this Human who says so? */
 static bool
 says(const struct telling *t, const struct resource *human, enum room_why why)
@@ -344,10 +334,10 @@ says(const struct telling *t, const struct resource *human, enum room_why why)
 	case WHY_TIER_1:
 		return level == 1;
 	case WHY_TEAMS:
-		return level == 2 && t->team != NULL && list_has(json_get(
+		return level == 2 && t->team != NULL && json_has_str(json_get(
 		    human->spec, "accessibleTeams"), t->team->name);
 	default:
-		return why == WHY_WORKERS && level > 1 && list_has(json_get(
+		return why == WHY_WORKERS && level > 1 && json_has_str(json_get(
 		    human->spec, "accessibleWorkers"), t->name);
 	}
 }

@@ -215,11 +215,8 @@ prefix_of(const char *given, const struct agent *a)
 static bool
 is_permitted(const struct json *permissions, const char *word)
 {
-	const struct json *v;
-
-	for (v = json_first(permissions); v != NULL; v = json_next(v))
-		if (str_equal(json_value_str(v), word))
-			return true;
+	if (json_has_str(permissions, word))
+		return true;
 	/* What is not said is reading. */
 	return json_size(permissions) == 0 && (strcmp(word, "read") == 0 ||
 	    strcmp(word, "list") == 0);
